@@ -1,1 +1,23 @@
-//! skeleton
+//! The fold: events in, the state of the civilization out. The browser draws it, the stream snapshots it.
+//!
+//! Owns what an event does to the state, what becomes history, what is counted, and the bounds of all of it.
+//!
+//! Absent here: JSON, clocks, sockets, browsers. A moment is an argument or an event's own; the same events
+//! in the same order give the same state everywhere, and a snapshot followed by the events after it gives
+//! the same state as all events from the start (a property that the tests hold).
+
+mod bounds;
+mod changes;
+mod entities;
+mod flows;
+mod history;
+mod pulse;
+mod state;
+
+pub use bounds::{AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, SEEDS_MAX};
+pub use changes::Changes;
+pub use entities::Entity;
+pub use flows::{FinishedFlow, OpenFlow};
+pub use history::{HistoryItem, HistoryKind, Outcome};
+pub use pulse::Pulse;
+pub use state::{Civilization, OpenAlert, Totals};

@@ -1,0 +1,177 @@
+//! Entities: merged field by field, last write wins in stream order.
+
+use crate::{
+    Changes, Civilization, HistoryItem, HistoryKind, Outcome,
+    bounds::{ENTITIES_MAX, Touched, make_room},
+};
+use monkeytown_protocol::{
+    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, HttpsUrl, Metrics, Ratio, Text, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// An entity as the events so far tell it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entity {
+    /// What it is.
+    pub kind: EntityKind,
+    /// How it is.
+    pub status: EntityStatus,
+    /// Its name; its id until an event names it.
+    pub label: Text,
+    /// What it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Text>,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Ratio>,
+    /// Why it is broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// Its figures.
+    #[serde(default)]
+    pub metrics: Metrics,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<EntityId>,
+    /// Where its result is to be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<HttpsUrl>,
+    /// The folder it owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// Since when it has its status, by its source's clock.
+    pub since: Timestamp,
+    /// When it was last heard of, by its source's clock.
+    pub updated: Timestamp,
+    pub(crate) touched: u64,
+}
+
+impl Touched for Entity {
+    fn touched(&self) -> u64 {
+        self.touched
+    }
+}
+
+impl Entity {
+    /// An entity of which nothing is known but that it is spoken of.
+    fn unknown(id: &EntityId, time: Timestamp) -> Self {
+        Self {
+            kind: EntityKind::Agent,
+            status: EntityStatus::Idle,
+            label: Text::fitted(id.as_str()),
+            activity: None,
+            progress: None,
+            reason: None,
+            metrics: Metrics::default(),
+            parent: None,
+            url: None,
+            domain: None,
+            since: time,
+            updated: time,
+            touched: 0,
+        }
+    }
+
+    fn merge(&mut self, patch: EntityPatch, time: Timestamp) {
+        self.updated = time;
+        if let Some(status) = patch.status {
+            if status != self.status {
+                self.since = time;
+                if status != EntityStatus::Error {
+                    self.reason = None;
+                }
+            }
+            self.status = status;
+        }
+        self.kind = patch.kind.unwrap_or(self.kind);
+        if let Some(label) = patch.label {
+            self.label = label;
+        }
+        if let Some(metrics) = patch.metrics {
+            self.metrics.efficiency = metrics.efficiency.or(self.metrics.efficiency);
+            self.metrics.load = metrics.load.or(self.metrics.load);
+            self.metrics.connections = metrics.connections.or(self.metrics.connections);
+        }
+        patch.activity.merge_into(&mut self.activity);
+        patch.progress.merge_into(&mut self.progress);
+        patch.reason.merge_into(&mut self.reason);
+        patch.parent.merge_into(&mut self.parent);
+        patch.url.merge_into(&mut self.url);
+        patch.domain.merge_into(&mut self.domain);
+    }
+}
+
+impl Civilization {
+    pub(crate) fn apply_entity(
+        &mut self,
+        verb: EntityVerb,
+        patch: EntityPatch,
+        time: Timestamp,
+        changes: &mut Changes,
+    ) {
+        let id = patch.id.clone();
+        if verb == EntityVerb::Deleted {
+            if self.entities.remove(&id).is_some() {
+                changes.entities.insert(id);
+            }
+            return;
+        }
+        let mut entity = match self.entities.remove(&id) {
+            Some(entity) => entity,
+            // Late words on what is already history belong to the item, unless they open it again.
+            None if !patch.status.is_some_and(is_open) && self.history.amend(&id, &patch) => {
+                changes.history = true;
+                return;
+            }
+            None => {
+                let gone = make_room(&mut self.entities, ENTITIES_MAX);
+                self.totals.forgotten += gone.len() as u64;
+                changes.entities.extend(gone);
+                Entity::unknown(&id, time)
+            }
+        };
+        let before = entity.status;
+        entity.merge(patch, time);
+        entity.touched = self.totals.events;
+        changes.entities.insert(id.clone());
+        if let Some(outcome) = Outcome::of(entity.status) {
+            let kind = HistoryKind::of(entity.kind);
+            if kind != HistoryKind::Run || before != entity.status {
+                self.settle(kind, outcome, &id, &entity, time);
+                changes.history = true;
+            }
+            if kind != HistoryKind::Run {
+                return;
+            }
+        }
+        self.entities.insert(id, entity);
+    }
+
+    fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {
+        match (kind, outcome) {
+            (HistoryKind::Contract, Outcome::Settled) => self.totals.contracts_settled += 1,
+            (HistoryKind::Contract, Outcome::Broken) => self.totals.contracts_broken += 1,
+            (HistoryKind::Transaction, _) => self.totals.transactions += 1,
+            (HistoryKind::Run, _) => self.totals.runs += 1,
+        }
+        let (agent, label) = match kind {
+            HistoryKind::Run => (Some(id.clone()), entity.activity.as_ref().unwrap_or(&entity.label)),
+            HistoryKind::Contract | HistoryKind::Transaction => (entity.parent.clone(), &entity.label),
+        };
+        self.history.push(HistoryItem {
+            number: 0,
+            kind,
+            outcome,
+            id: id.clone(),
+            agent,
+            label: label.clone(),
+            reason: entity.reason.clone(),
+            url: entity.url.clone(),
+            time,
+        });
+    }
+}
+
+fn is_open(status: EntityStatus) -> bool {
+    Outcome::of(status).is_none()
+}

@@ -1,0 +1,146 @@
+//! History: what settled or broke, newest last, bounded; found by id.
+
+use crate::bounds::HISTORY_MAX;
+use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What a history item was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HistoryKind {
+    /// An agent's finished run. The agent itself never becomes history.
+    Run,
+    /// A pull request.
+    Contract,
+    /// A commit.
+    Transaction,
+}
+
+impl HistoryKind {
+    pub(crate) fn of(kind: EntityKind) -> Self {
+        match kind {
+            EntityKind::Agent => Self::Run,
+            EntityKind::Contract => Self::Contract,
+            EntityKind::Transaction => Self::Transaction,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It came to something.
+    Settled,
+    /// It broke.
+    Broken,
+}
+
+impl Outcome {
+    pub(crate) fn of(status: EntityStatus) -> Option<Self> {
+        match status {
+            EntityStatus::Complete => Some(Self::Settled),
+            EntityStatus::Error => Some(Self::Broken),
+            EntityStatus::Idle | EntityStatus::Active | EntityStatus::Processing => None,
+        }
+    }
+}
+
+/// One thing that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryItem {
+    /// Its place in this civilization's history: 1, 2, 3 … Unlike the id it is never used twice.
+    pub number: u64,
+    /// What it was.
+    pub kind: HistoryKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whom it is about.
+    pub id: EntityId,
+    /// The agent whose work it was, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<EntityId>,
+    /// Its name: a subject, a title, what a run was doing.
+    pub label: Text,
+    /// Why it broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// Where the result is to be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<HttpsUrl>,
+    /// When it ended, by its source's clock.
+    pub time: Timestamp,
+}
+
+/// The newest [`HISTORY_MAX`] items. The index is derived: it is rebuilt, never stored.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "VecDeque<HistoryItem>", into = "VecDeque<HistoryItem>")]
+pub(crate) struct History {
+    items: VecDeque<HistoryItem>,
+    /// Number of the newest item of an entity; contracts and transactions only, for runs repeat.
+    by_id: BTreeMap<EntityId, u64>,
+}
+
+impl History {
+    pub(crate) fn items(&self) -> &VecDeque<HistoryItem> {
+        &self.items
+    }
+
+    pub(crate) fn push(&mut self, mut item: HistoryItem) {
+        item.number = self.items.back().map_or(1, |newest| newest.number.saturating_add(1));
+        self.keep(item);
+    }
+
+    fn keep(&mut self, item: HistoryItem) {
+        if item.kind != HistoryKind::Run {
+            self.by_id.insert(item.id.clone(), item.number);
+        }
+        self.items.push_back(item);
+        while self.items.len() > HISTORY_MAX {
+            if let Some(oldest) = self.items.pop_front()
+                && self.by_id.get(&oldest.id) == Some(&oldest.number)
+            {
+                self.by_id.remove(&oldest.id);
+            }
+        }
+    }
+
+    /// Takes late words on a settled contract or transaction into its item. False when there is none.
+    pub(crate) fn amend(&mut self, id: &EntityId, patch: &EntityPatch) -> bool {
+        let Some(number) = self.by_id.get(id).copied() else {
+            return false;
+        };
+        let Some(item) =
+            self.items.binary_search_by_key(&number, |item| item.number).ok().and_then(|at| self.items.get_mut(at))
+        else {
+            return false;
+        };
+        if let Some(label) = &patch.label {
+            item.label = label.clone();
+        }
+        patch.reason.clone().merge_into(&mut item.reason);
+        patch.parent.clone().merge_into(&mut item.agent);
+        patch.url.clone().merge_into(&mut item.url);
+        true
+    }
+}
+
+impl From<VecDeque<HistoryItem>> for History {
+    fn from(items: VecDeque<HistoryItem>) -> Self {
+        let mut history = Self::default();
+        for mut item in items {
+            // Stored items may be torn or edited: numbers must rise, or the search above would lie.
+            let floor = history.items.back().map_or(0, |newest| newest.number);
+            item.number = item.number.max(floor.saturating_add(1));
+            history.keep(item);
+        }
+        history
+    }
+}
+
+impl From<History> for VecDeque<HistoryItem> {
+    fn from(history: History) -> Self {
+        history.items
+    }
+}

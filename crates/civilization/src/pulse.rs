@@ -1,0 +1,56 @@
+//! The pulse: four numbers and a health, derived from the fold at a moment.
+
+use crate::Civilization;
+use monkeytown_protocol::{
+    EntityKind, EntityStatus, Health, Ratio, Severity, Timestamp,
+    limits::{LOAD_FULL_FLOWS, METRICS_FRESH_MILLIS},
+};
+
+/// How the civilization is doing at a glance (`states.md`, "Pulse").
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pulse {
+    /// Agents active or processing.
+    pub active_agents: u32,
+    /// Flows pending or active.
+    pub pending_flows: u32,
+    /// Contracts that reached complete.
+    pub contracts_settled: u64,
+    /// Open flows of fifty, at most 1.
+    pub load: Ratio,
+    /// What the load and the open alerts make of it.
+    pub health: Health,
+}
+
+impl Civilization {
+    /// The pulse at `now`, on the page's clock (the source's own time).
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "both counts are bounded by the fold, far under u32")]
+    #[expect(clippy::cast_precision_loss, reason = "a share of fifty flows needs no more than f32 holds")]
+    pub fn pulse(&self, now: Timestamp) -> Pulse {
+        let working = |status| matches!(status, EntityStatus::Active | EntityStatus::Processing);
+        let active = self.entities.values().filter(|e| e.kind == EntityKind::Agent && working(e.status)).count() as u32;
+        let open_flows = self.flows.len();
+        let derived_load = Ratio::clamped(open_flows as f32 / LOAD_FULL_FLOWS as f32);
+        // A report from the future is as stale as one from long ago: one of the two clocks is wrong.
+        let reported = self
+            .reported
+            .filter(|reported| now.since_millis(reported.time).abs() < METRICS_FRESH_MILLIS)
+            .map(|reported| reported.metrics)
+            .unwrap_or_default();
+        let load = reported.load.unwrap_or(derived_load);
+        let alarmed = self.alerts.values().any(|alert| alert.severity == Severity::Critical);
+        let health = match load.get() {
+            _ if alarmed => Health::Critical,
+            load if load < 0.5 => Health::Healthy,
+            load if load <= 0.8 => Health::Stressed,
+            _ => Health::Critical,
+        };
+        Pulse {
+            active_agents: reported.active_agents.unwrap_or(active),
+            pending_flows: reported.pending_flows.unwrap_or(open_flows as u32),
+            contracts_settled: reported.contracts_settled.unwrap_or(self.totals.contracts_settled),
+            load,
+            health,
+        }
+    }
+}

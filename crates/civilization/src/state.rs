@@ -1,0 +1,233 @@
+//! The state itself and the one way to change it.
+
+use crate::{
+    Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
+    bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
+    history::History,
+};
+use monkeytown_protocol::{
+    EntityId, Event, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Counts of what the whole history told, beyond what is still held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Events applied.
+    pub events: u64,
+    /// Transactions that ended.
+    pub transactions: u64,
+    /// Contracts that reached complete.
+    pub contracts_settled: u64,
+    /// Contracts that broke or were closed unmerged.
+    pub contracts_broken: u64,
+    /// Runs that ended.
+    pub runs: u64,
+    /// Flows that arrived.
+    pub flows_arrived: u64,
+    /// Flows that broke.
+    pub flows_broken: u64,
+    /// Log lines heard. The fold keeps none: they belong to whoever shows them.
+    pub log_lines: u64,
+    /// Events of types that this project does not define.
+    pub unknown: u64,
+    /// Things taken out to stay within the bounds.
+    pub forgotten: u64,
+}
+
+/// Figures a source reported, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) metrics: SystemMetrics,
+    pub(crate) time: Timestamp,
+}
+
+/// An alert that nobody has resolved yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenAlert {
+    /// How grave it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: Text,
+    /// When it was raised, by its source's clock.
+    pub since: Timestamp,
+    touched: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seed {
+    report: SeedReport,
+    updated: Timestamp,
+    touched: u64,
+}
+
+impl Touched for OpenAlert {
+    fn touched(&self) -> u64 {
+        self.touched
+    }
+}
+
+impl Touched for Seed {
+    fn touched(&self) -> u64 {
+        self.touched
+    }
+}
+
+/// Everything the events so far tell. Its serialized form is a snapshot's `state`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, from = "Stored")]
+pub struct Civilization {
+    pub(crate) entities: BTreeMap<EntityId, Entity>,
+    pub(crate) flows: BTreeMap<FlowId, OpenFlow>,
+    pub(crate) finished_flows: VecDeque<FinishedFlow>,
+    pub(crate) seeds: BTreeMap<SeedId, Seed>,
+    pub(crate) alerts: BTreeMap<Text, OpenAlert>,
+    pub(crate) history: History,
+    pub(crate) reported: Option<Reported>,
+    pub(crate) totals: Totals,
+    pub(crate) last_time: Option<Timestamp>,
+}
+
+impl Civilization {
+    /// Applies one event, in stream order, and adds what it changed to `changes`.
+    pub fn apply(&mut self, event: Event, changes: &mut Changes) {
+        let time = event.time;
+        self.totals.events += 1;
+        self.last_time = self.last_time.max(Some(time));
+        match event.payload {
+            Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
+            Payload::Flow(_, flow) => self.apply_flow(flow, time, changes),
+            Payload::Seed(_, report) => {
+                if !self.seeds.contains_key(&report.id) {
+                    let gone = make_room(&mut self.seeds, SEEDS_MAX);
+                    self.totals.forgotten += gone.len() as u64;
+                    changes.seeds.extend(gone);
+                }
+                changes.seeds.insert(report.id.clone());
+                let touched = self.totals.events;
+                self.seeds.insert(report.id.clone(), Seed { report, updated: time, touched });
+            }
+            Payload::SystemMetrics(metrics) => {
+                self.reported = Some(Reported { metrics, time });
+                changes.system = true;
+            }
+            Payload::SystemAlert(alert) => {
+                changes.system = true;
+                let since = self.alerts.remove(&alert.id).map_or(time, |open| open.since);
+                if !alert.resolved {
+                    self.totals.forgotten += make_room(&mut self.alerts, ALERTS_MAX).len() as u64;
+                    let touched = self.totals.events;
+                    let open = OpenAlert { severity: alert.severity, message: alert.message, since, touched };
+                    self.alerts.insert(alert.id, open);
+                }
+            }
+            // What the page shows as health is derived; a source's own word changes nothing but the count.
+            Payload::SystemHealth(_) => changes.system = true,
+            Payload::LogLine(_) => {
+                self.totals.log_lines += 1;
+                changes.system = true;
+            }
+            Payload::Unknown(_) => {
+                self.totals.unknown += 1;
+                changes.system = true;
+            }
+        }
+    }
+
+    /// Entities held, by id.
+    pub fn entities(&self) -> impl ExactSizeIterator<Item = (&EntityId, &Entity)> {
+        self.entities.iter()
+    }
+
+    /// One entity.
+    #[must_use]
+    pub fn entity(&self, id: &EntityId) -> Option<&Entity> {
+        self.entities.get(id)
+    }
+
+    /// Flows under way, by id.
+    pub fn flows(&self) -> impl ExactSizeIterator<Item = (&FlowId, &OpenFlow)> {
+        self.flows.iter()
+    }
+
+    /// One flow under way.
+    #[must_use]
+    pub fn flow(&self, id: &FlowId) -> Option<&OpenFlow> {
+        self.flows.get(id)
+    }
+
+    /// Flows that ended lately, newest first.
+    pub fn finished_flows(&self) -> impl ExactSizeIterator<Item = &FinishedFlow> {
+        self.finished_flows.iter().rev()
+    }
+
+    /// What ended, newest first.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = &HistoryItem> {
+        self.history.items().iter().rev()
+    }
+
+    /// Alerts that nobody has resolved, by id.
+    pub fn alerts(&self) -> impl ExactSizeIterator<Item = (&Text, &OpenAlert)> {
+        self.alerts.iter()
+    }
+
+    /// What events said of a seed, and when.
+    #[must_use]
+    pub fn seed(&self, id: &SeedId) -> Option<(&SeedReport, Timestamp)> {
+        self.seeds.get(id).map(|seed| (&seed.report, seed.updated))
+    }
+
+    /// Counts of the whole history.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The latest moment that any event named; `None` before any.
+    #[must_use]
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+}
+
+/// A snapshot as it comes in: from the stream, or from a browser's storage, where it may have been edited.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Stored {
+    entities: BTreeMap<EntityId, Entity>,
+    flows: BTreeMap<FlowId, OpenFlow>,
+    finished_flows: VecDeque<FinishedFlow>,
+    seeds: BTreeMap<SeedId, Seed>,
+    alerts: BTreeMap<Text, OpenAlert>,
+    history: History,
+    reported: Option<Reported>,
+    totals: Totals,
+    last_time: Option<Timestamp>,
+}
+
+impl From<Stored> for Civilization {
+    /// Takes what the bounds allow.
+    fn from(stored: Stored) -> Self {
+        let mut state = Self {
+            entities: stored.entities,
+            flows: stored.flows,
+            finished_flows: stored.finished_flows,
+            seeds: stored.seeds,
+            alerts: stored.alerts,
+            history: stored.history,
+            reported: stored.reported,
+            totals: stored.totals,
+            last_time: stored.last_time,
+        };
+        // `make_room` makes place for one more, so a map at its bound is full, not over.
+        make_room(&mut state.entities, ENTITIES_MAX + 1);
+        make_room(&mut state.flows, FLOWS_MAX + 1);
+        make_room(&mut state.seeds, SEEDS_MAX + 1);
+        make_room(&mut state.alerts, ALERTS_MAX + 1);
+        let excess = state.finished_flows.len().saturating_sub(FINISHED_FLOWS_MAX);
+        state.finished_flows.drain(..excess);
+        state
+    }
+}

@@ -1,0 +1,164 @@
+//! Entities: agents, contracts and transactions, as an event reports them.
+//!
+//! Knows nothing of how reports are merged; that is the fold's.
+
+use crate::{EntityId, HttpsUrl, Ratio, Text};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What an entity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntityKind {
+    /// Acts, and owns a domain.
+    Agent,
+    /// An agreement between an agent and the people who filter: a pull request.
+    Contract,
+    /// One atomic change of state: a commit.
+    Transaction,
+}
+
+/// How an entity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntityStatus {
+    /// Rests.
+    Idle,
+    /// Works.
+    Active,
+    /// Thinks.
+    Processing,
+    /// Has settled.
+    Complete,
+    /// Is broken.
+    Error,
+}
+
+/// A field of a merge: left as it is, taken away (`null`), or set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Field<T> {
+    /// The event says nothing of it.
+    #[default]
+    Absent,
+    /// The event says that there is none any more (`null`).
+    Cleared,
+    /// The event's value.
+    Set(T),
+}
+
+impl<T> Field<T> {
+    /// Whether the event says nothing of it.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// Merges into `target`: last write wins.
+    pub fn merge_into(self, target: &mut Option<T>) {
+        match self {
+            Self::Absent => {}
+            Self::Cleared => *target = None,
+            Self::Set(value) => *target = Some(value),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Field<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Cleared, Self::Set)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(value) => serializer.serialize_some(value),
+            Self::Cleared | Self::Absent => serializer.serialize_none(),
+        }
+    }
+}
+
+/// Figures of an entity; each is merged on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Share of effort that came to something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency: Option<Ratio>,
+    /// Share of its capacity in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Ratio>,
+    /// How many others it works with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+}
+
+/// The folder that an agent owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// Path in the repository, as people write it (`.monkeytown/architecture/`).
+    pub path: Text,
+    /// Files under it.
+    pub files: u32,
+}
+
+/// What an entity event says. Everything but the id may be left out; `null` takes an optional field away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntityPatch {
+    /// Whom it is about.
+    pub id: EntityId,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EntityKind>,
+    /// How it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<EntityStatus>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Text>,
+    /// What it is doing, verb and object.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub activity: Field<Text>,
+    /// How far it has come.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub progress: Field<Ratio>,
+    /// Why it is broken.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub reason: Field<Text>,
+    /// Its figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
+    /// Whose it is: a sub-agent's agent, a transaction's or contract's author.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub parent: Field<EntityId>,
+    /// Where its result is to be seen.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub url: Field<HttpsUrl>,
+    /// The folder it owns.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub domain: Field<Domain>,
+}
+
+impl EntityPatch {
+    /// A report on `id` that says nothing yet.
+    #[must_use]
+    pub fn of(id: EntityId) -> Self {
+        Self {
+            id,
+            kind: None,
+            status: None,
+            label: None,
+            activity: Field::Absent,
+            progress: Field::Absent,
+            reason: Field::Absent,
+            metrics: None,
+            parent: Field::Absent,
+            url: Field::Absent,
+            domain: Field::Absent,
+        }
+    }
+}

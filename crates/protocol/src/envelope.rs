@@ -1,0 +1,146 @@
+//! The `CloudEvents` 1.0 envelope as it comes off the wire, before anybody knows what `data` holds.
+//!
+//! `D` is whatever the reader keeps for undecoded data (for JSON: a raw value), so that `data` is read
+//! once, as the type that the envelope names.
+
+use crate::{Event, EventId, Payload, SourceUri, Timestamp};
+use serde::{Deserialize, Deserializer};
+use std::{borrow::Cow, fmt, sync::Arc};
+
+/// Longest `type`, `traceparent`, `causationid` and so on, in bytes.
+const ATTRIBUTE_MAX_BYTES: usize = 512;
+
+/// Attributes of an event (`CloudEvents` 1.0, "Context Attributes"), checked on their own.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Envelope<'a, D> {
+    /// Always `1.0`.
+    #[serde(borrow)]
+    pub specversion: Cow<'a, str>,
+    /// With `source` the identity.
+    pub id: EventId,
+    /// Who says it.
+    pub source: SourceUri,
+    /// What kind of thing it says.
+    #[serde(rename = "type", borrow)]
+    pub event_type: Cow<'a, str>,
+    /// When it happened. `CloudEvents` leaves it optional; who accepts an event without one puts its own clock there.
+    pub time: Option<Timestamp>,
+    /// Whom it is about.
+    #[serde(default, borrow)]
+    pub subject: Option<Cow<'a, str>>,
+    /// Media type of `data`; JSON when absent.
+    #[serde(default, borrow)]
+    pub datacontenttype: Option<Cow<'a, str>>,
+    /// W3C Trace Context.
+    #[serde(default)]
+    pub traceparent: Option<Arc<str>>,
+    /// What caused this event.
+    #[serde(default)]
+    pub causationid: Option<Arc<str>>,
+    /// When the stream accepted it.
+    #[serde(default)]
+    pub recordedtime: Option<Timestamp>,
+    /// What it says, undecoded.
+    #[serde(default = "Option::default")]
+    pub data: Option<D>,
+}
+
+/// An envelope whose attributes are readable one by one but wrong as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvelopeError {
+    /// Another version of `CloudEvents` than 1.0.
+    SpecVersion,
+    /// No type, or one that is too long.
+    Type,
+    /// Data of another media type than JSON, under a type that this project defines.
+    ContentType,
+    /// A type that this project defines, without data.
+    NoData,
+    /// An attribute over its bound.
+    AttributeTooLong,
+}
+
+impl EnvelopeError {
+    /// Where it is wrong, as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn pointer(self) -> &'static str {
+        match self {
+            Self::SpecVersion => "/specversion",
+            Self::Type => "/type",
+            Self::ContentType => "/datacontenttype",
+            Self::NoData => "/data",
+            Self::AttributeTooLong => "",
+        }
+    }
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SpecVersion => f.write_str("specversion must be \"1.0\""),
+            Self::Type => f.write_str("type must name what the event says"),
+            Self::ContentType => f.write_str("data must be application/json"),
+            Self::NoData => f.write_str("this type needs data"),
+            Self::AttributeTooLong => write!(f, "an attribute holds at most {ATTRIBUTE_MAX_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for EnvelopeError {}
+
+impl<D> Envelope<'_, D> {
+    /// Checks what the attributes say together.
+    ///
+    /// # Errors
+    /// When they are not `CloudEvents` 1.0, or not what this project can decode.
+    pub fn check(&self) -> Result<(), EnvelopeError> {
+        if self.specversion != "1.0" {
+            return Err(EnvelopeError::SpecVersion);
+        }
+        if self.event_type.is_empty() || self.event_type.len() > ATTRIBUTE_MAX_BYTES {
+            return Err(EnvelopeError::Type);
+        }
+        let long = |value: Option<&str>| value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES);
+        if long(self.subject.as_deref()) || long(self.traceparent.as_deref()) || long(self.causationid.as_deref()) {
+            return Err(EnvelopeError::AttributeTooLong);
+        }
+        if crate::EventType::parse(&self.event_type) == crate::EventType::Unknown {
+            return Ok(());
+        }
+        if self.datacontenttype.as_deref().is_some_and(|media| !is_json(media)) {
+            return Err(EnvelopeError::ContentType);
+        }
+        if self.data.is_none() { Err(EnvelopeError::NoData) } else { Ok(()) }
+    }
+
+    /// Decodes `data` with the reader that `open` makes of it, and joins both. `fallback_time` stands in
+    /// for an absent `time`.
+    ///
+    /// # Errors
+    /// When `data` is not what the type defines. Call [`Envelope::check`] first: an envelope without data
+    /// yields an event without payload only for types that this project does not define.
+    pub fn decode<'de, R, F>(&self, fallback_time: Timestamp, open: F) -> Result<Event, R::Error>
+    where
+        R: Deserializer<'de>,
+        F: FnOnce(&D) -> R,
+    {
+        let payload = match &self.data {
+            Some(data) => Payload::deserialize(&self.event_type, open(data))?,
+            None => Payload::Unknown(Arc::from(&*self.event_type)),
+        };
+        Ok(Event {
+            id: self.id.clone(),
+            source: self.source.clone(),
+            time: self.time.unwrap_or(fallback_time),
+            recorded: self.recordedtime,
+            trace: self.traceparent.clone(),
+            cause: self.causationid.clone(),
+            payload,
+        })
+    }
+}
+
+fn is_json(media: &str) -> bool {
+    let essence = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}

@@ -1,0 +1,211 @@
+//! The frames of `monkeytown.v1.json`: hello, events, `caught_up`, heartbeat, bye.
+//!
+//! `E` is what the reader keeps of one undecoded event and `S` of a snapshot's state, so that one
+//! malformed event costs that event and not its frame.
+
+use crate::{
+    Epoch, Offset, Position, Timestamp,
+    cursor::head::{self, from_wire},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a stream's events come from; shown to the witness at all times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// Publishers and webhooks.
+    Live,
+    /// A Git repository's history.
+    Git,
+    /// Invented, and said to be.
+    Simulated,
+}
+
+/// The state of the civilization at a place in the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotEnvelope<S> {
+    /// The history that `offset` belongs to.
+    pub epoch: Epoch,
+    /// The newest event that is in it; -1 when none is.
+    #[serde(with = "head")]
+    pub offset: Option<Offset>,
+    /// The fold of everything up to there.
+    pub state: S,
+}
+
+/// The first frame of a subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello<S> {
+    /// The stream's present history.
+    pub epoch: Epoch,
+    /// Offset of the newest event, -1 when none.
+    #[serde(with = "head")]
+    pub head: Option<Offset>,
+    /// The cursor really served: what follows comes after it.
+    pub from: Position,
+    /// Whether everything after the cursor that was asked for follows.
+    pub recovered: bool,
+    /// The state at `from`, when not recovered or asked for.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotEnvelope<S>>,
+    /// Longest silence to be expected, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// The server's clock, for latency.
+    pub server_time: Timestamp,
+    /// The source's own time (`states.md`, "Clocks").
+    pub clock: Timestamp,
+    /// How fast the source's time runs against real time.
+    pub clock_rate: f64,
+    /// The server's version.
+    pub version: String,
+    /// Where the events come from.
+    pub source_kind: SourceKind,
+}
+
+/// One text frame.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Frame<E, S> {
+    /// The subscription begins.
+    Hello(Box<Hello<S>>),
+    /// Events that cover `first..=last` without a hole after the frame before.
+    Events {
+        /// Their history.
+        epoch: Epoch,
+        /// First offset covered.
+        first: Offset,
+        /// Last offset covered.
+        last: Offset,
+        /// The events, in order; fewer than covered when an interest filter is set.
+        events: Vec<E>,
+    },
+    /// Replay is over; what follows is live.
+    CaughtUp {
+        /// The last offset replayed, -1 when none.
+        #[serde(with = "head")]
+        offset: Option<Offset>,
+    },
+    /// The stream is alive and this is its newest event.
+    Heartbeat {
+        /// Offset of the newest event, -1 when none.
+        #[serde(with = "head")]
+        head: Option<Offset>,
+        /// The server's clock.
+        server_time: Timestamp,
+        /// The source's own time. An extension of `events.md`: a playback's rate changes while it runs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        clock: Option<Timestamp>,
+        /// How fast the source's time runs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        clock_rate: Option<f64>,
+    },
+    /// The stream is about to close, on purpose.
+    Bye {
+        /// Why, in words.
+        reason: String,
+        /// When to come back, in milliseconds.
+        reconnect_after_ms: u64,
+    },
+}
+
+/// A frame whose parts are readable but do not make a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrameError {
+    /// A kind that this version does not know.
+    UnknownKind(String),
+    /// A field that its kind needs is absent or out of range.
+    Field(&'static str),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) => write!(f, "a frame of unknown kind {kind:?}"),
+            Self::Field(name) => write!(f, "a frame without a usable {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// Every field of every kind. A tagged enum would buffer the whole frame to find its `kind` and lose the
+/// raw events; this reads them in one pass, in whatever order the fields come.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "E: Deserialize<'de>, S: Deserialize<'de>"))]
+struct AnyFrame<E, S> {
+    kind: String,
+    epoch: Option<Epoch>,
+    head: Option<i64>,
+    from: Option<Position>,
+    recovered: Option<bool>,
+    #[serde(default = "Option::default")]
+    snapshot: Option<SnapshotEnvelope<S>>,
+    heartbeat_ms: Option<u64>,
+    server_time: Option<Timestamp>,
+    clock: Option<Timestamp>,
+    clock_rate: Option<f64>,
+    version: Option<String>,
+    source_kind: Option<SourceKind>,
+    first: Option<Offset>,
+    last: Option<Offset>,
+    #[serde(default = "Option::default")]
+    events: Option<Vec<E>>,
+    offset: Option<i64>,
+    reason: Option<String>,
+    reconnect_after_ms: Option<u64>,
+}
+
+fn need<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
+    value.ok_or(FrameError::Field(name))
+}
+
+impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
+    type Error = FrameError;
+
+    fn try_from(any: AnyFrame<E, S>) -> Result<Self, FrameError> {
+        let offset = |value: Option<i64>, name| need(value.and_then(from_wire), name);
+        match any.kind.as_str() {
+            "hello" => Ok(Self::Hello(Box::new(Hello {
+                epoch: need(any.epoch, "epoch")?,
+                head: offset(any.head, "head")?,
+                from: need(any.from, "from")?,
+                recovered: need(any.recovered, "recovered")?,
+                snapshot: any.snapshot,
+                heartbeat_ms: need(any.heartbeat_ms, "heartbeat_ms")?,
+                server_time: need(any.server_time, "server_time")?,
+                clock: need(any.clock, "clock")?,
+                clock_rate: need(any.clock_rate.filter(|rate| rate.is_finite() && *rate >= 0.0), "clock_rate")?,
+                version: need(any.version, "version")?,
+                source_kind: need(any.source_kind, "source_kind")?,
+            }))),
+            "events" => {
+                let (first, last) = (need(any.first, "first")?, need(any.last, "last")?);
+                let events = need(any.events, "events")?;
+                let covered = last.0.checked_sub(first.0).ok_or(FrameError::Field("last"))?;
+                if events.len() as u64 > covered.saturating_add(1) {
+                    return Err(FrameError::Field("events"));
+                }
+                Ok(Self::Events { epoch: need(any.epoch, "epoch")?, first, last, events })
+            }
+            "caught_up" => Ok(Self::CaughtUp { offset: offset(any.offset, "offset")? }),
+            "heartbeat" => Ok(Self::Heartbeat {
+                head: offset(any.head, "head")?,
+                server_time: need(any.server_time, "server_time")?,
+                clock: any.clock,
+                clock_rate: any.clock_rate.filter(|rate| rate.is_finite() && *rate >= 0.0),
+            }),
+            "bye" => Ok(Self::Bye {
+                reason: need(any.reason, "reason")?,
+                reconnect_after_ms: need(any.reconnect_after_ms, "reconnect_after_ms")?,
+            }),
+            other => Err(FrameError::UnknownKind(other.chars().take(40).collect())),
+        }
+    }
+}
+
+impl<'de, E: Deserialize<'de>, S: Deserialize<'de>> Deserialize<'de> for Frame<E, S> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        AnyFrame::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,50 @@
+//! Seeds: a witness's interventions, as events report them.
+
+use crate::{HttpsUrl, Ratio, SeedId};
+use serde::{Deserialize, Serialize};
+
+/// What a seed asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedType {
+    /// An agreement.
+    Contract,
+    /// A bound.
+    Constraint,
+    /// Something to work with.
+    Resource,
+    /// A question.
+    Query,
+}
+
+/// How a seed grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeedStatus {
+    /// Planted.
+    Pending,
+    /// Found by an agent.
+    Growing,
+    /// Has come to something.
+    Complete,
+    /// Broken or expired.
+    Error,
+}
+
+/// A seed as it stands after an event: an event replaces the whole report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedReport {
+    /// Its identity.
+    pub id: SeedId,
+    /// What it asks for.
+    #[serde(rename = "type")]
+    pub seed_type: SeedType,
+    /// How it grows. An event may leave it out: its type says it.
+    pub status: SeedStatus,
+    /// How far it has grown.
+    #[serde(default)]
+    pub progress: Ratio,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<HttpsUrl>,
+}

@@ -1,0 +1,24 @@
+//! Where events come from. A source knows how to append and to say what time its own clock shows; it knows
+//! nothing of the log behind, of subscribers or of HTTP.
+
+use monkeytown_protocol::{Event, Timestamp};
+
+/// A source's own time: what its clock shows now, and how fast it runs against real time
+/// (`states.md`, "Clocks"). Live sources run at 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SourceClock {
+    /// What the source's clock shows at the moment this is said.
+    pub shows: Timestamp,
+    /// Seconds of the source's time in one real second; 0 while it stands still.
+    pub rate: f64,
+}
+
+/// What a source may do.
+pub trait Sink: Clone + Send + Sync + 'static {
+    /// Appends events, all of them in this order, next to one another. An event whose `source` and `id` the
+    /// stream already holds is left out. `recorded` is set by the stream.
+    fn append(&self, events: Vec<Event>);
+
+    /// Says what the source's clock shows from now on. Without it, the server's own clock at rate 1 holds.
+    fn set_clock(&self, clock: SourceClock);
+}
