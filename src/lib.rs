@@ -1,1 +1,17 @@
-//! skeleton
+//! The witness client: a page that subscribes to an event stream and shows what it tells.
+//!
+//! One direction: `transport → ingest → civilization → signals → components`. A person's intent goes back by
+//! callback. Each effect lives in one place: sockets and requests in [`transport`], `LocalStorage` in
+//! [`storage`], time and frames in [`clock`].
+
+pub mod app;
+pub mod clock;
+pub mod components;
+pub mod config;
+pub mod ingest;
+pub mod session;
+pub mod signals;
+pub mod storage;
+pub mod terrarium;
+pub mod transport;
+pub mod voice;

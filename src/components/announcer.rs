@@ -1,0 +1,35 @@
+//! What changes, said to those who listen: politely, and what breaks at once; at most one thing a second.
+
+use crate::{signals::Signals, transport::ConnectionState, voice};
+use leptos::prelude::*;
+use monkeytown_protocol::EntityStatus;
+
+/// Two live regions. They follow the page's one-second tick, so they never speak faster.
+#[component]
+pub fn Announcer() -> impl IntoView {
+    let signals = expect_context::<Signals>();
+    let polite = Memo::new(move |_| {
+        signals.wall.track();
+        let active = signals.pulse.with_untracked(|pulse| pulse.as_ref().map_or(0, |p| p.active_agents as usize));
+        match signals.connection.with_untracked(|view| view.state.clone()) {
+            ConnectionState::Live | ConnectionState::Polling => format!("{} at work", voice::counted(active, "agent")),
+            ConnectionState::Connecting => "asking for the stream".to_owned(),
+            _ => "the stream is out of reach; trying again".to_owned(),
+        }
+    });
+    let urgent = Memo::new(move |_| {
+        signals.wall.track();
+        signals.agents.with_untracked(|agents| {
+            let broken = agents.iter().find_map(|slot| {
+                slot.view.with_untracked(|view| {
+                    (view.entity.status == EntityStatus::Error).then(|| format!("{} is broken", view.entity.label))
+                })
+            });
+            broken.unwrap_or_default()
+        })
+    });
+    view! {
+        <div class="unseen" role="status" aria-live="polite">{move || polite.get()}</div>
+        <div class="unseen" role="alert">{move || urgent.get()}</div>
+    }
+}

@@ -1,0 +1,65 @@
+//! The pulse: a heart at the health's pace, four numbers, a word, and when something last happened.
+
+use crate::{signals::Signals, transport::ConnectionState, voice};
+use leptos::prelude::*;
+use monkeytown_civilization::Pulse;
+use monkeytown_protocol::Health;
+
+/// Four numbers over their labels; each keeps its width, so that ticking shifts nothing.
+#[component]
+pub fn SystemPulse() -> impl IntoView {
+    let signals = expect_context::<Signals>();
+    let connected =
+        move || signals.connection.with(|c| matches!(c.state, ConnectionState::Live | ConnectionState::Polling));
+    let health = move || match signals.pulse.get() {
+        Some(pulse) if connected() => voice::health_key(pulse.health),
+        _ => "disconnected",
+    };
+    let figure = move |read: fn(&Pulse) -> String| signals.pulse.with(|pulse| pulse.as_ref().map_or("–".into(), read));
+    let word = move || match signals.pulse.get() {
+        None => "waiting".to_owned(),
+        Some(_) if !connected() => "last known".to_owned(),
+        Some(pulse) => match pulse.health {
+            Health::Healthy => "steady",
+            Health::Stressed => "strained",
+            Health::Critical => "overrun",
+        }
+        .to_owned(),
+    };
+    let quiet = move || match signals.last_time.get() {
+        None => "nothing yet".to_owned(),
+        Some(last) => match signals.now.get().since_millis(last) {
+            millis if millis < 60_000 => "busy".to_owned(),
+            millis => format!("quiet {}", voice::span(millis)),
+        },
+    };
+    view! {
+        <section class="pulse" data-testid="system-pulse" data-health=health aria-label="pulse">
+            <svg class="heart" viewBox="0 0 20 18" aria-hidden="true">
+                <path d="M10 17 2.200 9.400A4.900 4.900 0 0 1 9.100 2.400L10 3.300l.9-.9a4.900 4.900 0 0 1 6.900 7Z" />
+            </svg>
+            <dl>
+                <div data-testid="metric-active-agents">
+                    <dd>{move || figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
+                    <dt><span class="wide">"agents "</span>"active"</dt>
+                </div>
+                <div data-testid="metric-pending-flows">
+                    <dd>{move || figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
+                    <dt><span class="wide">"flows "</span>"pending"</dt>
+                </div>
+                <div data-testid="metric-contracts-settled">
+                    <dd>{move || figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
+                    <dt><span class="wide">"contracts "</span>"settled"</dt>
+                </div>
+                <div data-testid="metric-load">
+                    <dd>{move || figure(|pulse| voice::percent(pulse.load.get()))}</dd>
+                    <dt>"load"</dt>
+                </div>
+            </dl>
+            <p class="health">
+                <strong>{word}</strong>
+                <span>{quiet}</span>
+            </p>
+        </section>
+    }
+}

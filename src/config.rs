@@ -1,0 +1,156 @@
+//! `config.json` and the page's address, parsed once into types.
+//!
+//! Knows nothing of connections: it says where the stream is, not how it is reached.
+
+use crate::clock::Timer;
+use gloo_net::http::Request;
+use serde::Deserialize;
+use web_sys::{AbortController, Url};
+
+/// How long `config.json` may take before the page goes on without it, in milliseconds.
+const CONFIG_MILLIS: u32 = 4_000;
+
+/// What a deployment says of itself (`interfaces.md`). Every field may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct ConfigFile {
+    streams: Vec<String>,
+    app_name: Option<String>,
+}
+
+/// Where the stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamAddress {
+    /// Start of its REST addresses: `https://host/path` without a slash at the end.
+    pub rest: String,
+    /// Its WebSocket endpoint: `wss://host/path/ws`.
+    pub socket: String,
+    /// Whether the witness's own address bar named it, for this visit only.
+    pub chosen_by_address: bool,
+}
+
+/// What the page goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The name in the wordmark.
+    pub app_name: String,
+    /// Where the stream is.
+    pub stream: StreamAddress,
+    /// What in the address or the configuration could not be used, in words.
+    pub complaint: Option<String>,
+}
+
+/// Reads `config.json` beside the page and the page's address. Never fails: what cannot be had or read counts
+/// as absent, and the page's own origin is the stream.
+pub async fn load() -> Config {
+    let location = web_sys::window().map(|window| window.location());
+    let origin = location.as_ref().and_then(|l| l.origin().ok()).unwrap_or_default();
+    let search = location.and_then(|l| l.search().ok()).unwrap_or_default();
+    resolve(&fetch().await.unwrap_or_default(), &origin, stream_parameter(&search).as_deref())
+}
+
+/// What the file, the origin and `?stream=` come to.
+fn resolve(file: &ConfigFile, origin: &str, chosen: Option<&str>) -> Config {
+    let app_name = file.app_name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "monkeytown".into());
+    let mut complaint = None;
+    let mut usable = |address: &str, chosen| match address_of(address, chosen) {
+        Some(stream) => Some(stream),
+        None => {
+            complaint = Some(format!("{address:?} is no address of a stream, so the page's own is used"));
+            None
+        }
+    };
+    let own = || StreamAddress {
+        rest: origin.to_owned(),
+        socket: format!("{}/ws", origin.replacen("http", "ws", 1)),
+        chosen_by_address: false,
+    };
+    let stream = chosen
+        .and_then(|address| usable(address, true))
+        .or_else(|| file.streams.first().and_then(|address| usable(address, false)))
+        .unwrap_or_else(own);
+    Config { app_name, stream, complaint }
+}
+
+fn stream_parameter(search: &str) -> Option<String> {
+    web_sys::UrlSearchParams::new_with_str(search).ok()?.get("stream")
+}
+
+/// An address of a stream: ws, wss, http or https, with or without `/ws` at its end.
+fn address_of(address: &str, chosen_by_address: bool) -> Option<StreamAddress> {
+    let (secure, rest) = match address.split_once("://")? {
+        ("wss" | "https", rest) => ("s", rest),
+        ("ws" | "http", rest) => ("", rest),
+        _ => return None,
+    };
+    let rest = rest.trim_end_matches('/');
+    let rest = rest.strip_suffix("/ws").unwrap_or(rest);
+    let plain = !rest.is_empty() && !rest.contains(['@', '?', '#', '\\']) && !rest.contains(char::is_whitespace);
+    let found = StreamAddress {
+        rest: format!("http{secure}://{rest}"),
+        socket: format!("ws{secure}://{rest}/ws"),
+        chosen_by_address,
+    };
+    (plain && is_url(&found.rest)).then_some(found)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn is_url(text: &str) -> bool {
+    Url::new(text).is_ok()
+}
+
+/// Off the browser there is no parser to ask; the tests bring addresses that the rules above decide.
+#[cfg(not(target_arch = "wasm32"))]
+fn is_url(_: &str) -> bool {
+    let _ = Url::new;
+    true
+}
+
+async fn fetch() -> Option<ConfigFile> {
+    let abort = AbortController::new().ok()?;
+    let signal = abort.signal();
+    let _deadline = Timer::after(CONFIG_MILLIS, move || abort.abort());
+    let answer = Request::get("config.json").abort_signal(Some(&signal)).send().await.ok()?;
+    // A host's rewrite answers with a page: what is not JSON counts as absent.
+    serde_json::from_str(&answer.text().await.ok()?).ok().filter(|_| answer.ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_streams(streams: &[&str]) -> ConfigFile {
+        ConfigFile { streams: streams.iter().map(ToString::to_string).collect(), app_name: None }
+    }
+
+    #[test]
+    fn without_streams_the_pages_own_origin_is_the_stream() {
+        let config = resolve(&ConfigFile::default(), "http://127.0.0.1:8080", None);
+        assert_eq!(config.stream.socket, "ws://127.0.0.1:8080/ws");
+        assert_eq!(config.stream.rest, "http://127.0.0.1:8080");
+        assert_eq!(config.complaint, None);
+    }
+
+    #[test]
+    fn a_configured_stream_is_reached_by_socket_and_by_rest() {
+        let config = resolve(&with_streams(&["wss://stream.example.org/town/ws"]), "https://page.example.org", None);
+        assert_eq!(config.stream.socket, "wss://stream.example.org/town/ws");
+        assert_eq!(config.stream.rest, "https://stream.example.org/town");
+    }
+
+    #[test]
+    fn the_address_bar_overrides_the_file_and_is_shown_as_such() {
+        let config = resolve(&with_streams(&["wss://a.example"]), "https://page.example", Some("http://b.example/"));
+        assert_eq!(config.stream.socket, "ws://b.example/ws");
+        assert!(config.stream.chosen_by_address);
+    }
+
+    #[test]
+    fn what_is_no_stream_address_is_said_and_not_used() {
+        for bad in ["javascript:alert(1)", "ftp://x", "wss://", "https://user@host", "nonsense"] {
+            let config = resolve(&ConfigFile::default(), "https://page.example", Some(bad));
+            assert_eq!(config.stream.rest, "https://page.example", "{bad}");
+            assert!(config.complaint.is_some(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! From bytes to the fold, in one place: decode, validate, drop duplicates, notice holes.
+//!
+//! Bad input is dropped and counted, never fatal. Knows nothing of sockets, signals or the page; what a
+//! transport should do next is this module's answer, not its deed.
+
+use crate::transport::{Delivery, SnapshotTerms};
+use monkeytown_civilization::{Changes, Civilization};
+use monkeytown_protocol::{Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, Timestamp};
+use serde_json::value::RawValue;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    rc::Rc,
+};
+
+/// Identities remembered to drop what was seen before. Within an epoch offsets already do that; this covers
+/// an event that a stream accepted twice because its ring had let go of the first.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// What came in so far; all of it is shown to the witness.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events applied by the fold, replay included.
+    pub received: u64,
+    /// Events dropped because they had been applied before.
+    pub duplicates: u64,
+    /// Offsets that were never applied and that no snapshot covered.
+    pub holes: u64,
+    /// Frames and events that could not be read.
+    pub unreadable: u64,
+    /// What was wrong with the last of them.
+    pub last_unreadable: Option<String>,
+}
+
+/// What a delivery came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Intake {
+    /// Events were applied, or there was nothing to apply.
+    Taken,
+    /// The stream said hello. `lost`: what was asked for could not be recovered, and a snapshot stands in.
+    Greeted {
+        /// What the stream said of itself.
+        terms: Terms,
+        /// Whether events between the old state and the new are only in the summary.
+        lost: bool,
+    },
+    /// Replay is over.
+    CaughtUp,
+    /// The stream is alive; its clock, when said.
+    Heartbeat {
+        /// The server's clock.
+        server_time: Timestamp,
+        /// The source's own time and rate.
+        clock: Option<(Timestamp, f64)>,
+    },
+    /// The stream is about to close.
+    Bye {
+        /// When to come back, in milliseconds.
+        reconnect_after_millis: u32,
+    },
+    /// Something between what was applied and this is missing: subscribe again from [`Ingest::position`].
+    Gap,
+}
+
+/// What a stream says of itself when it greets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    /// Where its events come from.
+    pub source_kind: monkeytown_protocol::SourceKind,
+    /// The source's own time and its rate.
+    pub clock: (Timestamp, f64),
+    /// Longest silence, in milliseconds; `None` for REST.
+    pub heartbeat_millis: Option<u64>,
+}
+
+/// Where the page stands in the stream, and what it has seen.
+#[derive(Default)]
+pub struct Ingest {
+    position: Option<Position>,
+    counters: Counters,
+    seen: BTreeSet<Rc<str>>,
+    seen_order: VecDeque<Rc<str>>,
+    /// A heartbeat's head that was ahead of what had arrived, and where the page stood then.
+    ahead: Option<(Option<Offset>, Option<Position>)>,
+}
+
+impl Ingest {
+    /// The newest event applied; what a subscription resumes after. `None` before any stream was met.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// What came in so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes one delivery into `state`. `now` stands in for an event's absent time.
+    pub fn take(
+        &mut self,
+        delivery: &Delivery,
+        state: &mut Civilization,
+        changes: &mut Changes,
+        now: Timestamp,
+    ) -> Intake {
+        match delivery {
+            Delivery::Frame(text) => match serde_json::from_str::<Frame<&RawValue, Civilization>>(text) {
+                Ok(frame) => self.take_frame(frame, state, changes, now),
+                Err(error) => self.unreadable("frame", &error),
+            },
+            Delivery::Batch { body, after, upto, clock } => {
+                let events = match serde_json::from_str::<Vec<&RawValue>>(body) {
+                    Ok(events) => events,
+                    Err(error) => return self.unreadable("batch", &error),
+                };
+                // An empty answer covers nothing; it still says that the stream is alive.
+                let taken = match upto.filter(|last| *last >= after.next()) {
+                    Some(last) => self.take_range(&after.epoch, after.next(), last, &events, state, changes, now),
+                    None => Intake::Taken,
+                };
+                match (taken, clock) {
+                    (Intake::Taken, Some(_)) => Intake::Heartbeat { server_time: now, clock: *clock },
+                    (other, _) => other,
+                }
+            }
+            Delivery::Snapshot(body) => self.take_snapshot(body, state, changes),
+        }
+    }
+
+    fn take_frame(
+        &mut self,
+        frame: Frame<&RawValue, Civilization>,
+        state: &mut Civilization,
+        changes: &mut Changes,
+        now: Timestamp,
+    ) -> Intake {
+        match frame {
+            Frame::Hello(hello) => self.take_hello(*hello, state, changes),
+            Frame::Events { epoch, first, last, events } => {
+                self.take_range(&epoch, first, last, &events, state, changes, now)
+            }
+            Frame::CaughtUp { .. } => Intake::CaughtUp,
+            Frame::Heartbeat { head, server_time, clock, clock_rate } => {
+                let here = self.position.as_ref().and_then(|position| position.after);
+                if head > here {
+                    // Events may be on their way behind this frame; that nothing came by the next one says not.
+                    let standing = (head, self.position.clone());
+                    if self.ahead.as_ref().is_some_and(|(_, before)| *before == standing.1) {
+                        self.ahead = None;
+                        return Intake::Gap;
+                    }
+                    self.ahead = Some(standing);
+                } else {
+                    self.ahead = None;
+                }
+                Intake::Heartbeat { server_time, clock: clock.zip(clock_rate) }
+            }
+            Frame::Bye { reconnect_after_ms, .. } => {
+                Intake::Bye { reconnect_after_millis: u32::try_from(reconnect_after_ms).unwrap_or(u32::MAX) }
+            }
+        }
+    }
+
+    fn take_hello(&mut self, hello: Hello<Civilization>, state: &mut Civilization, changes: &mut Changes) -> Intake {
+        let terms = Terms {
+            source_kind: hello.source_kind,
+            clock: (hello.clock, hello.clock_rate),
+            heartbeat_millis: Some(hello.heartbeat_ms),
+        };
+        self.ahead = None;
+        let had = self.position.clone();
+        match hello.snapshot {
+            Some(snapshot) => self.adopt(snapshot, state, changes),
+            // Without a snapshot the state must continue exactly where the stream starts to serve.
+            // It may start earlier: frames that still waited when it was asked have been applied meanwhile.
+            None => match &had {
+                None => self.position = Some(hello.from.clone()),
+                Some(here) if here.epoch == hello.from.epoch && hello.from.next() <= here.next() => {}
+                Some(_) => return Intake::Gap,
+            },
+        }
+        Intake::Greeted { terms, lost: had.is_some() && !hello.recovered }
+    }
+
+    fn take_snapshot(&mut self, body: &str, state: &mut Civilization, changes: &mut Changes) -> Intake {
+        let read = serde_json::from_str::<SnapshotEnvelope<Civilization>>(body)
+            .and_then(|snapshot| serde_json::from_str::<SnapshotTerms>(body).map(|terms| (snapshot, terms)));
+        match read {
+            Ok((snapshot, terms)) => {
+                let lost = self.position.is_some();
+                self.adopt(snapshot, state, changes);
+                let clock = (terms.clock, terms.clock_rate);
+                let terms = Terms { source_kind: terms.source_kind, clock, heartbeat_millis: None };
+                Intake::Greeted { terms, lost }
+            }
+            Err(error) => self.unreadable("snapshot", &error),
+        }
+    }
+
+    /// Puts a snapshot in the place of the state. Everything may have changed.
+    fn adopt(&mut self, snapshot: SnapshotEnvelope<Civilization>, state: &mut Civilization, changes: &mut Changes) {
+        for held in [&*state, &snapshot.state] {
+            changes.entities.extend(held.entities().map(|(id, _)| id.clone()));
+            changes.flows.extend(held.flows().map(|(id, _)| id.clone()));
+        }
+        changes.history = true;
+        changes.system = true;
+        *state = snapshot.state;
+        self.position = Some(Position { epoch: snapshot.epoch, after: snapshot.offset });
+        // Another state knows nothing of what was applied to the one before.
+        self.seen.clear();
+        self.seen_order.clear();
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a frame's fields, spread; a struct would only rename them")]
+    fn take_range(
+        &mut self,
+        epoch: &Epoch,
+        first: Offset,
+        last: Offset,
+        events: &[&RawValue],
+        state: &mut Civilization,
+        changes: &mut Changes,
+        now: Timestamp,
+    ) -> Intake {
+        let Some(position) = &self.position else { return Intake::Gap };
+        if position.epoch != *epoch || first > position.next() {
+            return Intake::Gap;
+        }
+        if last < position.next() {
+            self.counters.duplicates += events.len() as u64;
+            return Intake::Taken;
+        }
+        // Only an unfiltered frame tells which of its events lie before the position.
+        let known = usize::try_from(position.next().0 - first.0).unwrap_or(usize::MAX);
+        let complete = events.len() as u64 == last.0 - first.0 + 1;
+        let fresh = if complete { events.get(known..).unwrap_or_default() } else { events };
+        self.counters.duplicates += (events.len() - fresh.len()) as u64;
+        self.take_events(fresh, state, changes, now);
+        self.position = Some(Position { epoch: epoch.clone(), after: Some(last) });
+        Intake::Taken
+    }
+
+    fn take_events(&mut self, events: &[&RawValue], state: &mut Civilization, changes: &mut Changes, now: Timestamp) {
+        for raw in events {
+            match decode(raw, now) {
+                Ok(event) if self.remember(&event) => {
+                    state.apply(event, changes);
+                    self.counters.received += 1;
+                }
+                Ok(_) => self.counters.duplicates += 1,
+                Err(why) => {
+                    self.counters.unreadable += 1;
+                    self.counters.holes += 1;
+                    self.counters.last_unreadable = Some(why);
+                }
+            }
+        }
+    }
+
+    /// Remembers an identity. False when it is known already.
+    fn remember(&mut self, event: &Event) -> bool {
+        let identity: Rc<str> = Rc::from(format!("{}\n{}", event.source, event.id));
+        if !self.seen.insert(Rc::clone(&identity)) {
+            return false;
+        }
+        self.seen_order.push_back(identity);
+        if self.seen_order.len() > REMEMBERED_MAX
+            && let Some(oldest) = self.seen_order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+
+    fn unreadable(&mut self, what: &str, error: &serde_json::Error) -> Intake {
+        self.counters.unreadable += 1;
+        self.counters.last_unreadable = Some(format!("a {what} that could not be read: {error}"));
+        Intake::Taken
+    }
+}
+
+fn decode(raw: &RawValue, now: Timestamp) -> Result<Event, String> {
+    let envelope: Envelope<'_, &RawValue> =
+        serde_json::from_str(raw.get()).map_err(|error| format!("an event without a usable envelope: {error}"))?;
+    envelope.check().map_err(|error| format!("event {}: {error}", envelope.id))?;
+    let data = envelope.data.map_or("null", RawValue::get);
+    let mut reader = serde_json::Deserializer::from_str(data);
+    envelope.decode(now, |_| &mut reader).map_err(|error| format!("event {}: {error}", envelope.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Page {
+        ingest: Ingest,
+        state: Civilization,
+    }
+
+    impl Page {
+        fn greeted() -> Self {
+            let mut page = Self { ingest: Ingest::default(), state: Civilization::default() };
+            let hello = page.frame(
+                r#"{"kind":"hello","epoch":"e","head":-1,"from":"e:-1","recovered":true,"heartbeat_ms":25000,
+                "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
+                "version":"0.1.0","source_kind":"git"}"#,
+            );
+            assert!(matches!(hello, Intake::Greeted { lost: false, .. }), "{hello:?}");
+            page
+        }
+
+        fn frame(&mut self, text: &str) -> Intake {
+            let now = Timestamp::from_millis(0);
+            self.ingest.take(&Delivery::Frame(text.into()), &mut self.state, &mut Changes::default(), now)
+        }
+
+        fn events(&mut self, first: u64, ids: &[&str]) -> Intake {
+            let events: Vec<String> = ids.iter().map(|id| agent(id)).collect();
+            let last = first + ids.len() as u64 - 1;
+            let events = events.join(",");
+            self.frame(&format!(r#"{{"kind":"events","epoch":"e","first":{first},"last":{last},"events":[{events}]}}"#))
+        }
+
+        fn offset(&self) -> Option<Offset> {
+            self.ingest.position().and_then(|position| position.after)
+        }
+    }
+
+    fn agent(id: &str) -> String {
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"monkeytown.entity.created",
+            "time":"2026-01-18T12:00:00Z","data":{{"id":"{id}","kind":"agent"}}}}"#
+        )
+    }
+
+    #[test]
+    fn events_are_applied_in_order_and_counted() {
+        let mut page = Page::greeted();
+        assert_eq!(page.events(0, &["a", "b"]), Intake::Taken);
+        assert_eq!(page.state.entities().len(), 2);
+        assert_eq!((page.offset(), page.ingest.counters().received), (Some(Offset(1)), 2));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_dropped_and_counted() {
+        let mut page = Page::greeted();
+        page.events(0, &["a", "b"]);
+        page.events(1, &["b", "c"]);
+        page.events(0, &["a"]);
+        page.events(3, &["a"]);
+        let counters = page.ingest.counters();
+        assert_eq!((counters.received, counters.duplicates, page.offset()), (3, 3, Some(Offset(3))));
+    }
+
+    #[test]
+    fn a_frame_after_a_gap_is_not_applied() {
+        let mut page = Page::greeted();
+        page.events(0, &["a"]);
+        assert_eq!(page.events(2, &["c"]), Intake::Gap);
+        assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(0)), 0));
+    }
+
+    #[test]
+    fn events_of_another_epoch_are_never_applied() {
+        let mut page = Page::greeted();
+        let frame = format!(r#"{{"kind":"events","epoch":"other","first":0,"last":0,"events":[{}]}}"#, agent("a"));
+        assert_eq!(page.frame(&frame), Intake::Gap);
+    }
+
+    #[test]
+    fn a_malformed_event_costs_itself_and_not_its_frame() {
+        let mut page = Page::greeted();
+        let frame = format!(
+            r#"{{"kind":"events","epoch":"e","first":0,"last":2,"events":[{},{{"specversion":"0.3"}},{}]}}"#,
+            agent("a"),
+            agent("b")
+        );
+        assert_eq!(page.frame(&frame), Intake::Taken);
+        let counters = page.ingest.counters();
+        assert_eq!((counters.received, counters.unreadable, counters.holes), (2, 1, 1));
+    }
+
+    #[test]
+    fn malformed_frames_are_counted_and_never_fatal() {
+        let mut page = Page::greeted();
+        for text in ["", "{", "[]", "null", r#"{"kind":"unheard"}"#, r#"{"kind":"events","first":1}"#] {
+            assert_eq!(page.frame(text), Intake::Taken, "{text}");
+        }
+        assert_eq!(page.ingest.counters().unreadable, 6);
+        assert_eq!(page.events(0, &["a"]), Intake::Taken);
+    }
+
+    #[test]
+    fn a_lost_tail_is_noticed_by_the_second_heartbeat() {
+        let mut page = Page::greeted();
+        page.events(0, &["a"]);
+        let heartbeat = r#"{"kind":"heartbeat","head":5,"server_time":"2026-01-18T12:00:00Z"}"#;
+        assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
+        assert_eq!(page.frame(heartbeat), Intake::Gap);
+    }
+
+    #[test]
+    fn a_heartbeat_ahead_of_events_on_their_way_is_no_gap() {
+        let mut page = Page::greeted();
+        let heartbeat = r#"{"kind":"heartbeat","head":1,"server_time":"2026-01-18T12:00:00Z"}"#;
+        page.frame(heartbeat);
+        page.events(0, &["a"]);
+        assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
+    }
+
+    #[test]
+    fn a_stream_that_does_not_continue_the_state_is_not_joined() {
+        let mut page = Page::greeted();
+        page.events(0, &["a"]);
+        let hello = r#"{"kind":"hello","epoch":"e","head":9,"from":"e:7","recovered":true,"heartbeat_ms":25000,
+            "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
+            "version":"0.1.0","source_kind":"git"}"#;
+        assert_eq!(page.frame(hello), Intake::Gap);
+    }
+
+    #[test]
+    fn a_poll_that_answers_another_question_is_not_applied() {
+        let mut page = Page::greeted();
+        page.events(0, &["a"]);
+        let after = "e:4".parse().expect("a position");
+        let body = format!("[{}]", agent("f"));
+        let batch = Delivery::Batch { body, after, upto: Some(Offset(5)), clock: None };
+        let taken = page.ingest.take(&batch, &mut page.state, &mut Changes::default(), Timestamp::from_millis(0));
+        assert_eq!(taken, Intake::Gap);
+    }
+}

@@ -1,0 +1,377 @@
+//! One visit: what transports deliver is applied once per animation frame and written to the signals.
+//!
+//! Owns the fold, the queue before it and the order of things: nothing is drawn while the tab is hidden, events
+//! are still applied. Carries the ingest's answers back to the connection. Knows nothing of components.
+
+use crate::{
+    clock::{self, PageClock, PageEvent, Timer, monotonic_millis},
+    config::Config,
+    ingest::{Ingest, Intake, Terms},
+    signals::{ConnectionView, FlowRow, FlowsView, Signals, name_of, set_if_other},
+    storage::last_known::{self, LastKnown},
+    terrarium::stage::Stage,
+    transport::{Connection, ConnectionState, Delivery, Handlers},
+};
+use monkeytown_civilization::{Changes, Civilization};
+use monkeytown_protocol::{SourceKind, Timestamp};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+
+/// How long decoding and folding may hold a frame, in milliseconds.
+const FRAME_SHARE_MILLIS: f64 = 8.0;
+/// Bytes that may wait to be applied. Over it the page resumes from where it stands: the stream holds what waits.
+const QUEUE_MAX_BYTES: usize = 16_000_000;
+/// Least time between two drawings of the ghost column, in milliseconds.
+const GHOSTS_EVERY_MILLIS: f64 = 200.0;
+/// How often what is known is kept for the next visit, in milliseconds.
+const KEEP_EVERY_MILLIS: f64 = 15_000.0;
+/// How long a remark stays, in milliseconds.
+const REMARK_MILLIS: f64 = 60_000.0;
+
+/// What the connection is to do, once nothing of the session is borrowed any more.
+enum Order {
+    Greeted(Option<u64>),
+    Bye(u32),
+    Resume(&'static str),
+}
+
+struct Core {
+    signals: Signals,
+    stage: Rc<RefCell<Stage>>,
+    ingest: Ingest,
+    state: Civilization,
+    changes: Changes,
+    queue: VecDeque<Delivery>,
+    queued_bytes: usize,
+    frame_asked: bool,
+    clock: PageClock,
+    replaying: bool,
+    standing: ConnectionState,
+    greeted: bool,
+    source: Option<SourceKind>,
+    stored_at: Option<Timestamp>,
+    remark: Option<(String, f64)>,
+    ghosts_pending: bool,
+    ghosts_at: f64,
+    kept_at: f64,
+    kept_events: u64,
+    connection: Option<Connection>,
+    config: Config,
+}
+
+/// The session. Cloning shares it.
+#[derive(Clone)]
+pub struct Session(Rc<RefCell<Core>>);
+
+impl Session {
+    /// Starts a visit: shows what was last known, then connects.
+    pub fn start(config: Config, signals: Signals, stage: Rc<RefCell<Stage>>) -> Self {
+        let now = monotonic_millis();
+        set_if_other(signals.app_name, config.app_name.clone());
+        let core = Core {
+            signals,
+            stage,
+            ingest: Ingest::default(),
+            state: Civilization::default(),
+            changes: Changes::default(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            frame_asked: false,
+            clock: PageClock::new(clock::wall(), now, 1.0),
+            replaying: false,
+            standing: ConnectionState::Connecting,
+            greeted: false,
+            source: None,
+            stored_at: None,
+            remark: config.complaint.clone().map(|complaint| (complaint, now)),
+            ghosts_pending: false,
+            ghosts_at: f64::NEG_INFINITY,
+            kept_at: now,
+            kept_events: 0,
+            connection: None,
+            config,
+        };
+        let session = Self(Rc::new(RefCell::new(core)));
+        session.show_last_known();
+        session.connect();
+        session.tick_every_second();
+        let listener = session.clone();
+        clock::on_page_event(move |event| listener.on_page_event(event));
+        session
+    }
+
+    fn connect(&self) {
+        let (deliver, report, position) = (self.clone(), self.clone(), self.clone());
+        let handlers = Handlers {
+            deliver: Box::new(move |delivery| deliver.deliver(delivery)),
+            report: Box::new(move |standing| report.report(standing)),
+            position: Box::new(move || position.0.borrow().ingest.position().cloned()),
+        };
+        let connection = Connection::new(self.0.borrow().config.stream.clone(), handlers);
+        self.0.borrow_mut().connection = Some(connection.clone());
+        connection.start();
+    }
+
+    fn show_last_known(&self) {
+        let mut core = self.0.borrow_mut();
+        let Some(known) = last_known::load(&core.config.stream.rest) else { return };
+        core.stored_at = Some(known.saved_at);
+        core.source = Some(known.source_kind);
+        // What is stored does not run on: its clock stands where it was left.
+        core.clock = PageClock::new(known.clock, monotonic_millis(), 0.0);
+        core.state = known.state;
+        core.changes.entities = core.state.entities().map(|(id, _)| id.clone()).collect();
+        core.changes.history = true;
+        core.flush();
+        core.write_clock();
+    }
+
+    /// Takes a delivery: frames wait for the next animation frame, everything else is applied at once.
+    fn deliver(&self, delivery: Delivery) {
+        let at_once = clock::is_hidden() || !matches!(delivery, Delivery::Frame(_));
+        let ask = {
+            let mut core = self.0.borrow_mut();
+            core.queued_bytes += delivery.bytes();
+            core.queue.push_back(delivery);
+            !std::mem::replace(&mut core.frame_asked, !at_once) && !at_once
+        };
+        if at_once {
+            self.work(f64::INFINITY);
+        } else if ask {
+            self.ask_for_frame();
+        }
+        if self.0.borrow().queued_bytes > QUEUE_MAX_BYTES {
+            self.0.borrow_mut().drop_queue();
+            self.carry_out(vec![Order::Resume("this page fell behind")]);
+        }
+    }
+
+    fn ask_for_frame(&self) {
+        let session = self.clone();
+        clock::on_next_frame(move |_| session.work(FRAME_SHARE_MILLIS));
+    }
+
+    /// Applies what waits, for at most `share_millis`, and writes what changed.
+    fn work(&self, share_millis: f64) {
+        let (orders, more) = {
+            let mut core = self.0.borrow_mut();
+            let orders = core.drain(share_millis);
+            if !clock::is_hidden() {
+                core.flush();
+            }
+            core.frame_asked = !core.queue.is_empty() || core.ghosts_pending;
+            (orders, core.frame_asked)
+        };
+        self.carry_out(orders);
+        if more && !clock::is_hidden() {
+            self.ask_for_frame();
+        } else if more {
+            // A hidden tab gets no frames; the next delivery or its return goes on.
+            self.0.borrow_mut().frame_asked = false;
+        }
+    }
+
+    fn carry_out(&self, orders: Vec<Order>) {
+        let Some(connection) = self.0.borrow().connection.clone() else { return };
+        for order in orders {
+            match order {
+                Order::Greeted(heartbeat_millis) => connection.greeted(heartbeat_millis),
+                Order::Bye(reconnect_after_millis) => connection.bye(reconnect_after_millis),
+                Order::Resume(why) => connection.resume(why),
+            }
+        }
+    }
+
+    fn report(&self, standing: ConnectionState) {
+        let mut core = self.0.borrow_mut();
+        // What a closed socket still had in the queue is in order and belongs to the position: it is kept.
+        core.standing = standing;
+        core.write_connection();
+    }
+
+    fn tick_every_second(&self) {
+        let session = self.clone();
+        let timer = Timer::every(1_000, move || {
+            let mut core = session.0.borrow_mut();
+            if !clock::is_hidden() {
+                core.write_clock();
+                core.write_pulse();
+                core.write_connection();
+            }
+            let now = monotonic_millis();
+            if now - core.kept_at >= KEEP_EVERY_MILLIS {
+                core.keep();
+            }
+        });
+        // It lives as long as the page.
+        std::mem::forget(timer);
+    }
+
+    fn on_page_event(&self, event: PageEvent) {
+        let connection = self.0.borrow().connection.clone();
+        match event {
+            PageEvent::Online => connection.iter().for_each(Connection::start),
+            PageEvent::Offline => connection.iter().for_each(Connection::offline),
+            PageEvent::Leaving => self.0.borrow_mut().keep(),
+            PageEvent::Shown => {
+                connection.iter().for_each(Connection::watch);
+                self.work(FRAME_SHARE_MILLIS);
+                let mut core = self.0.borrow_mut();
+                core.write_clock();
+                core.write_pulse();
+            }
+            PageEvent::Resized => {}
+        }
+    }
+}
+
+impl Core {
+    fn drain(&mut self, share_millis: f64) -> Vec<Order> {
+        let mut orders = Vec::new();
+        let started = monotonic_millis();
+        while let Some(delivery) = self.queue.pop_front() {
+            self.queued_bytes = self.queued_bytes.saturating_sub(delivery.bytes());
+            match self.ingest.take(&delivery, &mut self.state, &mut self.changes, clock::wall()) {
+                Intake::Taken => {}
+                Intake::Greeted { terms, lost } => {
+                    self.greet(terms, lost);
+                    orders.push(Order::Greeted(terms.heartbeat_millis));
+                }
+                Intake::CaughtUp => self.replaying = false,
+                Intake::Heartbeat { clock, .. } => {
+                    if let Some((shown, rate)) = clock {
+                        self.clock = PageClock::new(shown, monotonic_millis(), rate);
+                        set_if_other(self.signals.rate, rate);
+                    }
+                }
+                Intake::Bye { reconnect_after_millis } => orders.push(Order::Bye(reconnect_after_millis)),
+                Intake::Gap => {
+                    // What follows a gap belongs to a subscription that is given up.
+                    self.drop_queue();
+                    orders.push(Order::Resume("something was missing between two events"));
+                    break;
+                }
+            }
+            if monotonic_millis() - started > share_millis {
+                break;
+            }
+        }
+        orders
+    }
+
+    fn greet(&mut self, terms: Terms, lost: bool) {
+        let (shown, rate) = terms.clock;
+        self.clock = PageClock::new(shown, monotonic_millis(), rate);
+        self.replaying = terms.heartbeat_millis.is_some();
+        self.source = Some(terms.source_kind);
+        self.stored_at = None;
+        let first = !std::mem::replace(&mut self.greeted, true);
+        if lost {
+            let words = "the stream could not continue where this page stood: \
+                         what happened between is only in the summary";
+            self.remark = Some((words.to_owned(), monotonic_millis()));
+        }
+        if first && !clock::is_hidden() {
+            self.write_clock();
+            self.write_pulse();
+        }
+    }
+
+    fn drop_queue(&mut self) {
+        self.queue.clear();
+        self.queued_bytes = 0;
+    }
+
+    /// Writes what changed since the last frame.
+    fn flush(&mut self) {
+        let now = monotonic_millis();
+        let changes = std::mem::take(&mut self.changes);
+        if !changes.flows.is_empty() {
+            let mut stage = self.stage.borrow_mut();
+            stage.sweep(now);
+            stage.update(&self.state, changes.flows.iter(), now, self.replaying);
+            drop(stage);
+            self.write_flows();
+        }
+        self.ghosts_pending |= changes.history;
+        if !changes.is_empty() {
+            self.signals.write(&self.state, &changes);
+        }
+        if self.ghosts_pending && now - self.ghosts_at >= GHOSTS_EVERY_MILLIS {
+            self.signals.write_ghosts(&self.state);
+            self.ghosts_pending = false;
+            self.ghosts_at = now;
+        }
+        self.write_connection();
+    }
+
+    fn write_flows(&self) {
+        let stage = self.stage.borrow();
+        let (cast, hidden) = stage.cast();
+        let row = |staged: &&crate::terrarium::stage::Staged| FlowRow {
+            id: staged.flow.id.clone(),
+            source: staged.flow.source.clone(),
+            source_name: name_of(&self.state, &staged.flow.source),
+            target: staged.flow.target.clone(),
+            target_name: name_of(&self.state, &staged.flow.target),
+            kind: staged.flow.kind,
+            status: staged.flow.status,
+            reason: staged.flow.reason.clone(),
+        };
+        set_if_other(self.signals.flows, FlowsView { drawn: cast.iter().map(row).collect(), hidden });
+    }
+
+    fn write_clock(&mut self) {
+        let now = monotonic_millis();
+        if self.stage.borrow_mut().sweep(now) {
+            self.write_flows();
+        }
+        set_if_other(self.signals.now, self.clock.at(now));
+        set_if_other(self.signals.rate, self.clock.rate());
+        set_if_other(self.signals.wall, clock::wall());
+        set_if_other(self.signals.monotonic, now);
+    }
+
+    fn write_pulse(&self) {
+        let known = self.greeted || self.stored_at.is_some();
+        let pulse = known.then(|| self.state.pulse(self.clock.at(monotonic_millis())));
+        set_if_other(self.signals.pulse, pulse);
+    }
+
+    fn write_connection(&mut self) {
+        let now = monotonic_millis();
+        if self.remark.as_ref().is_some_and(|(_, since)| now - since > REMARK_MILLIS) {
+            self.remark = None;
+        }
+        set_if_other(self.signals.source, self.source);
+        let view = ConnectionView {
+            state: self.standing.clone(),
+            greeted: self.greeted,
+            stored_at: self.stored_at,
+            offset: self.ingest.position().and_then(|position| position.after),
+            counters: self.ingest.counters().clone(),
+            waiting_bytes: self.queued_bytes,
+            replaying: self.replaying,
+            address: self.config.stream.rest.clone(),
+            chosen_by_address: self.config.stream.chosen_by_address,
+            remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
+        };
+        set_if_other(self.signals.connection, view);
+    }
+
+    /// Keeps what is known for a visit without a stream.
+    fn keep(&mut self) {
+        self.kept_at = monotonic_millis();
+        let events = self.ingest.counters().received;
+        let Some(source_kind) = self.source.filter(|_| self.greeted && events != self.kept_events) else { return };
+        let known = LastKnown {
+            saved_at: clock::wall(),
+            source_kind,
+            clock: self.clock.at(self.kept_at),
+            state: self.state.clone(),
+        };
+        match last_known::save(&self.config.stream.rest, &known) {
+            Ok(()) => self.kept_events = events,
+            Err(why) => self.remark = Some((why.to_string(), self.kept_at)),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Which flows are to be seen at a moment, and how brightly.
+//!
+//! A flow stays for at least two seconds after it was first seen, even when it completed at once, so that what
+//! happened in an instant can be seen (`states.md`). At most fifty are drawn, the newest; the others are
+//! counted. Pure: the moment is an argument.
+
+use monkeytown_civilization::Civilization;
+use monkeytown_protocol::{Flow, FlowId, FlowStatus, limits::FLOWS_DRAWN_MAX};
+use std::collections::BTreeMap;
+
+/// Least time a flow is to be seen, in milliseconds.
+pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
+/// How long a flow fades after that, in milliseconds.
+pub const FADE_MILLIS: f64 = 1_000.0;
+/// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
+const STAGED_MAX: usize = 4_000;
+
+/// A flow on stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Staged {
+    /// What the fold says, or said last.
+    pub flow: Flow,
+    /// When it was first seen, on the monotonic clock.
+    pub first_seen_millis: f64,
+    /// When it ended, on the monotonic clock.
+    pub ended_at_millis: Option<f64>,
+    number: u64,
+}
+
+impl Staged {
+    /// When it leaves the stage; `None` while it is under way.
+    #[must_use]
+    pub fn leaves_at(&self) -> Option<f64> {
+        let ended = self.ended_at_millis?;
+        Some(ended.max(self.first_seen_millis + SEEN_MIN_MILLIS) + FADE_MILLIS)
+    }
+
+    /// How much of its light is left, 0..=1.
+    #[must_use]
+    pub fn light(&self, now_millis: f64) -> f64 {
+        self.leaves_at().map_or(1.0, |leaves| ((leaves - now_millis) / FADE_MILLIS).clamp(0.0, 1.0))
+    }
+}
+
+/// The flows to be seen.
+#[derive(Debug, Clone, Default)]
+pub struct Stage {
+    staged: BTreeMap<FlowId, Staged>,
+    next_number: u64,
+}
+
+impl Stage {
+    /// Takes what the fold now says of the flows in `changed`. With `replaying`, those that have already ended
+    /// are not put on stage: a catch-up is not played as if it were happening.
+    pub fn update<'a>(
+        &mut self,
+        state: &Civilization,
+        changed: impl Iterator<Item = &'a FlowId>,
+        now_millis: f64,
+        replaying: bool,
+    ) {
+        let finished: BTreeMap<&FlowId, &Flow> =
+            state.finished_flows().map(|finished| (&finished.flow.id, &finished.flow)).collect();
+        for id in changed {
+            if let Some(open) = state.flow(id) {
+                self.put(id, &open.flow, now_millis, None);
+            } else if let Some(flow) = finished.get(id) {
+                if self.staged.contains_key(id) || !replaying {
+                    self.put(id, flow, now_millis, Some(now_millis));
+                }
+            } else if let Some(staged) = self.staged.get_mut(id) {
+                // Forgotten by the fold's bounds: it fades as if it had arrived.
+                staged.ended_at_millis.get_or_insert(now_millis);
+            }
+        }
+    }
+
+    fn put(&mut self, id: &FlowId, flow: &Flow, now_millis: f64, ended_at_millis: Option<f64>) {
+        if let Some(staged) = self.staged.get_mut(id) {
+            staged.flow = flow.clone();
+            // An end told twice is one end; a flow that moves again has none.
+            staged.ended_at_millis = ended_at_millis.map(|ended| staged.ended_at_millis.unwrap_or(ended));
+            return;
+        }
+        if self.staged.len() >= STAGED_MAX {
+            // The fold holds fewer flows open than the stage has places, so somebody here is fading.
+            let fading = self.staged.iter().filter(|(_, staged)| staged.ended_at_millis.is_some());
+            let oldest = fading.min_by_key(|(_, staged)| staged.number).map(|(id, _)| id.clone());
+            if let Some(oldest) = oldest {
+                self.staged.remove(&oldest);
+            }
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        let staged = Staged { flow: flow.clone(), first_seen_millis: now_millis, ended_at_millis, number };
+        self.staged.insert(id.clone(), staged);
+    }
+
+    /// Lets those go whose time is over. True when somebody left.
+    pub fn sweep(&mut self, now_millis: f64) -> bool {
+        let before = self.staged.len();
+        self.staged.retain(|_, staged| staged.leaves_at().is_none_or(|leaves| leaves > now_millis));
+        before != self.staged.len()
+    }
+
+    /// The flows to draw, oldest first, at most fifty; and how many are not drawn.
+    #[must_use]
+    pub fn cast(&self) -> (Vec<&Staged>, usize) {
+        let mut all: Vec<&Staged> = self.staged.values().collect();
+        // Broken ones and those under way are seen before those that fade; then the newest.
+        all.sort_unstable_by_key(|staged| {
+            let fading = staged.ended_at_millis.is_some() && staged.flow.status != FlowStatus::Error;
+            (fading, std::cmp::Reverse(staged.number))
+        });
+        let hidden = all.len().saturating_sub(FLOWS_DRAWN_MAX);
+        all.truncate(FLOWS_DRAWN_MAX);
+        all.sort_unstable_by_key(|staged| staged.number);
+        (all, hidden)
+    }
+
+    /// Whether nobody is on stage.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use monkeytown_civilization::Changes;
+    use monkeytown_protocol::{EntityId, Event, EventId, FlowKind, FlowVerb, Payload, Ratio, SourceUri, Timestamp};
+
+    fn say(state: &mut Civilization, id: &str, status: FlowStatus) -> Changes {
+        let entity = |name| EntityId::new(name).expect("an id");
+        let flow = Flow {
+            id: FlowId::new(id).expect("an id"),
+            source: entity("a"),
+            target: entity("b"),
+            kind: FlowKind::Message,
+            status,
+            progress: Ratio::ZERO,
+            reason: None,
+        };
+        let mut changes = Changes::default();
+        let event = Event {
+            id: EventId::new(id).expect("an id"),
+            source: SourceUri::new("/test").expect("a source"),
+            time: Timestamp::from_millis(0),
+            recorded: None,
+            trace: None,
+            cause: None,
+            payload: Payload::Flow(FlowVerb::Created, flow),
+        };
+        state.apply(event, &mut changes);
+        changes
+    }
+
+    #[test]
+    fn a_flow_that_completed_at_once_is_still_seen_for_two_seconds() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        let changes = say(&mut state, "f", FlowStatus::Complete);
+        stage.update(&state, changes.flows.iter(), 1_000.0, false);
+        stage.sweep(2_999.0);
+        assert_eq!(stage.cast().0[0].light(2_999.0), 1.0);
+        stage.sweep(4_001.0);
+        assert!(stage.is_empty());
+    }
+
+    #[test]
+    fn what_ended_before_the_page_caught_up_is_not_played() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        let changes = say(&mut state, "f", FlowStatus::Complete);
+        stage.update(&state, changes.flows.iter(), 0.0, true);
+        assert!(stage.is_empty());
+    }
+
+    #[test]
+    fn the_fifty_newest_are_drawn_and_the_others_counted() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        for at in 0..60 {
+            let changes = say(&mut state, &format!("f{at}"), FlowStatus::Active);
+            stage.update(&state, changes.flows.iter(), 0.0, false);
+        }
+        let (drawn, hidden) = stage.cast();
+        assert_eq!((drawn.len(), hidden), (50, 10));
+        assert_eq!(drawn[0].flow.id.as_str(), "f10");
+    }
+
+    #[test]
+    fn a_broken_flow_is_seen_before_those_that_fade() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        let broken = say(&mut state, "broken", FlowStatus::Error);
+        stage.update(&state, broken.flows.iter(), 0.0, false);
+        for at in 0..60 {
+            let changes = say(&mut state, &format!("f{at}"), FlowStatus::Complete);
+            stage.update(&state, changes.flows.iter(), 0.0, false);
+        }
+        assert!(stage.cast().0.iter().any(|staged| staged.flow.id.as_str() == "broken"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The page's words: ages, counts and states as people say them (`look.md`, "Voice").
+//!
+//! Pure text; knows neither clock nor page.
+
+use monkeytown_protocol::{EntityStatus, FlowKind, FlowStatus, Health};
+
+/// How long something lasts, in the largest unit that fits: "2s", "14m", "3h", "5d", "7w", "2y".
+#[must_use]
+pub fn span(millis: i64) -> String {
+    let seconds = millis.max(0) / 1_000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        86_400..1_209_600 => format!("{}d", seconds / 86_400),
+        1_209_600..63_072_000 => format!("{}w", seconds / 604_800),
+        _ => format!("{}y", seconds / 31_536_000),
+    }
+}
+
+/// How long ago: "2s ago"; "now" under a second, and for what a source's clock puts in the future.
+#[must_use]
+pub fn ago(millis: i64) -> String {
+    if millis < 1_000 { "now".to_owned() } else { format!("{} ago", span(millis)) }
+}
+
+/// A number as a word up to twelve: "ten".
+#[must_use]
+pub fn number(count: usize) -> String {
+    const WORDS: [&str; 13] =
+        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    WORDS.get(count).map_or_else(|| grouped(count as u64), ToString::to_string)
+}
+
+/// A count with its noun: "one agent", "no agents", "14 agents".
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", number(count))
+}
+
+/// A number with its thousands set apart: "12,408".
+#[must_use]
+pub fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A share: "41%".
+#[must_use]
+pub fn percent(share: f32) -> String {
+    format!("{:.0}%", share * 100.0)
+}
+
+/// How fast a playback runs: "an hour a second".
+#[must_use]
+pub fn pace(rate: f64) -> String {
+    const UNITS: [(f64, &str, &str); 5] = [
+        (31_536_000.0, "a year", "years"),
+        (604_800.0, "a week", "weeks"),
+        (86_400.0, "a day", "days"),
+        (3_600.0, "an hour", "hours"),
+        (60.0, "a minute", "minutes"),
+    ];
+    let found = UNITS.iter().find(|(seconds, ..)| rate >= *seconds * 0.95);
+    match found {
+        Some((seconds, one, many)) => {
+            let count = (rate / seconds).round();
+            if count <= 1.0 { format!("{one} a second") } else { format!("{count:.0} {many} a second") }
+        }
+        None => format!("{rate:.0} seconds a second"),
+    }
+}
+
+/// An entity's status in one word.
+#[must_use]
+pub fn status(status: EntityStatus) -> &'static str {
+    match status {
+        EntityStatus::Idle => "resting",
+        EntityStatus::Active => "active",
+        EntityStatus::Processing => "thinking",
+        EntityStatus::Complete => "settled",
+        EntityStatus::Error => "broken",
+    }
+}
+
+/// An entity's status as `data-status` says it.
+#[must_use]
+pub fn status_key(status: EntityStatus) -> &'static str {
+    match status {
+        EntityStatus::Idle => "idle",
+        EntityStatus::Active => "active",
+        EntityStatus::Processing => "processing",
+        EntityStatus::Complete => "complete",
+        EntityStatus::Error => "error",
+    }
+}
+
+/// A flow's kind in one word.
+#[must_use]
+pub fn flow_kind(kind: FlowKind) -> &'static str {
+    match kind {
+        FlowKind::Message => "message",
+        FlowKind::Resource => "resource",
+        FlowKind::Contract => "contract",
+        FlowKind::Signal => "signal",
+    }
+}
+
+/// A flow's status as `data-status` says it.
+#[must_use]
+pub fn flow_status(status: FlowStatus) -> &'static str {
+    match status {
+        FlowStatus::Pending => "pending",
+        FlowStatus::Active => "active",
+        FlowStatus::Complete => "complete",
+        FlowStatus::Error => "error",
+    }
+}
+
+/// Health as `data-health` says it.
+#[must_use]
+pub fn health_key(health: Health) -> &'static str {
+    match health {
+        Health::Healthy => "healthy",
+        Health::Stressed => "stressed",
+        Health::Critical => "critical",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_the_largest_unit_that_fits() {
+        for (millis, text) in [
+            (-5_000, "now"),
+            (999, "now"),
+            (2_000, "2s ago"),
+            (59_999, "59s ago"),
+            (60_000, "1m ago"),
+            (3_600_000, "1h ago"),
+            (13 * 86_400_000, "13d ago"),
+            (14 * 86_400_000, "2w ago"),
+            (800 * 86_400_000, "2y ago"),
+        ] {
+            assert_eq!(ago(millis), text);
+        }
+    }
+
+    #[test]
+    fn counts_are_words_while_they_are_small() {
+        assert_eq!(counted(0, "agent"), "no agents");
+        assert_eq!(counted(1, "agent"), "one agent");
+        assert_eq!(counted(10, "agent"), "ten agents");
+        assert_eq!(counted(12_408, "event"), "12,408 events");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+
+    #[test]
+    fn a_pace_is_told_as_a_stretch_of_time_a_second() {
+        assert_eq!(pace(3_600.0), "an hour a second");
+        assert_eq!(pace(7_300.0), "2 hours a second");
+        assert_eq!(pace(90_000.0), "a day a second");
+        assert_eq!(pace(30.0), "30 seconds a second");
+    }
+}
