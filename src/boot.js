@@ -1,0 +1,111 @@
+// Starts the page's program, and says in words when it cannot. Owns the element `#boot` and nothing else:
+// it is gone once the program has mounted. It knows nothing of events, of the stream or of what the page shows.
+// A module of its own, since the Content-Security-Policy forbids inline scripts.
+
+// Without a single byte for so long, the line counts as dead. Far above any pause of a slow line.
+const STALL_MILLIS = 30_000;
+// After so long the witness is told what is being waited for.
+const PATIENCE_MILLIS = 4_000;
+
+const boot = document.getElementById("boot");
+const { js, wasm } = document.querySelector("script[data-wasm]").dataset;
+
+/** What stopped the start: a sentence for the witness, and whether the network is to blame. */
+class Halt extends Error {
+  constructor(sentence, network) {
+    super(sentence);
+    this.network = network;
+  }
+}
+
+function paragraph(text) {
+  const element = document.createElement("p");
+  element.textContent = text;
+  return element;
+}
+
+/** Rejects when `promise` takes longer than a dead line would. */
+function orStalled(promise, what) {
+  return new Promise((resolve, reject) => {
+    const seconds = STALL_MILLIS / 1000;
+    const halt = new Halt(`${what} did not arrive within ${seconds} seconds, and the line was left`, true);
+    const timer = setTimeout(() => reject(halt), STALL_MILLIS);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** The program's bytes as they come; gives up on a line that is silent for too long, not on one that is slow. */
+async function fetchProgram(url) {
+  const abort = new AbortController();
+  const halt = new Halt(`the program (${url}) stopped arriving: ${STALL_MILLIS / 1000} seconds without a byte`, true);
+  let watchdog;
+  const heard = () => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => abort.abort(halt), STALL_MILLIS);
+  };
+  heard();
+  let response;
+  try {
+    // The same mode and credentials as the preload, which would otherwise be fetched twice.
+    response = await fetch(url, { signal: abort.signal });
+  } catch (cause) {
+    clearTimeout(watchdog);
+    throw abort.signal.aborted ? halt : new Halt(`the program (${url}) could not be fetched: ${cause.message}`, true);
+  }
+  if (!response.ok) {
+    clearTimeout(watchdog);
+    throw new Halt(`the program (${url}) was answered with ${response.status}; a newer version may have replaced it`, true);
+  }
+  const counted = new TransformStream({
+    transform(chunk, out) {
+      heard();
+      out.enqueue(chunk);
+    },
+    flush: () => clearTimeout(watchdog),
+  });
+  return { response: new Response(response.body.pipeThrough(counted), response), abort, halt };
+}
+
+async function start() {
+  if (typeof WebAssembly !== "object") {
+    throw new Halt(
+      "this browser does not run WebAssembly, or its settings forbid it. the page is a WebAssembly program: " +
+        "allow it for this address, or open the page in a current Firefox, Chromium or Safari",
+      false,
+    );
+  }
+  const glue = orStalled(import(js), `the program's first part (${js})`).catch((cause) => {
+    throw cause instanceof Halt ? cause : new Halt(`the program's first part (${js}) could not be fetched: ${cause.message}`, true);
+  });
+  const [{ default: init }, program] = await Promise.all([glue, fetchProgram(wasm)]);
+  try {
+    await init({ module_or_path: program.response });
+  } catch (cause) {
+    if (program.abort.signal.aborted) throw program.halt;
+    // A body cut short rejects with a TypeError of the network; anything else is the program's own end.
+    const cut = cause instanceof TypeError;
+    throw new Halt(`${cut ? "the program arrived broken" : "the program stopped while it started"}: ${cause.message}`, cut);
+  }
+}
+
+function explain(halt) {
+  const retry = document.createElement("button");
+  retry.type = "button";
+  retry.textContent = "try again";
+  retry.addEventListener("click", () => location.reload());
+  const next = halt.network
+    ? "tried once. check the connection, then try again; when the network comes back, the page tries by itself"
+    : "trying again may help; if it does not, this text says what to report";
+  boot.replaceChildren(paragraph(`broken: ${halt.message}`), paragraph(next), retry);
+  boot.setAttribute("role", "alert");
+  if (halt.network) addEventListener("online", () => location.reload(), { once: true });
+}
+
+const patience = setTimeout(() => {
+  boot.firstElementChild.textContent = "waiting for the page's program to arrive; a slow line takes up to a minute";
+}, PATIENCE_MILLIS);
+
+start()
+  .then(() => boot.remove())
+  .catch((cause) => explain(cause instanceof Halt ? cause : new Halt(cause.message, false)))
+  .finally(() => clearTimeout(patience));

@@ -1,0 +1,57 @@
+"""Makes geist-mono.woff2: the glyphs that the page writes, cut out of Geist Mono.
+
+Run once, by hand, when the font or the glyphs change; the result is committed:
+
+    npm pack geist@1.7.2 && tar xzf geist-1.7.2.tgz
+    python3 -m pip install fonttools==4.68.0 brotli==1.2.1
+    python3 subset.py package/dist/fonts/geist-mono/GeistMono-Variable.ttf geist-mono.woff2
+
+The package `@fontsource-variable/geist-mono` is cut already and has no → ← ≈.
+"""
+
+import sys
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
+
+# ASCII, Latin-1 without the soft hyphen (names of people), and the marks of the page's own sentences.
+CODEPOINTS = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) - {0xAD}
+CODEPOINTS |= {ord(mark) for mark in "·…×→←↑↓–—‘’“”#°≈●○"}
+# The font has no ✕: it shows the glyph of ×, rather than one of another font beside it.
+ALIASES = {0x2715: 0xD7}
+# What the page sets: 400 for text, 600 for names.
+WEIGHTS = (400, 700)
+
+
+def main(source: str, target: str) -> None:
+    """Cuts `source` (TTF) down and writes `target` (WOFF2)."""
+    font = TTFont(source, recalcTimestamp=False)
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            for alias, original in ALIASES.items():
+                table.cmap[alias] = table.cmap[original]
+
+    options = subset.Options()
+    options.flavor = "woff2"
+    # Every digit of a monospaced font is as wide as the next, so `tnum` needs no feature.
+    options.layout_features = ["ccmp", "locl"]
+    options.hinting = False
+    options.name_IDs = [0, 1, 2, 4, 5, 13, 14]
+    options.drop_tables += ["STAT", "meta", "DSIG"]
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=CODEPOINTS | set(ALIASES))
+    cutter.subset(font)
+    font = instancer.instantiateVariableFont(font, {"wght": WEIGHTS})
+
+    missing = (CODEPOINTS | set(ALIASES)) - set(font.getBestCmap())
+    if missing:
+        sys.exit("not in the font: " + " ".join(chr(point) for point in sorted(missing)))
+    widths = {font["hmtx"][font.getBestCmap()[ord(digit)]][0] for digit in "0123456789"}
+    if len(widths) != 1:
+        sys.exit(f"the digits are not of one width: {sorted(widths)}")
+    subset.save_font(font, target, options)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,183 @@
+//! `cargo xtask run`: builds the site and the stream, and becomes the stream.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::build;
+use crate::process::{self, said};
+use crate::workspace::{STREAM, Workspace};
+
+/// Where the page is, unless told otherwise.
+const ADDRESS: &str = "127.0.0.1:8080";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Flags of monkeytown-stream; they win over those that are set here
+    #[arg(last = true, value_name = "STREAM FLAGS")]
+    stream: Vec<String>,
+}
+
+/// Builds what is needed and starts the stream in place of this process, so that Ctrl-C and SIGTERM reach it and
+/// nothing else.
+///
+/// # Errors
+/// When something cannot be built or started. Otherwise it does not return.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let flags = Flags::of(&arguments.stream);
+    if !flags.given("site") {
+        build::build(workspace)?;
+    }
+    let binary = build_stream(workspace, Optimised::Release)?;
+    let mut command = Command::new(&binary);
+    command.args(flags.complete(workspace));
+    match flags.value("listen") {
+        Some(address) if address.ends_with(":0") => {
+            eprintln!("· starting the stream; its first line names the address (Ctrl-C stops it)");
+        }
+        address => {
+            let address = address.unwrap_or_else(|| ADDRESS.to_owned());
+            eprintln!("· starting the stream; open http://{address} (Ctrl-C stops it)");
+        }
+    }
+    let error = command.exec();
+    Err(error).with_context(|| format!("{} cannot be started", binary.display()))
+}
+
+/// How much the compiler works on the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimised {
+    /// As it is deployed.
+    Release,
+    /// As the tests build their own copy.
+    Debug,
+}
+
+/// Builds the stream and gives its path, wherever Cargo put it.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn build_stream(workspace: &Workspace, optimised: Optimised) -> Result<PathBuf> {
+    let release = optimised == Optimised::Release;
+    let about = if release { "three to five minutes" } else { "a minute or two" };
+    eprintln!("· building the stream: about {about} the first time, seconds after");
+    let begun = Instant::now();
+    let mut command = process::cargo(workspace, ["build", "--package", STREAM, "--bin", STREAM]);
+    command.arg("--message-format=json-render-diagnostics");
+    if release {
+        command.arg("--release");
+    }
+    let messages = process::capture("building the stream", &mut command)?;
+    let binary = executable(&messages).with_context(|| format!("Cargo did not say where it put {STREAM}"))?;
+    eprintln!("  the stream is built after {}", said(begun.elapsed()));
+    Ok(binary)
+}
+
+/// The path of the binary in Cargo's messages, one JSON object a line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let named =
+        messages.filter(|message| message.pointer("/target/name").and_then(|name| name.as_str()) == Some(STREAM));
+    named.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from)).next_back()
+}
+
+/// The stream's flags as they were given, on the command line or by the environment.
+struct Flags<'a> {
+    line: &'a [String],
+    environment: fn(&str) -> Option<String>,
+}
+
+impl<'a> Flags<'a> {
+    fn of(line: &'a [String]) -> Self {
+        Self { line, environment: |name| std::env::var(name).ok() }
+    }
+
+    /// The value of `--name VALUE` or `--name=VALUE`, else that of `MONKEYTOWN_NAME`.
+    fn value(&self, name: &str) -> Option<String> {
+        let flag = format!("--{name}");
+        let mut line = self.line.iter();
+        while let Some(argument) = line.next() {
+            if *argument == flag {
+                return Some(line.next().cloned().unwrap_or_default());
+            }
+            if let Some(value) = argument.strip_prefix(&format!("{flag}=")) {
+                return Some(value.to_owned());
+            }
+        }
+        (self.environment)(&format!("MONKEYTOWN_{}", name.replace('-', "_").to_uppercase()))
+    }
+
+    fn given(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// The given flags, and ours wherever none was given.
+    fn complete(&self, workspace: &Workspace) -> Vec<String> {
+        let mut flags = Vec::new();
+        let mut ours = |name: &str, value: String| {
+            if !self.given(name) {
+                flags.extend([format!("--{name}"), value]);
+            }
+        };
+        ours("listen", ADDRESS.to_owned());
+        ours("site", workspace.dist().display().to_string());
+        // With the simulator alone there is no history to play.
+        if self.given("git") || !self.given("simulate") {
+            ours("git", workspace.root.display().to_string());
+            ours("git-speed", "auto".to_owned());
+        }
+        flags.extend(self.line.iter().cloned());
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete(line: &[&str], environment: fn(&str) -> Option<String>) -> String {
+        let line: Vec<String> = line.iter().map(|&argument| argument.to_owned()).collect();
+        let workspace = Workspace { root: PathBuf::from("/repo") };
+        Flags { line: &line, environment }.complete(&workspace).join(" ")
+    }
+
+    #[test]
+    fn without_flags_the_page_shows_this_repository() {
+        let flags = complete(&[], |_| None);
+        assert_eq!(flags, "--listen 127.0.0.1:8080 --site /repo/dist --git /repo --git-speed auto");
+    }
+
+    #[test]
+    fn a_given_flag_stands_in_place_of_ours() {
+        let flags = complete(&["--git", "../other", "--git-speed=3600", "--domains", "map.toml"], |_| None);
+        assert_eq!(
+            flags,
+            "--listen 127.0.0.1:8080 --site /repo/dist --git ../other --git-speed=3600 --domains map.toml"
+        );
+        assert_eq!(
+            complete(&["--git=x"], |_| None),
+            "--listen 127.0.0.1:8080 --site /repo/dist --git-speed auto --git=x"
+        );
+    }
+
+    #[test]
+    fn the_simulator_comes_without_a_repository() {
+        assert_eq!(complete(&["--simulate", "5"], |_| None), "--listen 127.0.0.1:8080 --site /repo/dist --simulate 5");
+    }
+
+    #[test]
+    fn a_flag_of_the_environment_is_given_too() {
+        let flags = complete(&[], |name| (name == "MONKEYTOWN_LISTEN").then(|| "127.0.0.1:0".to_owned()));
+        assert_eq!(flags, "--site /repo/dist --git /repo --git-speed auto");
+    }
+
+    #[test]
+    fn the_binary_is_where_cargo_says() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"other\"},\"executable\":\"/t/other\"}\nnot json\n{\"target\":{\"name\":\"monkeytown-stream\"},\"executable\":\"/t/monkeytown-stream\"}\n{\"reason\":\"build-finished\",\"success\":true}";
+        assert_eq!(executable(messages), Some(PathBuf::from("/t/monkeytown-stream")));
+        assert_eq!(executable("{}"), None);
+    }
+}
