@@ -4,17 +4,14 @@
 //! transport should do next is this module's answer, not its deed.
 
 use crate::transport::{Delivery, SnapshotTerms};
-use monkeytown_civilization::{Changes, Civilization};
+use monkeytown_civilization::{Changes, Civilization, Keys};
 use monkeytown_protocol::{Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, Timestamp};
 use serde_json::value::RawValue;
-use std::{
-    collections::{BTreeSet, VecDeque},
-    rc::Rc,
-};
+use std::{collections::VecDeque, rc::Rc};
 
-/// Identities remembered to drop what was seen before. Within an epoch offsets already do that; this covers
-/// an event that a stream accepted twice because its ring had let go of the first.
-const REMEMBERED_MAX: usize = 10_000;
+/// Identities remembered to drop what was seen before. Within an epoch offsets already do that; this covers a
+/// peer between that repeats an event under another offset.
+const REMEMBERED_MAX: usize = 1_000;
 
 /// What came in so far; all of it is shown to the witness.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,7 +74,7 @@ pub struct Terms {
 pub struct Ingest {
     position: Option<Position>,
     counters: Counters,
-    seen: BTreeSet<Rc<str>>,
+    seen: Keys<Rc<str>>,
     seen_order: VecDeque<Rc<str>>,
     /// A heartbeat's head that was ahead of what had arrived, and where the page stood then.
     ahead: Option<(Option<Offset>, Option<Position>)>,
@@ -209,7 +206,7 @@ impl Ingest {
         *state = snapshot.state;
         self.position = Some(Position { epoch: snapshot.epoch, after: snapshot.offset });
         // Another state knows nothing of what was applied to the one before.
-        self.seen.clear();
+        self.seen = Keys::default();
         self.seen_order.clear();
     }
 
@@ -262,9 +259,10 @@ impl Ingest {
     /// Remembers an identity. False when it is known already.
     fn remember(&mut self, event: &Event) -> bool {
         let identity: Rc<str> = Rc::from(format!("{}\n{}", event.source, event.id));
-        if !self.seen.insert(Rc::clone(&identity)) {
+        if self.seen.contains(&identity) {
             return false;
         }
+        self.seen.insert(Rc::clone(&identity));
         self.seen_order.push_back(identity);
         if self.seen_order.len() > REMEMBERED_MAX
             && let Some(oldest) = self.seen_order.pop_front()

@@ -118,8 +118,8 @@ impl Session {
         core.source = Some(known.source_kind);
         // What is stored does not run on: its clock stands where it was left.
         core.clock = PageClock::new(known.clock, monotonic_millis(), 0.0);
+        core.changes.entities.extend(known.state.entities().map(|(id, _)| id.clone()));
         core.state = known.state;
-        core.changes.entities = core.state.entities().map(|(id, _)| id.clone()).collect();
         core.changes.history = true;
         core.flush();
         core.write_clock();

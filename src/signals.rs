@@ -14,7 +14,7 @@ use monkeytown_civilization::{
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityStatus, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// History items that the ghost column holds at once; the others are counted.
 pub const GHOSTS_SHOWN_MAX: usize = 120;
@@ -189,58 +189,47 @@ impl Signals {
 
     /// Writes what `changes` names of `state`, each key once.
     pub fn write(&self, state: &Civilization, changes: &Changes) {
-        let beads = recent_work(state);
-        let mut touched: Vec<EntityId> = changes.entities.iter().cloned().collect();
-        if changes.history {
-            touched.extend(beads.keys().cloned());
-        }
+        let mut touched = changes.entities.clone();
         // A contract or transaction that changed shows below its agent.
         touched.extend(changes.entities.iter().filter_map(|id| state.entity(id)?.parent.clone()));
-        touched.sort_unstable();
-        touched.dedup();
         let mut membership = false;
         self.agents.with_untracked(|agents| {
             for id in &touched {
                 let held = state.entity(id).filter(|entity| entity.kind == EntityKind::Agent);
-                match (held, agents.binary_search_by(|slot| slot.id.cmp(id))) {
-                    (Some(entity), Ok(at)) => {
-                        let view = view_of(id, entity, &beads);
-                        if let Some(slot) = agents.get(at)
-                            && slot.view.with_untracked(|before| *before != view)
-                        {
+                match (held, find(agents, id)) {
+                    (Some(entity), Some(slot)) => {
+                        let view = view_of(state, id, entity);
+                        if slot.view.with_untracked(|before| *before != view) {
                             slot.view.set(view);
                         }
                     }
-                    (Some(_), Err(_)) | (None, Ok(_)) => membership = true,
-                    (None, Err(_)) => {}
+                    (Some(_), None) | (None, Some(_)) => membership = true,
+                    (None, None) => {}
                 }
             }
         });
         if membership {
-            self.write_membership(state, &beads);
+            self.write_membership(state);
         }
         if !touched.is_empty() {
-            let roster = roster_of(state);
-            if self.roster.with_untracked(|before| *before != roster) {
-                self.roster.set(roster);
-            }
+            set_if_other(self.roster, roster_of(state));
             set_if_other(self.entity_count, state.entities().len());
         }
         set_if_other(self.totals, state.totals());
         set_if_other(self.last_time, state.last_time());
     }
 
-    fn write_membership(&self, state: &Civilization, beads: &BTreeMap<EntityId, Vec<Bead>>) {
-        let before: BTreeMap<EntityId, AgentSlot> =
-            self.agents.with_untracked(|agents| agents.iter().map(|slot| (slot.id.clone(), slot.clone())).collect());
+    fn write_membership(&self, state: &Civilization) {
         let agents = state.entities().filter(|(_, entity)| entity.kind == EntityKind::Agent);
-        let slots = agents.map(|(id, entity)| {
-            before
-                .get(id)
-                .cloned()
-                .unwrap_or_else(|| AgentSlot { id: id.clone(), view: ArcRwSignal::new(view_of(id, entity, beads)) })
+        let slots = self.agents.with_untracked(|before| {
+            let slot = |(id, entity): (&EntityId, &Entity)| {
+                find(before, id)
+                    .cloned()
+                    .unwrap_or_else(|| AgentSlot { id: id.clone(), view: ArcRwSignal::new(view_of(state, id, entity)) })
+            };
+            agents.map(slot).collect()
         });
-        self.agents.set(slots.collect());
+        self.agents.set(slots);
     }
 
     /// Writes the ghost column.
@@ -275,8 +264,13 @@ pub fn short_id(id: &str) -> String {
     }
 }
 
-fn view_of(id: &EntityId, entity: &Entity, beads: &BTreeMap<EntityId, Vec<Bead>>) -> AgentView {
-    AgentView { id: id.clone(), entity: entity.clone(), beads: beads.get(id).cloned().unwrap_or_default() }
+/// The slot of an agent among those in the order of ids.
+fn find<'a>(agents: &'a [AgentSlot], id: &EntityId) -> Option<&'a AgentSlot> {
+    agents.get(agents.binary_search_by(|slot| slot.id.cmp(id)).ok()?)
+}
+
+fn view_of(state: &Civilization, id: &EntityId, entity: &Entity) -> AgentView {
+    AgentView { id: id.clone(), entity: entity.clone(), beads: recent_work(state, id) }
 }
 
 fn roster_of(state: &Civilization) -> Vec<Sitter> {
@@ -293,34 +287,28 @@ fn posture_of(entity: &Entity) -> Posture {
     }
 }
 
-/// The newest work of every agent: open contracts and transactions first, then what settled.
-fn recent_work(state: &Civilization) -> BTreeMap<EntityId, Vec<Bead>> {
-    let mut work: BTreeMap<EntityId, Vec<Bead>> = BTreeMap::new();
-    for (id, entity) in state.entities() {
-        let kind = match entity.kind {
-            EntityKind::Agent => continue,
-            EntityKind::Contract => HistoryKind::Contract,
-            EntityKind::Transaction => HistoryKind::Transaction,
-        };
-        if let Some(parent) = &entity.parent {
-            let beads = work.entry(parent.clone()).or_default();
-            if beads.len() < AGENT_RECENT_MAX {
-                let (short, label) = (short_id(id.as_str()), entity.label.clone());
-                beads.push(Bead { kind, outcome: None, short, label, url: entity.url.clone() });
-            }
-        }
-    }
-    // Far enough back to find something of everybody, near enough to be done in every frame.
-    for item in state.history().take(200).filter(|item| item.kind != HistoryKind::Run) {
-        if let Some(agent) = &item.agent {
-            let beads = work.entry(agent.clone()).or_default();
-            if beads.len() < AGENT_RECENT_MAX {
-                let (short, label) = (short_id(item.id.as_str()), item.label.clone());
-                beads.push(Bead { kind: item.kind, outcome: Some(item.outcome), short, label, url: item.url.clone() });
-            }
-        }
-    }
-    work
+/// The newest work of an agent: open contracts and transactions first, then what settled.
+fn recent_work(state: &Civilization, agent: &EntityId) -> Vec<Bead> {
+    let open =
+        state.entities().filter(|(_, entity)| entity.parent.as_ref() == Some(agent)).filter_map(|(id, entity)| {
+            let kind = match entity.kind {
+                EntityKind::Agent => return None,
+                EntityKind::Contract => HistoryKind::Contract,
+                EntityKind::Transaction => HistoryKind::Transaction,
+            };
+            let (short, label) = (short_id(id.as_str()), entity.label.clone());
+            Some(Bead { kind, outcome: None, short, label, url: entity.url.clone() })
+        });
+    // Far enough back to find something of almost everybody, near enough to be done in every frame.
+    let settled = state.history().take(300).filter(|item| item.kind != HistoryKind::Run);
+    let settled = settled.filter(|item| item.agent.as_ref() == Some(agent)).map(|item| Bead {
+        kind: item.kind,
+        outcome: Some(item.outcome),
+        short: short_id(item.id.as_str()),
+        label: item.label.clone(),
+        url: item.url.clone(),
+    });
+    open.chain(settled).take(AGENT_RECENT_MAX).collect()
 }
 
 #[cfg(test)]

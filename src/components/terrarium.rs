@@ -15,7 +15,6 @@ use leptos::{html, prelude::*};
 use monkeytown_protocol::EntityId;
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     rc::Rc,
 };
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -159,7 +158,7 @@ impl Painter {
     }
 
     /// Takes everybody's seat and paints from now on.
-    fn show(&self, seats: BTreeMap<EntityId, Placement>, width: f64, arrangement: &Arrangement) {
+    fn show(&self, seats: Vec<(EntityId, Placement)>, width: f64, arrangement: &Arrangement) {
         let (height, one_column) = (arrangement.height, arrangement.one_column);
         *self.0.scene.borrow_mut() = Scene { seats, width, height, one_column };
         if !self.0.painting.replace(true) {

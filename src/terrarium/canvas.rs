@@ -7,7 +7,6 @@ use super::{
     stage::{Stage, Staged},
 };
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus};
-use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
@@ -23,8 +22,8 @@ const BROKEN: &str = "#ef4444";
 /// Where everybody sits.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
-    /// Seats by id.
-    pub seats: BTreeMap<EntityId, Placement>,
+    /// Seats, in the order of ids.
+    pub seats: Vec<(EntityId, Placement)>,
     /// Width of the field, in CSS pixels.
     pub width: f64,
     /// Height of the field or of the one column, in CSS pixels.
@@ -72,9 +71,14 @@ fn colour(kind: FlowKind) -> &'static str {
 }
 
 impl Scene {
+    fn seat(&self, id: &EntityId) -> Option<&Placement> {
+        let at = self.seats.binary_search_by(|(held, _)| held.cmp(id)).ok()?;
+        self.seats.get(at).map(|(_, seat)| seat)
+    }
+
     /// The way of a flow; `strand` tells those between the same two apart. None when neither end has a seat.
     fn curve(&self, staged: &Staged, strand: f64) -> Option<Curve> {
-        let (source, target) = (self.seats.get(&staged.flow.source), self.seats.get(&staged.flow.target));
+        let (source, target) = (self.seat(&staged.flow.source), self.seat(&staged.flow.target));
         if self.one_column {
             return self.arc(source, target, strand);
         }
@@ -149,12 +153,13 @@ fn edge(seat: &Placement, towards: Point) -> Point {
 pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, stage: &Stage, now_millis: f64, still: bool) {
     let Some(context) = context(canvas, scene) else { return };
     let (cast, _) = stage.cast();
-    let mut strands: BTreeMap<(&EntityId, &EntityId), f64> = BTreeMap::new();
-    for staged in cast {
-        let strand = strands.entry((&staged.flow.source, &staged.flow.target)).or_default();
-        let offset = *strand * 7.0;
-        *strand += 1.0;
-        if let Some(curve) = scene.curve(staged, offset.min(42.0)) {
+    for (at, staged) in cast.iter().enumerate() {
+        let same =
+            |other: &&&Staged| other.flow.source == staged.flow.source && other.flow.target == staged.flow.target;
+        // At most fifty are drawn, so looking back costs less than remembering.
+        let before = cast.iter().take(at).filter(same).count().min(6);
+        #[expect(clippy::cast_precision_loss, reason = "at most six")]
+        if let Some(curve) = scene.curve(staged, before as f64 * 7.0) {
             context.save();
             draw(&context, staged, &curve, now_millis, still);
             context.restore();

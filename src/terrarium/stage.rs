@@ -4,9 +4,8 @@
 //! happened in an instant can be seen (`states.md`). At most fifty are drawn, the newest; the others are
 //! counted. Pure: the moment is an argument.
 
-use monkeytown_civilization::Civilization;
+use monkeytown_civilization::{Civilization, Keyed};
 use monkeytown_protocol::{Flow, FlowId, FlowStatus, limits::FLOWS_DRAWN_MAX};
-use std::collections::BTreeMap;
 
 /// Least time a flow is to be seen, in milliseconds.
 pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
@@ -45,7 +44,7 @@ impl Staged {
 /// The flows to be seen.
 #[derive(Debug, Clone, Default)]
 pub struct Stage {
-    staged: BTreeMap<FlowId, Staged>,
+    staged: Keyed<FlowId, Staged>,
     next_number: u64,
 }
 
@@ -59,12 +58,10 @@ impl Stage {
         now_millis: f64,
         replaying: bool,
     ) {
-        let finished: BTreeMap<&FlowId, &Flow> =
-            state.finished_flows().map(|finished| (&finished.flow.id, &finished.flow)).collect();
         for id in changed {
             if let Some(open) = state.flow(id) {
                 self.put(id, &open.flow, now_millis, None);
-            } else if let Some(flow) = finished.get(id) {
+            } else if let Some(flow) = state.finished_flow(id) {
                 if self.staged.contains_key(id) || !replaying {
                     self.put(id, flow, now_millis, Some(now_millis));
                 }
@@ -84,10 +81,9 @@ impl Stage {
         }
         if self.staged.len() >= STAGED_MAX {
             // The fold holds fewer flows open than the stage has places, so somebody here is fading.
-            let fading = self.staged.iter().filter(|(_, staged)| staged.ended_at_millis.is_some());
-            let oldest = fading.min_by_key(|(_, staged)| staged.number).map(|(id, _)| id.clone());
-            if let Some(oldest) = oldest {
-                self.staged.remove(&oldest);
+            let fading = self.staged.values().filter(|staged| staged.ended_at_millis.is_some());
+            if let Some(oldest) = fading.map(|staged| staged.number).min() {
+                self.staged.retain(|_, staged| staged.number != oldest);
             }
         }
         let number = self.next_number;
@@ -106,16 +102,20 @@ impl Stage {
     /// The flows to draw, oldest first, at most fifty; and how many are not drawn.
     #[must_use]
     pub fn cast(&self) -> (Vec<&Staged>, usize) {
-        let mut all: Vec<&Staged> = self.staged.values().collect();
         // Broken ones and those under way are seen before those that fade; then the newest.
-        all.sort_unstable_by_key(|staged| {
+        let rank = |staged: &Staged| {
             let fading = staged.ended_at_millis.is_some() && staged.flow.status != FlowStatus::Error;
-            (fading, std::cmp::Reverse(staged.number))
-        });
-        let hidden = all.len().saturating_sub(FLOWS_DRAWN_MAX);
-        all.truncate(FLOWS_DRAWN_MAX);
-        all.sort_unstable_by_key(|staged| staged.number);
-        (all, hidden)
+            (u64::from(fading) << 63) | (u64::MAX / 2 - staged.number)
+        };
+        let mut ranked: Vec<(u64, &Staged)> = self.staged.values().map(|staged| (rank(staged), staged)).collect();
+        by_rank(&mut ranked);
+        let hidden = ranked.len().saturating_sub(FLOWS_DRAWN_MAX);
+        ranked.truncate(FLOWS_DRAWN_MAX);
+        for (rank, staged) in &mut ranked {
+            *rank = staged.number;
+        }
+        by_rank(&mut ranked);
+        (ranked.into_iter().map(|(_, staged)| staged).collect(), hidden)
     }
 
     /// Whether nobody is on stage.
@@ -123,6 +123,11 @@ impl Stage {
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
     }
+}
+
+/// One sort for both orders: each instance costs kilobytes.
+fn by_rank(ranked: &mut [(u64, &Staged)]) {
+    ranked.sort_unstable_by_key(|(rank, _)| *rank);
 }
 
 #[cfg(test)]

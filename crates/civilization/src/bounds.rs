@@ -3,7 +3,7 @@
 //! At a bound the least recently touched go first, an eighth at a time: one pass over the map then pays for
 //! many insertions. What went is counted, never hidden.
 
-use std::collections::BTreeMap;
+use crate::keyed::Keyed;
 
 /// Entities held: agents, open contracts, open transactions.
 pub const ENTITIES_MAX: usize = 2_000;
@@ -26,16 +26,27 @@ pub(crate) trait Touched {
 }
 
 /// Takes the least recently touched out of a map that has reached `max`. Returns who went.
-pub(crate) fn make_room<K: Ord + Clone, V: Touched>(map: &mut BTreeMap<K, V>, max: usize) -> Vec<K> {
+pub(crate) fn make_room<K: Ord + Clone, V: Touched>(map: &mut Keyed<K, V>, max: usize) -> Vec<K> {
     if map.len() < max {
         return Vec::new();
     }
     let leaving = map.len() - max + (max / 8).max(1);
-    let mut oldest: Vec<(u64, K)> = map.iter().map(|(key, value)| (value.touched(), key.clone())).collect();
-    oldest.sort_unstable();
-    oldest.truncate(leaving);
-    for (_, key) in &oldest {
-        map.remove(key);
+    let mut gone = Vec::new();
+    if let Some(last) = nth_smallest(map.values().map(Touched::touched).collect(), leaving) {
+        map.retain(|key, value| {
+            // Everything has its own moment of being touched, but an edited snapshot may say otherwise.
+            let goes = value.touched() <= last && gone.len() < leaving;
+            if goes {
+                gone.push(key.clone());
+            }
+            !goes
+        });
     }
-    oldest.into_iter().map(|(_, key)| key).collect()
+    gone
+}
+
+/// The value at which `count` of `values` are at most as large.
+fn nth_smallest(mut values: Vec<u64>, count: usize) -> Option<u64> {
+    values.sort_unstable();
+    values.get(count.checked_sub(1)?).or(values.last()).copied()
 }

@@ -139,6 +139,8 @@ impl Civilization {
             if kind != HistoryKind::Run || before != entity.status {
                 self.settle(kind, outcome, &id, &entity, time);
                 changes.history = true;
+                // Whose work it was shows it too.
+                changes.entities.extend(entity.parent.clone());
             }
             if kind != HistoryKind::Run {
                 return;

@@ -1,9 +1,9 @@
 //! History: what settled or broke, newest last, bounded; found by id.
 
-use crate::bounds::HISTORY_MAX;
+use crate::{bounds::HISTORY_MAX, keyed::Keyed};
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What a history item was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub struct HistoryItem {
 pub(crate) struct History {
     items: VecDeque<HistoryItem>,
     /// Number of the newest item of an entity; contracts and transactions only, for runs repeat.
-    by_id: BTreeMap<EntityId, u64>,
+    by_id: Keyed<EntityId, u64>,
 }
 
 impl History {

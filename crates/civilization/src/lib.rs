@@ -11,13 +11,15 @@ mod changes;
 mod entities;
 mod flows;
 mod history;
+mod keyed;
 mod pulse;
 mod state;
 
 pub use bounds::{AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, SEEDS_MAX};
-pub use changes::Changes;
+pub use changes::{Changes, Keys};
 pub use entities::Entity;
 pub use flows::{FinishedFlow, OpenFlow};
 pub use history::{HistoryItem, HistoryKind, Outcome};
+pub use keyed::Keyed;
 pub use pulse::Pulse;
 pub use state::{Civilization, OpenAlert, Totals};

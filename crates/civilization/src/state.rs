@@ -4,12 +4,13 @@ use crate::{
     Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
     bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
     history::History,
+    keyed::Keyed,
 };
 use monkeytown_protocol::{
-    EntityId, Event, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
+    EntityId, Event, Flow, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Counts of what the whole history told, beyond what is still held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,11 +80,11 @@ impl Touched for Seed {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, from = "Stored")]
 pub struct Civilization {
-    pub(crate) entities: BTreeMap<EntityId, Entity>,
-    pub(crate) flows: BTreeMap<FlowId, OpenFlow>,
+    pub(crate) entities: Keyed<EntityId, Entity>,
+    pub(crate) flows: Keyed<FlowId, OpenFlow>,
     pub(crate) finished_flows: VecDeque<FinishedFlow>,
-    pub(crate) seeds: BTreeMap<SeedId, Seed>,
-    pub(crate) alerts: BTreeMap<Text, OpenAlert>,
+    pub(crate) seeds: Keyed<SeedId, Seed>,
+    pub(crate) alerts: Keyed<Text, OpenAlert>,
     pub(crate) history: History,
     pub(crate) reported: Option<Reported>,
     pub(crate) totals: Totals,
@@ -163,6 +164,12 @@ impl Civilization {
         self.finished_flows.iter().rev()
     }
 
+    /// A flow that ended lately.
+    #[must_use]
+    pub fn finished_flow(&self, id: &FlowId) -> Option<&Flow> {
+        self.finished_flows.iter().rev().map(|finished| &finished.flow).find(|flow| flow.id == *id)
+    }
+
     /// What ended, newest first.
     pub fn history(&self) -> impl ExactSizeIterator<Item = &HistoryItem> {
         self.history.items().iter().rev()
@@ -196,11 +203,11 @@ impl Civilization {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Stored {
-    entities: BTreeMap<EntityId, Entity>,
-    flows: BTreeMap<FlowId, OpenFlow>,
+    entities: Keyed<EntityId, Entity>,
+    flows: Keyed<FlowId, OpenFlow>,
     finished_flows: VecDeque<FinishedFlow>,
-    seeds: BTreeMap<SeedId, Seed>,
-    alerts: BTreeMap<Text, OpenAlert>,
+    seeds: Keyed<SeedId, Seed>,
+    alerts: Keyed<Text, OpenAlert>,
     history: History,
     reported: Option<Reported>,
     totals: Totals,
