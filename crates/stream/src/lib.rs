@@ -1,5 +1,30 @@
 //! The event stream server: sources append to one log, subscribers read it by cursor.
 //!
 //! `sources → log → subscribers`: a source knows only how to append, a subscriber is a cursor over the log.
+//! The listener and the shutdown are passed in, so that whoever starts a server owns its port and its lifetime.
 
+pub mod config;
+pub mod log;
+pub mod logging;
+pub mod metrics;
+pub mod server;
 pub mod sources;
+
+mod connection;
+mod health;
+mod origin;
+mod problem;
+mod publish;
+mod random;
+mod rest;
+mod site;
+mod subscribers;
+mod time;
+mod ws;
+
+pub use config::{Config, ConfigError, GitSpeed, Invocation};
+pub use log::{Log, RingBounds};
+pub use metrics::Metrics;
+pub use origin::AllowedOrigin;
+pub use publish::{TokenError, Tokens};
+pub use server::{Options, ServeError, Server, Timing};

@@ -1,0 +1,311 @@
+//! Flags, environment and secrets, read once and checked before anything starts.
+//!
+//! Everything that an operator must mend is a [`ConfigError`]: one line that says what to give.
+
+use crate::{
+    log::RingBounds,
+    origin::AllowedOrigin,
+    publish::{TokenError, Tokens},
+    server::{Options, Timing},
+};
+use clap::{Parser, ValueEnum, error::ErrorKind};
+use monkeytown_protocol::SourceKind;
+use std::{ffi::OsString, io, path::PathBuf, str::FromStr, time::Duration};
+use tracing::Level;
+
+/// The event stream of Monkeytown Witness: agents' events in, witnesses' pages out.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "monkeytown-stream", version)]
+pub struct Config {
+    /// Address to listen on; port 0 picks one
+    #[arg(long, env = "MONKEYTOWN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// Folder of the built page
+    #[arg(long, env = "MONKEYTOWN_SITE", value_name = "DIR")]
+    pub site: Option<PathBuf>,
+    /// Repository whose history is told and whose branch is followed
+    #[arg(long, env = "MONKEYTOWN_GIT", value_name = "PATH or URL")]
+    pub git: Option<String>,
+    /// Branch to follow; without it, the one that HEAD names
+    #[arg(long, env = "MONKEYTOWN_GIT_BRANCH", value_name = "NAME")]
+    pub git_branch: Option<String>,
+    /// Times real time, `max`, or `auto` (the whole history in about 90 s)
+    #[arg(long, env = "MONKEYTOWN_GIT_SPEED", value_name = "N", default_value = "max")]
+    pub git_speed: GitSpeed,
+    /// Seconds between two fetches of a repository given by URL
+    #[arg(long, env = "MONKEYTOWN_GIT_FETCH_SECONDS", value_name = "N", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub git_fetch_seconds: u64,
+    /// Domain map: which paths are whose
+    #[arg(long, env = "MONKEYTOWN_DOMAINS", value_name = "FILE")]
+    pub domains: Option<PathBuf>,
+    /// Invent events, so many a second; the page says so
+    #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub simulate: Option<u32>,
+    /// Seed of the invented events: the same seed, the same events
+    #[arg(long, env = "MONKEYTOWN_SIMULATE_SEED", value_name = "N", default_value_t = 1)]
+    pub simulate_seed: u64,
+    /// Most subscribers
+    #[arg(long, env = "MONKEYTOWN_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_subscribers: u32,
+    /// Most published events a second
+    #[arg(long, env = "MONKEYTOWN_MAX_EVENTS_PER_SECOND", value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_events_per_second: u32,
+    /// Largest event, in bytes of its JSON
+    #[arg(long, env = "MONKEYTOWN_MAX_EVENT_BYTES", value_name = "N", default_value_t = 16_384,
+          value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
+    pub max_event_bytes: u32,
+    /// Most events held
+    #[arg(long, env = "MONKEYTOWN_RING_EVENTS", value_name = "N", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub ring_events: u32,
+    /// Most bytes of events held: 1GiB, 512MiB, 64MB or a plain number
+    #[arg(long, env = "MONKEYTOWN_RING_BYTES", value_name = "SIZE", default_value = "1GiB")]
+    pub ring_bytes: ByteSize,
+    /// Origin of a page elsewhere that may use this stream (repeatable)
+    #[arg(long, env = "MONKEYTOWN_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<AllowedOrigin>,
+    /// Longest drain after SIGTERM, in seconds
+    #[arg(long, env = "MONKEYTOWN_DRAIN_SECONDS", value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub drain_seconds: u64,
+    /// Least grave log lines written
+    #[arg(long, env = "MONKEYTOWN_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+    /// Who may publish; from the environment only.
+    #[arg(skip)]
+    pub tokens: Tokens,
+}
+
+/// How fast a repository's history is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum GitSpeed {
+    /// All of it at once.
+    Max,
+    /// All of it in about 90 s, idle stretches skipped.
+    Auto,
+    /// Seconds of history in one second; more than 0.
+    Times(f64),
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub usize);
+
+/// Least grave log lines written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What happens.
+    Info,
+    /// What may go wrong.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// To serve.
+    Serve(Box<Config>),
+    /// To be told something, on stdout.
+    Tell(String),
+}
+
+/// What an operator must mend. Its text is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A flag or its variable.
+    #[error("{0}")]
+    Flag(String),
+    /// A variable that this version would otherwise ignore.
+    #[error("{0} is set, but this version has no such thing; unset it")]
+    NotYet(&'static str),
+    /// The tokens.
+    #[error("MONKEYTOWN_PUBLISH_TOKENS: {0}; give tokens separated by commas")]
+    Tokens(#[from] TokenError),
+    /// Nothing to tell.
+    #[error(
+        "no source of events: give --git PATH, --simulate RATE, or tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS"
+    )]
+    NoSource,
+    /// A domain map without a repository.
+    #[error("--domains says whose a repository's paths are: give --git too")]
+    DomainsWithoutGit,
+    /// No page in the folder.
+    #[error("--site {folder}: {error}; give the folder that `cargo xtask build` writes", folder = .0.display(), error = .1)]
+    Site(PathBuf, #[source] io::Error),
+    /// The address.
+    #[error("cannot listen on {0}: {1}; give another with --listen HOST:PORT")]
+    Listen(String, #[source] io::Error),
+}
+
+/// Variables of later versions. Ignoring one would be worse than refusing to start.
+const NOT_YET: [&str; 7] = [
+    "MONKEYTOWN_PUBLISH_TOKENS_FILE",
+    "MONKEYTOWN_GITHUB_WEBHOOK_SECRET",
+    "MONKEYTOWN_JOURNAL",
+    "MONKEYTOWN_REDIS",
+    "MONKEYTOWN_FLEET",
+    "MONKEYTOWN_MAX_PER_ADDRESS",
+    "MONKEYTOWN_TRUST_PROXY",
+];
+
+impl Invocation {
+    /// Reads arguments (the program's name first) and the environment.
+    ///
+    /// # Errors
+    /// When there is something to mend.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let mut config = match Config::try_parse_from(arguments) {
+            Ok(config) => config,
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Self::Tell(error.render().to_string())),
+                    _ => Err(ConfigError::Flag(one_line(&error.render().to_string()))),
+                };
+            }
+        };
+        if let Some(name) = NOT_YET.into_iter().find(|name| std::env::var_os(name).is_some()) {
+            return Err(ConfigError::NotYet(name));
+        }
+        if let Some(list) = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS") {
+            config.tokens = Tokens::read(list.to_str().ok_or(TokenError::Unsendable)?)?;
+        }
+        config.check()?;
+        Ok(Self::Serve(Box::new(config)))
+    }
+}
+
+impl Config {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.git.is_none() && self.domains.is_some() {
+            return Err(ConfigError::DomainsWithoutGit);
+        }
+        if self.git.is_none() && self.simulate.is_none() && self.tokens.is_empty() {
+            return Err(ConfigError::NoSource);
+        }
+        if let Some(folder) = &self.site {
+            std::fs::File::open(folder.join("index.html")).map_err(|error| ConfigError::Site(folder.clone(), error))?;
+        }
+        Ok(())
+    }
+
+    /// How much the ring holds.
+    #[must_use]
+    pub fn ring(&self) -> RingBounds {
+        RingBounds { max_events: as_size(self.ring_events), max_bytes: self.ring_bytes.0 }
+    }
+
+    /// What the server is told.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        // Invented events among real ones make the whole invented; the page must say so.
+        let source_kind = match (&self.simulate, &self.git) {
+            (Some(_), _) => SourceKind::Simulated,
+            (None, Some(_)) => SourceKind::Git,
+            (None, None) => SourceKind::Live,
+        };
+        Options {
+            site: self.site.clone(),
+            source_kind,
+            tokens: self.tokens.clone(),
+            max_subscribers: as_size(self.max_subscribers),
+            max_events_per_second: self.max_events_per_second,
+            max_event_bytes: as_size(self.max_event_bytes),
+            allow_origins: self.allow_origin.clone(),
+            drain: Duration::from_secs(self.drain_seconds),
+            timing: Timing::default(),
+        }
+    }
+}
+
+fn as_size(number: u32) -> usize {
+    usize::try_from(number).expect("a usize holds 32 bits on every system with sockets")
+}
+
+/// What clap says of an error, without its hints on usage.
+fn one_line(rendered: &str) -> String {
+    let told = rendered.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let words: Vec<&str> = told.flat_map(str::split_whitespace).collect();
+    let line = words.join(" ");
+    format!("{}; --help lists the flags", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Error => Self::ERROR,
+        }
+    }
+}
+
+impl FromStr for GitSpeed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "max" => Ok(Self::Max),
+            "auto" => Ok(Self::Auto),
+            number => match number.parse::<f64>() {
+                Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
+                _ => Err("a speed is a number over 0, max or auto"),
+            },
+        }
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const SHAPE: &str = "a size is a number over 0, alone or with KB, MB, GB, KiB, MiB or GiB";
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits).ok_or(SHAPE)?;
+        let unit: usize = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            _ => return Err(SHAPE),
+        };
+        let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit)).filter(|bytes| *bytes > 0);
+        bytes.map(Self).ok_or(SHAPE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [("1", 1), ("64KB", 64_000), ("1 KiB", 1_024), ("512MiB", 536_870_912), ("1GiB", 1 << 30)]
+        {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5GiB", "GiB", "1TiB", "99999999999999999999", "9999999999999999GiB"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_speed_is_more_than_nothing() {
+        assert_eq!("3600".parse(), Ok(GitSpeed::Times(3_600.0)));
+        assert_eq!("auto".parse(), Ok(GitSpeed::Auto));
+        for text in ["0", "-1", "NaN", "inf", "fast", ""] {
+            assert!(text.parse::<GitSpeed>().is_err(), "{text}");
+        }
+    }
+}

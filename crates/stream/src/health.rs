@@ -1,0 +1,128 @@
+//! `/health`, `/ready`, `/version`, `/metrics`: how the server itself is doing (`limits.md`, "Health and readiness").
+
+use crate::{metrics, problem::Refusal, server::App, subscribers::RETRY_SECONDS, time};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use monkeytown_protocol::Timestamp;
+use serde::Serialize;
+use std::{sync::Arc, time::Instant};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const COMMIT: Option<&str> = option_env!("MONKEYTOWN_COMMIT");
+const BUILT: Option<&str> = option_env!("MONKEYTOWN_BUILT");
+const UNKNOWN: &str = "unknown";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Overall {
+    Healthy,
+    Degraded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum CheckStatus {
+    Ok,
+    Warning,
+}
+
+#[derive(Serialize)]
+struct Check {
+    status: CheckStatus,
+    latency_ms: f64,
+    message: String,
+}
+
+/// Components that are configured. Nothing an in-memory stream is made of can fail without the process failing, so
+/// none of these reports an error and the whole is never down; a journal or Redis will.
+#[derive(Serialize)]
+struct Checks {
+    ws_connections: Check,
+    event_buffer: Check,
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: Overall,
+    timestamp: Timestamp,
+    version: &'static str,
+    checks: Checks,
+}
+
+fn check(look: impl FnOnce() -> (CheckStatus, String)) -> Check {
+    let started = Instant::now();
+    let (status, message) = look();
+    Check { status, latency_ms: started.elapsed().as_secs_f64() * 1_000.0, message }
+}
+
+fn ws_connections(app: &App) -> (CheckStatus, String) {
+    let (taken, max) = (app.places.taken(), app.options.max_subscribers);
+    let status = if app.places.full() { CheckStatus::Warning } else { CheckStatus::Ok };
+    (status, format!("{taken} of {max} places for subscribers are taken"))
+}
+
+fn event_buffer(app: &App) -> (CheckStatus, String) {
+    let (first, share) = app.log.retention();
+    let percent = share * 100.0;
+    if first.0 > 0 {
+        // Nothing is broken, and a restart would lose more: those who come late get a snapshot.
+        return (CheckStatus::Warning, format!("the ring is full; events before offset {} have gone", first.0));
+    }
+    (CheckStatus::Ok, format!("{percent:.0} % of the ring is in use"))
+}
+
+/// How the components are. Degraded answers 200: a restart mends none of the warnings.
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
+    let checks = Checks { ws_connections: check(|| ws_connections(&app)), event_buffer: check(|| event_buffer(&app)) };
+    let all_ok = [&checks.ws_connections, &checks.event_buffer].iter().all(|check| check.status == CheckStatus::Ok);
+    let status = if all_ok { Overall::Healthy } else { Overall::Degraded };
+    fresh(Json(Health { status, timestamp: time::now(), version: VERSION, checks }))
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    status: &'static str,
+}
+
+/// Whether new subscribers are welcome. A browser that was refused a WebSocket asks here why.
+pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
+    let status = match () {
+        () if app.is_draining() => "draining",
+        () if app.places.full() => "full",
+        () => return fresh(Json(Ready { ready: true, status: "ready" })),
+    };
+    let mut response = fresh((StatusCode::SERVICE_UNAVAILABLE, Json(Ready { ready: false, status })));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+    response
+}
+
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+    commit: &'static str,
+    built: &'static str,
+}
+
+/// Which build this is.
+pub(crate) async fn version() -> Response {
+    fresh(Json(Version { version: VERSION, commit: COMMIT.unwrap_or(UNKNOWN), built: BUILT.unwrap_or(UNKNOWN) }))
+}
+
+/// Everything measured, for Prometheus.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
+    app.metrics.buffer_size.set(app.log.retention().1);
+    let text = app.metrics.render().map_err(|error| {
+        tracing::error!(%error, "metrics cannot be written");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written")
+    })?;
+    Ok(fresh(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)))
+}
+
+fn fresh(answer: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], answer).into_response()
+}

@@ -1,0 +1,221 @@
+//! The ring: the newest events, bounded by count and by bytes; the oldest go first.
+//!
+//! Owns which offsets are held. Knows nothing of the fold, of identities, of locks or of subscribers.
+
+use super::interest::{Interest, Topic};
+use bytes::Bytes;
+use monkeytown_protocol::Offset;
+use std::{collections::VecDeque, time::Instant};
+
+/// What one event costs beside its JSON: the record, its entry in the identity map, and their slack.
+const RECORD_OVERHEAD_BYTES: usize = size_of::<EventRecord>() + 64;
+
+/// How much the ring holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingBounds {
+    /// Most events.
+    pub max_events: usize,
+    /// Most bytes, of JSON and bookkeeping together.
+    pub max_bytes: usize,
+}
+
+/// An accepted event.
+#[derive(Debug)]
+pub(crate) struct EventRecord {
+    /// Its final JSON, `recordedtime` included; shared with everyone who is sent it.
+    pub(crate) json: Bytes,
+    /// When it was accepted, for the latency of its delivery.
+    pub(crate) accepted: Instant,
+    /// What a subscriber's interest is compared with.
+    pub(crate) topic: Topic,
+    /// Keyed hash of `source` and `id`.
+    pub(crate) identity: u128,
+}
+
+impl EventRecord {
+    fn cost_bytes(&self) -> usize {
+        self.json.len() + RECORD_OVERHEAD_BYTES
+    }
+}
+
+/// How much one read may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadBounds {
+    /// Most events.
+    pub(crate) events: usize,
+    /// Most bytes of JSON; one event is read however long it is.
+    pub(crate) bytes: usize,
+    /// Most events looked at when an interest lets few of them through.
+    pub(crate) scanned: usize,
+}
+
+/// One event on its way to a subscriber.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) json: Bytes,
+    pub(crate) accepted: Instant,
+}
+
+/// Events that cover everything from where they were asked for up to `last`, without a hole.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) last: Offset,
+    pub(crate) events: Vec<Delivery>,
+}
+
+/// The offset asked for is no longer held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FellBehind;
+
+/// The newest events. Offsets `first()..next()` are held, all of them.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    records: VecDeque<EventRecord>,
+    next: u64,
+    bytes: usize,
+    bounds: RingBounds,
+}
+
+impl Ring {
+    pub(crate) fn new(bounds: RingBounds) -> Self {
+        Self { records: VecDeque::new(), next: 0, bytes: 0, bounds }
+    }
+
+    /// The oldest offset held; equal to [`Ring::next`] when none is.
+    pub(crate) fn first(&self) -> Offset {
+        Offset(self.next - self.records.len() as u64)
+    }
+
+    /// The offset that the next event will get.
+    pub(crate) fn next(&self) -> Offset {
+        Offset(self.next)
+    }
+
+    /// Share of the ring in use, 0..=1: of its events or its bytes, whichever is fuller.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than f64 holds")]
+    pub(crate) fn share(&self) -> f64 {
+        let share = |used: usize, bound: usize| used as f64 / bound.max(1) as f64;
+        share(self.records.len(), self.bounds.max_events).max(share(self.bytes, self.bounds.max_bytes)).min(1.0)
+    }
+
+    /// Appends one event; `evicted` hears the identity of each that had to go.
+    pub(crate) fn push(&mut self, record: EventRecord, mut evicted: impl FnMut(u128)) {
+        self.bytes += record.cost_bytes();
+        self.records.push_back(record);
+        self.next += 1;
+        while self.records.len() > self.bounds.max_events || self.bytes > self.bounds.max_bytes {
+            let Some(oldest) = self.records.pop_front() else { break };
+            self.bytes -= oldest.cost_bytes();
+            evicted(oldest.identity);
+        }
+    }
+
+    /// Events from `from` on, within `bounds` and of `interest`. `None` when there are none yet.
+    ///
+    /// # Errors
+    /// When `from` is no longer held: a tail with a hole before it is never served.
+    pub(crate) fn read(
+        &self,
+        from: Offset,
+        bounds: ReadBounds,
+        interest: &Interest,
+    ) -> Result<Option<Batch>, FellBehind> {
+        if from.0 >= self.next {
+            return Ok(None);
+        }
+        let skipped = from.0.checked_sub(self.first().0).ok_or(FellBehind)?;
+        let start = usize::try_from(skipped).map_err(|_| FellBehind)?;
+        let (mut events, mut bytes, mut covered) = (Vec::new(), 0_usize, 0_u64);
+        for record in self.records.range(start..).take(bounds.scanned.max(1)) {
+            if interest.covers(&record.topic) {
+                let full = events.len() >= bounds.events || bytes + record.json.len() > bounds.bytes;
+                if full && !events.is_empty() {
+                    break;
+                }
+                bytes += record.json.len();
+                events.push(Delivery { json: record.json.clone(), accepted: record.accepted });
+            }
+            covered += 1;
+        }
+        Ok(covered.checked_sub(1).map(|beyond_first| Batch { last: Offset(from.0 + beyond_first), events }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(length: usize, number: u64) -> EventRecord {
+        let mut json = number.to_string();
+        json.extend(std::iter::repeat_n('x', length));
+        EventRecord {
+            json: Bytes::from(json),
+            accepted: Instant::now(),
+            topic: Topic::untold("org.example.test"),
+            identity: u128::from(number),
+        }
+    }
+
+    const ALL: ReadBounds = ReadBounds { events: usize::MAX, bytes: usize::MAX, scanned: usize::MAX };
+
+    #[test]
+    fn an_offset_that_has_gone_is_refused_rather_than_skipped() {
+        let mut ring = Ring::new(RingBounds { max_events: 2, max_bytes: usize::MAX });
+        for number in 0..5 {
+            ring.push(record(1, number), |_| ());
+        }
+        assert_eq!(ring.first(), Offset(3));
+        assert!(matches!(ring.read(Offset(2), ALL, &Interest::everything()), Err(FellBehind)));
+        let batch = ring.read(Offset(3), ALL, &Interest::everything()).expect("held").expect("events");
+        assert_eq!((batch.last, batch.events.len()), (Offset(4), 2));
+    }
+
+    proptest! {
+        #[test]
+        fn the_ring_keeps_its_bounds_and_serves_no_hole(
+            max_events in 1_usize..20,
+            max_bytes in 1_usize..6_000,
+            lengths in proptest::collection::vec(0_usize..800, 0..60),
+            events in 1_usize..8,
+            bytes in 1_usize..2_000,
+        ) {
+            let mut ring = Ring::new(RingBounds { max_events, max_bytes });
+            let mut evicted = Vec::new();
+            for (number, length) in lengths.iter().enumerate() {
+                ring.push(record(*length, number as u64), |identity| evicted.push(identity));
+                prop_assert!(ring.records.len() <= max_events);
+                prop_assert!(ring.bytes <= max_bytes);
+                prop_assert_eq!(ring.bytes, ring.records.iter().map(EventRecord::cost_bytes).sum::<usize>());
+                prop_assert_eq!(ring.next().0, number as u64 + 1);
+            }
+            // The oldest went, in order, each once.
+            let gone: Vec<u128> = (0..u128::from(ring.first().0)).collect();
+            prop_assert_eq!(evicted, gone);
+
+            // From every place: exactly what follows, in order, or a refusal.
+            for start in 0..=ring.next().0 {
+                let mut at = Offset(start);
+                if at < ring.first() {
+                    prop_assert!(ring.read(at, ALL, &Interest::everything()).is_err());
+                    continue;
+                }
+                while let Some(batch) =
+                    ring.read(at, ReadBounds { events, bytes, scanned: 5 }, &Interest::everything()).expect("held")
+                {
+                    prop_assert_eq!(batch.events.len() as u64, batch.last.0 - at.0 + 1);
+                    prop_assert!(batch.events.len() <= events);
+                    let size: usize = batch.events.iter().map(|event| event.json.len()).sum();
+                    prop_assert!(size <= bytes || batch.events.len() == 1);
+                    for (event, offset) in batch.events.iter().zip(at.0..) {
+                        let number: String =
+                            String::from_utf8_lossy(&event.json).chars().take_while(char::is_ascii_digit).collect();
+                        prop_assert_eq!(number, offset.to_string());
+                    }
+                    at = batch.last.next();
+                }
+                prop_assert_eq!(at, ring.next());
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What is measured, under the names that the alert rules use (`limits.md`, "Metrics"). Every name is there from the
+//! start, at zero.
+//!
+//! Knows nothing of what is measured: others say what happened.
+
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder, core::Collector,
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Media type of the text format, version 0.0.4.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Seconds over which the rate of publishing is taken.
+const RATE_SECONDS: u64 = 10;
+const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The routes that requests are counted by; everything else is the site.
+pub(crate) const ROUTES: [&str; 8] =
+    ["/ws", "/api/v1/events", "/api/v1/snapshot", "/health", "/ready", "/version", "/metrics", "site"];
+
+/// Why events or requests to publish were refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    Malformed,
+    Unauthorized,
+    TooLarge,
+    MediaType,
+    Invalid,
+    RateLimited,
+    Draining,
+}
+
+/// Why a subscriber was sent away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    FellBehind,
+    Stalled,
+    Silent,
+    Oversized,
+    Unruly,
+}
+
+/// What became of a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// None was given.
+    Fresh,
+    Recovered,
+    OtherEpoch,
+    TooOld,
+    Ahead,
+}
+
+macro_rules! labels {
+    ($name:ident: $($variant:ident = $label:literal),+ $(,)?) => {
+        impl $name {
+            const LABELS: &[&str] = &[$($label),+];
+            fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label),+ }
+            }
+        }
+    };
+}
+
+labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", TooLarge = "too_large",
+    MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining");
+labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "silent", Oversized = "oversized",
+    Unruly = "unruly");
+labels!(Resume: Fresh = "fresh", Recovered = "recovered", OtherEpoch = "other_epoch", TooOld = "too_old",
+    Ahead = "ahead");
+
+/// Everything that is measured. Clones share it.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    published_total: IntCounter,
+    published_rate: Gauge,
+    recent: Arc<Mutex<Recent>>,
+    rejected_total: IntCounterVec,
+    pub(crate) ws_connections_active: IntGauge,
+    pub(crate) ws_connections_total: IntCounter,
+    pub(crate) subscriber_count: IntGauge,
+    pub(crate) buffer_size: Gauge,
+    event_latency: Histogram,
+    evicted_total: IntCounterVec,
+    resume_total: IntCounterVec,
+    http_requests_total: IntCounterVec,
+    http_errors_total: IntCounterVec,
+    http_duration: HistogramVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry of its own, with every name at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let latency = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec());
+        let metrics = Self {
+            published_total: register(&registry, IntCounter::new("events_published_total", "Events accepted.")),
+            published_rate: register(
+                &registry,
+                Gauge::new("events_published_rate", "Events accepted a second, over the last ten seconds."),
+            ),
+            recent: Arc::default(),
+            rejected_total: counters(&registry, "events_rejected_total", "Requests to publish refused.", &["reason"]),
+            ws_connections_active: register(
+                &registry,
+                IntGauge::new("ws_connections_active", "WebSocket subscribers connected."),
+            ),
+            ws_connections_total: register(
+                &registry,
+                IntCounter::new("ws_connections_total", "WebSocket subscribers accepted."),
+            ),
+            subscriber_count: register(
+                &registry,
+                IntGauge::new("subscriber_count", "Subscribers of every transport, waiting polls included."),
+            ),
+            buffer_size: register(&registry, Gauge::new("buffer_size", "Share of the ring in use, 0 to 1.")),
+            event_latency: register(
+                &registry,
+                Histogram::with_opts(latency(
+                    "event_latency_seconds",
+                    "From acceptance to the subscriber's socket: the oldest event of each live frame.",
+                )),
+            ),
+            evicted_total: counters(&registry, "subscribers_evicted_total", "Subscribers sent away.", &["reason"]),
+            resume_total: counters(
+                &registry,
+                "resume_total",
+                "Cursors asked for, by what became of them.",
+                &["outcome"],
+            ),
+            http_requests_total: counters(&registry, "http_requests_total", "Requests answered.", &["route", "status"]),
+            http_errors_total: counters(
+                &registry,
+                "http_request_errors_total",
+                "Requests answered with a status of 500 or more.",
+                &["route"],
+            ),
+            http_duration: register(
+                &registry,
+                HistogramVec::new(
+                    latency("http_request_duration_seconds", "Time to the answer, what a long poll waited left out."),
+                    &["route"],
+                ),
+            ),
+            registry,
+        };
+        for (family, labels) in [
+            (&metrics.rejected_total, Rejection::LABELS),
+            (&metrics.evicted_total, Eviction::LABELS),
+            (&metrics.resume_total, Resume::LABELS),
+            (&metrics.http_errors_total, ROUTES.as_slice()),
+        ] {
+            for label in labels {
+                family.with_label_values(&[label]);
+            }
+        }
+        for route in ROUTES {
+            metrics.http_requests_total.with_label_values(&[route, if route == "/ws" { "101" } else { "200" }]);
+            metrics.http_duration.with_label_values(&[route]);
+        }
+        metrics
+    }
+
+    pub(crate) fn published(&self, events: usize) {
+        self.published_total.inc_by(events as u64);
+        self.recent().add(events as u64);
+    }
+
+    pub(crate) fn rejected(&self, reason: Rejection, requests: u64) {
+        self.rejected_total.with_label_values(&[reason.label()]).inc_by(requests);
+    }
+
+    pub(crate) fn evicted(&self, reason: Eviction) {
+        self.evicted_total.with_label_values(&[reason.label()]).inc();
+    }
+
+    pub(crate) fn resumed(&self, outcome: Resume) {
+        self.resume_total.with_label_values(&[outcome.label()]).inc();
+    }
+
+    pub(crate) fn delivered(&self, latency: Duration) {
+        self.event_latency.observe(latency.as_secs_f64());
+    }
+
+    pub(crate) fn answered(&self, route: &str, status: u16, took: Duration) {
+        self.http_requests_total.with_label_values(&[route, &status.to_string()]).inc();
+        self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+        if status >= 500 {
+            self.http_errors_total.with_label_values(&[route]).inc();
+        }
+    }
+
+    /// Everything, in the text format.
+    pub(crate) fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        self.published_rate.set(self.recent().per_second());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        // A count cannot be left half-made: whatever is there is usable.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let collector = made.expect("names and labels are constants that Prometheus accepts");
+    registry.register(Box::new(collector.clone())).expect("every name is registered once");
+    collector
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+/// Events accepted in each of the last seconds.
+struct Recent {
+    start: Instant,
+    /// Second since `start`, and events accepted in it; indexed by the second.
+    seconds: [(u64, u64); 16],
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { start: Instant::now(), seconds: [(0, 0); 16] }
+    }
+}
+
+impl Recent {
+    fn add(&mut self, events: u64) {
+        let now = self.start.elapsed().as_secs();
+        let length = self.seconds.len() as u64;
+        if let Some(slot) = self.seconds.get_mut(usize::try_from(now % length).unwrap_or_default()) {
+            *slot = if slot.0 == now { (now, slot.1 + events) } else { (now, events) };
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than f64 holds")]
+    fn per_second(&self) -> f64 {
+        let now = self.start.elapsed().as_secs();
+        let events: u64 =
+            self.seconds.iter().filter(|(second, _)| second + RATE_SECONDS > now).map(|(_, events)| events).sum();
+        events as f64 / (now + 1).min(RATE_SECONDS) as f64
+    }
+}

@@ -1,0 +1,276 @@
+//! `GET /api/v1/events` and `/api/v1/snapshot`: the stream for those who poll.
+//!
+//! A poll is a subscriber that comes back: the same cursors, the same interest, the same rule that a tail is served
+//! whole or not at all.
+
+use crate::{
+    log::{Batch, FellBehind, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
+    problem::Refusal,
+    server::App,
+    subscribers::RETRY_SECONDS,
+    ws::outcome,
+};
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::{BufMut, BytesMut};
+use monkeytown_protocol::{
+    Cursor, Epoch, Offset, Position, SourceKind, Timestamp,
+    cursor::head,
+    limits::{REST_LIMIT_DEFAULT, REST_LIMIT_MAX, REST_WAIT_MAX_SECONDS},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Headers that pages elsewhere may read.
+pub(crate) const EXPOSED: [HeaderName; 8] =
+    [CURSOR, RECOVERED, HEAD, SOURCE_KIND, CLOCK, CLOCK_RATE, header::ETAG, header::RETRY_AFTER];
+
+const CURSOR: HeaderName = HeaderName::from_static("monkeytown-cursor");
+const RECOVERED: HeaderName = HeaderName::from_static("monkeytown-recovered");
+const HEAD: HeaderName = HeaderName::from_static("monkeytown-head");
+const SOURCE_KIND: HeaderName = HeaderName::from_static("monkeytown-source-kind");
+const CLOCK: HeaderName = HeaderName::from_static("monkeytown-clock");
+const CLOCK_RATE: HeaderName = HeaderName::from_static("monkeytown-clock-rate");
+
+const BATCH_TYPE: &str = "application/cloudevents-batch+json";
+/// Most bytes of one answer's events; a single event is sent however long it is.
+const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Most events looked at between two answers or two waits.
+const ANSWER_MAX_SCANNED: usize = 16_384;
+
+/// How long an answer was held back on purpose; left out of its duration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waited(pub(crate) Duration);
+
+#[derive(Deserialize)]
+pub(crate) struct EventsQuery {
+    after: Option<String>,
+    limit: Option<String>,
+    wait: Option<String>,
+    #[serde(flatten)]
+    interest: InterestQuery,
+}
+
+struct Poll {
+    cursor: Option<Cursor>,
+    limit: usize,
+    wait: Duration,
+    interest: Interest,
+}
+
+/// Answers with the events after a cursor, at once or as soon as there are any.
+pub(crate) async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    if !accepts_batch(&headers) {
+        let detail = format!("events are answered as {BATCH_TYPE}");
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, detail).header(header::VARY, "accept"));
+    }
+    let poll = read_poll(query)?;
+    let Some(_place) = app.places.take() else {
+        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
+    };
+    let resolved = poll.cursor.as_ref().map(|cursor| app.log.resolve(cursor));
+    app.metrics.resumed(outcome(resolved.as_ref()));
+    let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };
+    let started = Instant::now();
+    let found = follow(&app, &poll, from).await;
+    let mut response = match found {
+        Ok(found) => answer(&app, &found),
+        // It was held when it was asked for, and went while the poll waited.
+        Err(FellBehind) => take_the_snapshot(&app).await,
+    };
+    response.extensions_mut().insert(Waited(if poll.wait.is_zero() { Duration::ZERO } else { started.elapsed() }));
+    Ok(response)
+}
+
+/// What a poll has found: events, and where it stands after them.
+struct Found {
+    position: Position,
+    batch: Option<Batch>,
+}
+
+async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBehind> {
+    let bounds = ReadBounds { events: poll.limit, bytes: ANSWER_MAX_BYTES, scanned: ANSWER_MAX_SCANNED };
+    let deadline = Instant::now() + poll.wait;
+    let mut head = app.log.watch_head();
+    let mut position = from;
+    loop {
+        head.mark_unchanged();
+        let batch = app.log.read(position.next(), bounds, &poll.interest)?;
+        let at_head = batch.is_none();
+        if let Some(batch) = batch {
+            position.after = Some(batch.last);
+            if !batch.events.is_empty() {
+                return Ok(Found { position, batch: Some(batch) });
+            }
+        }
+        if at_head {
+            let more = tokio::select! {
+                changed = head.changed() => changed.is_ok(),
+                () = tokio::time::sleep_until(deadline) => false,
+                () = app.drained() => false,
+            };
+            if !more {
+                return Ok(Found { position, batch: None });
+            }
+        } else {
+            // Much that is of no interest must not keep others from their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn answer(app: &App, found: &Found) -> Response {
+    let events = found.batch.as_ref().map_or(&[][..], |batch| &batch.events);
+    let mut body = BytesMut::with_capacity(events.iter().map(|event| event.json.len() + 1).sum::<usize>() + 2);
+    body.put_u8(b'[');
+    for (index, event) in events.iter().enumerate() {
+        if index > 0 {
+            body.put_u8(b',');
+        }
+        body.put_slice(&event.json);
+    }
+    body.put_u8(b']');
+    batch_response(app, &found.position, true, body)
+}
+
+/// There is no tail to be served: an empty batch, and the cursor of the snapshot that must come first.
+async fn take_the_snapshot(app: &App) -> Response {
+    let position = app.log.snapshot().await.position();
+    let mut response = batch_response(app, &position, false, BytesMut::from("[]"));
+    response.headers_mut().insert(header::LINK, HeaderValue::from_static("</api/v1/snapshot>; rel=\"related\""));
+    response
+}
+
+fn batch_response(app: &App, position: &Position, recovered: bool, body: BytesMut) -> Response {
+    let mut response = body.freeze().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(RECOVERED, HeaderValue::from_static(if recovered { "true" } else { "false" }));
+    describe(app, position, headers);
+    response
+}
+
+/// The headers that every answer with events or state carries.
+fn describe(app: &App, position: &Position, headers: &mut HeaderMap) {
+    let clock = app.log.clock();
+    let head = app.log.head().map_or_else(|| "-1".to_owned(), |head| head.0.to_string());
+    let said = [
+        (CURSOR, position.to_string()),
+        (HEAD, head),
+        (SOURCE_KIND, source_kind_name(app.options.source_kind).to_owned()),
+        (CLOCK, clock.shows.to_string()),
+        (CLOCK_RATE, clock.rate.to_string()),
+    ];
+    for (name, value) in said {
+        headers.insert(name, HeaderValue::try_from(value).expect("cursors, moments and numbers are visible ASCII"));
+    }
+}
+
+fn source_kind_name(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Live => "live",
+        SourceKind::Git => "git",
+        SourceKind::Simulated => "simulated",
+    }
+}
+
+#[derive(Serialize)]
+struct SnapshotAnswer<'a> {
+    epoch: Epoch,
+    #[serde(with = "head")]
+    offset: Option<Offset>,
+    source_kind: SourceKind,
+    clock: Timestamp,
+    clock_rate: f64,
+    state: &'a RawValue,
+}
+
+/// Answers with the state, unless the asker has it.
+pub(crate) async fn snapshot(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let snapshot = app.log.snapshot().await;
+    // Weak: the clock beside the state moves on, and a compressed answer is the same state.
+    let etag = format!("W/\"{}\"", snapshot.position());
+    let mut response = if has(&headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = snapshot_body(&app, &snapshot).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("a cursor is visible ASCII"));
+    describe(&app, &snapshot.position(), headers);
+    response
+}
+
+fn snapshot_body(app: &App, snapshot: &Snapshot) -> Vec<u8> {
+    let envelope = snapshot.envelope();
+    let clock = app.log.clock();
+    let answer = SnapshotAnswer {
+        epoch: envelope.epoch,
+        offset: envelope.offset,
+        source_kind: app.options.source_kind,
+        clock: clock.shows,
+        clock_rate: clock.rate,
+        state: envelope.state,
+    };
+    serde_json::to_vec(&answer).expect("a snapshot has string keys and finite numbers")
+}
+
+/// Whether `If-None-Match` names `etag`, weakly compared (RFC 9110, section 13.1.2).
+fn has(headers: &HeaderMap, etag: &str) -> bool {
+    let opaque = etag.trim_start_matches("W/");
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+}
+
+fn accepts_batch(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if values.peek().is_none() {
+        return true;
+    }
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        !refused && matches!(essence.as_str(), "*/*" | "application/*" | "application/json" | BATCH_TYPE)
+    })
+}
+
+fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, Refusal> {
+    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
+    let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
+    let cursor = query.after.as_deref().map(str::parse).transpose();
+    let limit = match query.limit.as_deref().map(str::parse::<usize>) {
+        None => REST_LIMIT_DEFAULT,
+        Some(Ok(limit @ 1..=REST_LIMIT_MAX)) => limit,
+        Some(_) => return Err(bad(format!("limit is a number from 1 to {REST_LIMIT_MAX}"))),
+    };
+    let wait = match query.wait.as_deref().map(str::parse::<u64>) {
+        None => 0,
+        Some(Ok(wait @ 0..=REST_WAIT_MAX_SECONDS)) => wait,
+        Some(_) => return Err(bad(format!("wait is a number of seconds from 0 to {REST_WAIT_MAX_SECONDS}"))),
+    };
+    Ok(Poll {
+        cursor: cursor.map_err(|error| bad(format!("after: {error}")))?,
+        limit,
+        wait: Duration::from_secs(wait),
+        interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,
+    })
+}

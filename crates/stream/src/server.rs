@@ -1,0 +1,315 @@
+//! The server: routes, connections, and how both end.
+//!
+//! Listener and shutdown are passed in. Draining means: no new connections, a word to every subscriber, the requests
+//! under way finished, all within a bound.
+
+use crate::{
+    connection::StallGuard,
+    health,
+    log::Log,
+    logging,
+    metrics::{self, Metrics},
+    origin::AllowedOrigin,
+    problem::Refusal,
+    publish,
+    publish::{Bucket, Tokens},
+    rest, site,
+    subscribers::Places,
+    ws,
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use monkeytown_protocol::{SourceKind, limits};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate},
+    },
+    cors::{AllowHeaders, CorsLayer},
+};
+
+/// Connections beyond those of subscribers: for publishers, probes and the page's files.
+const SPARE_CONNECTIONS: usize = 1_024;
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Times that a server holds to.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Longest silence towards a subscriber.
+    pub heartbeat: Duration,
+    /// Longest time in which a peer may take nothing of what is written to it.
+    pub write_stall: Duration,
+    /// Longest time for a request's head to arrive, and for a connection to rest between requests.
+    pub header_read: Duration,
+    /// Longest time for a request's body to arrive.
+    pub body_read: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(limits::HEARTBEAT_MILLIS),
+            write_stall: Duration::from_secs(30),
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a server is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the page; `None` serves no page.
+    pub site: Option<PathBuf>,
+    /// Where the events come from, as the page shows it.
+    pub source_kind: SourceKind,
+    /// Who may publish.
+    pub tokens: Tokens,
+    /// Most subscribers, of every transport.
+    pub max_subscribers: usize,
+    /// Most published events a second.
+    pub max_events_per_second: u32,
+    /// Largest event, in bytes of its JSON as it was sent; also the largest message of a subscriber.
+    pub max_event_bytes: usize,
+    /// Pages elsewhere that may subscribe and ask.
+    pub allow_origins: Vec<AllowedOrigin>,
+    /// Longest drain.
+    pub drain: Duration,
+    /// Times.
+    pub timing: Timing,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            site: None,
+            source_kind: SourceKind::Live,
+            tokens: Tokens::default(),
+            max_subscribers: 1_000,
+            max_events_per_second: 10_000,
+            max_event_bytes: limits::EVENT_MAX_BYTES,
+            allow_origins: Vec::new(),
+            drain: Duration::from_secs(10),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// Why a server ended without being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener has no address: it is no listener any more.
+    #[error("the listener cannot tell its address: {0}")]
+    Listener(#[source] io::Error),
+}
+
+/// What every request sees.
+pub(crate) struct App {
+    pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
+    pub(crate) options: Options,
+    pub(crate) places: Places,
+    pub(crate) bucket: Bucket,
+    draining: watch::Sender<bool>,
+}
+
+impl App {
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits until the server drains.
+    pub(crate) async fn drained(&self) {
+        // The sender lives in `self`, so waiting ends only when it says so.
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
+    }
+}
+
+/// A server over a log.
+pub struct Server {
+    app: Arc<App>,
+}
+
+impl Server {
+    /// A server that serves `log` as `options` say.
+    #[must_use]
+    pub fn new(log: Log, metrics: Metrics, options: Options) -> Self {
+        let app = App {
+            places: Places::new(options.max_subscribers, metrics.clone()),
+            bucket: Bucket::new(options.max_events_per_second),
+            draining: watch::Sender::new(false),
+            log,
+            metrics,
+            options,
+        };
+        Self { app: Arc::new(app) }
+    }
+
+    /// Serves until `shutdown` completes, then drains.
+    ///
+    /// # Errors
+    /// When the listener is unusable from the start.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let address = listener.local_addr().map_err(ServeError::Listener)?;
+        logging::listening(address);
+        let app = self.app;
+        let service = router(&app, address);
+        let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
+        let mut tasks = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                Some(_) = tasks.join_next() => continue,
+                accepted = accept(&listener, &connections) => accepted,
+            };
+            match accepted {
+                Ok((stream, permit)) => {
+                    tasks.spawn(converse(stream, service.clone(), Arc::clone(&app), permit));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        drain(&app, tasks).await;
+        Ok(())
+    }
+}
+
+/// The next connection, once there is room for one.
+async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+/// One connection, from its first request to its last.
+async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
+    // Small frames must not wait for large ones; a socket that refuses the option works without it.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(app.options.timing.header_read)
+        .serve_connection(io, TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.drained() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection breaks off");
+    }
+}
+
+async fn drain(app: &App, mut tasks: JoinSet<()>) {
+    let subscribers = app.places.taken();
+    tracing::info!(subscribers, "draining");
+    app.draining.send_replace(true);
+    let finished = async {
+        while tasks.join_next().await.is_some() {}
+        app.places.emptied().await;
+    };
+    match tokio::time::timeout(app.options.drain, finished).await {
+        Ok(()) => tracing::info!("drained"),
+        Err(_) => {
+            let cut = app.places.taken();
+            tracing::warn!(subscribers = cut, "the drain takes too long; what is left is cut");
+            tasks.abort_all();
+        }
+    }
+}
+
+fn router(app: &Arc<App>, address: SocketAddr) -> Router {
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
+    let read = Router::new()
+        .route("/api/v1/snapshot", get(rest::snapshot))
+        .route("/api/v1/events", get(rest::events).post(publish::publish))
+        .layer(CompressionLayer::new().compress_when(compressible));
+    let mut api = Router::new()
+        .route("/ws", get(ws::subscribe))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/version", get(health::version))
+        .route("/metrics", get(health::metrics))
+        .merge(read)
+        .route("/api/{*rest}", axum::routing::any(missing))
+        .method_not_allowed_fallback(not_allowed)
+        // Bodies are bounded where they are read.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::map_response(no_sniffing));
+    if !app.options.allow_origins.is_empty() {
+        api = api.layer(cors(&app.options.allow_origins));
+    }
+    let api = api.with_state(Arc::clone(app));
+    let all = match &app.options.site {
+        Some(folder) => api.fallback_service(site::router(folder, address.ip().is_loopback())),
+        None => api.fallback(missing),
+    };
+    all.layer(middleware::from_fn_with_state(Arc::clone(app), measured))
+}
+
+fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.iter().map(AllowedOrigin::header).collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(rest::EXPOSED)
+        .max_age(Duration::from_secs(600))
+}
+
+async fn missing() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address")
+}
+
+async fn not_allowed() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method; Allow names it")
+}
+
+async fn no_sniffing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn measured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let waited = response.extensions().get::<rest::Waited>().map_or(Duration::ZERO, |waited| waited.0);
+    let route = matched.as_deref().unwrap_or_default();
+    let route = metrics::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("site");
+    app.metrics.answered(route, response.status().as_u16(), started.elapsed().saturating_sub(waited));
+    response
+}
