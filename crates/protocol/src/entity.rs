@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text};
+use crate::{EntityId, HttpsUrl, Ratio, Text, object::object_only};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What an entity is.
@@ -85,6 +85,7 @@ impl<T: Serialize> Serialize for Field<T> {
 
 /// Figures of an entity; each is merged on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Metrics {
     /// Share of effort that came to something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,12 +100,16 @@ pub struct Metrics {
 
 /// The folder that an agent owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Domain {
     /// Path in the repository, as people write it (`.monkeytown/architecture/`).
     pub path: Text,
     /// Files under it.
     pub files: u32,
 }
+
+object_only!(Metrics);
+object_only!(Domain);
 
 /// What an entity event says. Everything but the id may be left out; `null` takes an optional field away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //! `D` is whatever the reader keeps for undecoded data (for JSON: a raw value), so that `data` is read
 //! once, as the type that the envelope names.
 
-use crate::{Event, EventId, Payload, SourceUri, Timestamp};
+use crate::{Event, EventId, Payload, SourceUri, Timestamp, object::ObjectOnly};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -12,6 +12,7 @@ const ATTRIBUTE_MAX_BYTES: usize = 512;
 
 /// Attributes of an event (`CloudEvents` 1.0, "Context Attributes"), checked on their own.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Envelope<'a, D> {
     /// Always `1.0`.
     #[serde(borrow)]
@@ -45,6 +46,12 @@ pub struct Envelope<'a, D> {
     pub data: Option<D>,
 }
 
+impl<'de: 'a, 'a, D: Deserialize<'de>> Deserialize<'de> for Envelope<'a, D> {
+    fn deserialize<R: Deserializer<'de>>(deserializer: R) -> Result<Self, R::Error> {
+        Self::deserialize(ObjectOnly(deserializer))
+    }
+}
+
 /// An envelope whose attributes are readable one by one but wrong as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvelopeError {
@@ -56,8 +63,8 @@ pub enum EnvelopeError {
     ContentType,
     /// A type that this project defines, without data.
     NoData,
-    /// An attribute over its bound.
-    AttributeTooLong,
+    /// An attribute over its bound: which, as a JSON pointer.
+    AttributeTooLong(&'static str),
 }
 
 impl EnvelopeError {
@@ -69,7 +76,7 @@ impl EnvelopeError {
             Self::Type => "/type",
             Self::ContentType => "/datacontenttype",
             Self::NoData => "/data",
-            Self::AttributeTooLong => "",
+            Self::AttributeTooLong(pointer) => pointer,
         }
     }
 }
@@ -81,7 +88,7 @@ impl fmt::Display for EnvelopeError {
             Self::Type => f.write_str("type must name what the event says"),
             Self::ContentType => f.write_str("data must be application/json"),
             Self::NoData => f.write_str("this type needs data"),
-            Self::AttributeTooLong => write!(f, "an attribute holds at most {ATTRIBUTE_MAX_BYTES} bytes"),
+            Self::AttributeTooLong(_) => write!(f, "an attribute holds at most {ATTRIBUTE_MAX_BYTES} bytes"),
         }
     }
 }
@@ -100,9 +107,15 @@ impl<D> Envelope<'_, D> {
         if self.event_type.is_empty() || self.event_type.len() > ATTRIBUTE_MAX_BYTES {
             return Err(EnvelopeError::Type);
         }
-        let long = |value: Option<&str>| value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES);
-        if long(self.subject.as_deref()) || long(self.traceparent.as_deref()) || long(self.causationid.as_deref()) {
-            return Err(EnvelopeError::AttributeTooLong);
+        for (pointer, value) in [
+            ("/subject", self.subject.as_deref()),
+            ("/datacontenttype", self.datacontenttype.as_deref()),
+            ("/traceparent", self.traceparent.as_deref()),
+            ("/causationid", self.causationid.as_deref()),
+        ] {
+            if value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES) {
+                return Err(EnvelopeError::AttributeTooLong(pointer));
+            }
         }
         if crate::EventType::parse(&self.event_type) == crate::EventType::Unknown {
             return Ok(());

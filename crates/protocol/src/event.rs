@@ -5,7 +5,7 @@
 
 use crate::{
     Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, HealthChange, LogLine, SeedId, SeedReport,
-    SeedStatus, SourceUri, SystemMetrics, Text, Timestamp,
+    SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, object::ObjectOnly,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use std::{fmt, sync::Arc};
@@ -215,6 +215,7 @@ impl Payload {
     /// # Errors
     /// When `data` is not what the type defines. A type that this project does not define reads nothing.
     pub fn deserialize<'de, D: Deserializer<'de>>(name: &str, data: D) -> Result<Self, D::Error> {
+        let data = ObjectOnly(data);
         Ok(match EventType::parse(name) {
             EventType::Entity(verb) => {
                 let patch = Box::<EntityPatch>::deserialize(data)?;

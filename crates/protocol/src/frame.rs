@@ -6,6 +6,7 @@
 use crate::{
     Epoch, Offset, Position, Timestamp,
     cursor::head::{self, from_wire},
+    object::ObjectOnly,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -156,6 +157,11 @@ struct AnyFrame<E, S> {
     reconnect_after_ms: Option<u64>,
 }
 
+/// A clock runs forward or stands still.
+fn runs(rate: f64) -> Result<f64, FrameError> {
+    if rate.is_finite() && rate >= 0.0 { Ok(rate) } else { Err(FrameError::Field("clock_rate")) }
+}
+
 fn need<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
     value.ok_or(FrameError::Field(name))
 }
@@ -175,7 +181,7 @@ impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
                 heartbeat_ms: need(any.heartbeat_ms, "heartbeat_ms")?,
                 server_time: need(any.server_time, "server_time")?,
                 clock: need(any.clock, "clock")?,
-                clock_rate: need(any.clock_rate.filter(|rate| rate.is_finite() && *rate >= 0.0), "clock_rate")?,
+                clock_rate: runs(need(any.clock_rate, "clock_rate")?)?,
                 version: need(any.version, "version")?,
                 source_kind: need(any.source_kind, "source_kind")?,
             }))),
@@ -193,7 +199,7 @@ impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
                 head: offset(any.head, "head")?,
                 server_time: need(any.server_time, "server_time")?,
                 clock: any.clock,
-                clock_rate: any.clock_rate.filter(|rate| rate.is_finite() && *rate >= 0.0),
+                clock_rate: any.clock_rate.map(runs).transpose()?,
             }),
             "bye" => Ok(Self::Bye {
                 reason: need(any.reason, "reason")?,
@@ -206,6 +212,6 @@ impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
 
 impl<'de, E: Deserialize<'de>, S: Deserialize<'de>> Deserialize<'de> for Frame<E, S> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        AnyFrame::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+        AnyFrame::deserialize(ObjectOnly(deserializer))?.try_into().map_err(serde::de::Error::custom)
     }
 }

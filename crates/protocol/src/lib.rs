@@ -15,6 +15,7 @@ pub mod flow;
 pub mod frame;
 pub mod ids;
 pub mod limits;
+mod object;
 pub mod problem;
 pub mod scalar;
 pub mod seed;
