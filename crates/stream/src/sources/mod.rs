@@ -1,6 +1,8 @@
 //! Where events come from. A source knows how to append and to say what time its own clock shows; it knows
 //! nothing of the log behind, of subscribers or of HTTP.
 
+pub mod git;
+
 use monkeytown_protocol::{Event, Timestamp};
 
 /// A source's own time: what its clock shows now, and how fast it runs against real time
