@@ -1,6 +1,7 @@
 //! Where events come from. A source knows how to append and to say what time its own clock shows; it knows
 //! nothing of the log behind, of subscribers or of HTTP.
 
+pub mod git;
 pub mod simulator;
 
 use monkeytown_protocol::{Event, Timestamp};

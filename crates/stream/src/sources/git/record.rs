@@ -1,0 +1,420 @@
+//! The second pass: what one commit did, from its text and the trees before and after it.
+//!
+//! A record depends on the commit alone (and on the domain map), never on other records, so that any number of
+//! threads can make them. Knows nothing of agents, events or playing.
+
+use super::{
+    commit::CommitText,
+    domains::{Domains, Owner},
+    mentions::{Needles, TEXT_READ_MAX_BYTES},
+    plan::{Base, Count, Planned},
+};
+use gix::{
+    ObjectId,
+    bstr::{BStr, BString, ByteSlice},
+    diff::tree::{State, Visit, visit},
+    objs::{Find, FindExt, TreeRefIter, tree::EntryKind},
+    prelude::Header,
+};
+use monkeytown_protocol::Timestamp;
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::ControlFlow,
+    rc::Rc,
+};
+
+/// Most texts of one commit that are read for references: an import of everything refers to everything.
+const TEXTS_READ_MAX: usize = 2_000;
+/// Most blobs whose references are remembered, so that a file's old content is seldom read again.
+const REMEMBERED_BLOBS_MAX: usize = 50_000;
+/// Memory for decoded objects (mostly trees) a thread, in bytes.
+const OBJECT_CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// Where GitHub Actions keeps what runs when.
+const WORKFLOWS: &[u8] = b".github/workflows/";
+
+/// What one commit did.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) id: ObjectId,
+    pub(super) time: Timestamp,
+    pub(super) parents: usize,
+    pub(super) subject: String,
+    /// First line of the message's body.
+    pub(super) body: Option<String>,
+    /// Number of a GitLab merge request, from the body.
+    pub(super) merge_request: Option<u64>,
+    pub(super) author: String,
+    /// Changed files by domain, most first; of equals the one with the first path.
+    pub(super) touched: Vec<(Owner, u32)>,
+    /// By how much the number of files of a domain goes up or down.
+    pub(super) counts: Vec<(Owner, i64)>,
+    /// Domains that changed texts newly refer to.
+    pub(super) mentions: Vec<Owner>,
+    /// Names of the workflows that changed: files, stems, and `name:`, in lower case. None when no workflow did.
+    pub(super) workflows: Option<Vec<String>>,
+    /// The first parent is not here: what the commit holds is not all its own work.
+    pub(super) cut: bool,
+    /// Something of it could not be read.
+    pub(super) incomplete: bool,
+}
+
+/// Makes records; one for each thread.
+pub(super) struct Recorder<'a> {
+    repository: gix::Repository,
+    domains: &'a Domains,
+    state: State,
+    buffer: Vec<u8>,
+    tree_before: Vec<u8>,
+    tree_after: Vec<u8>,
+    needles: Needles,
+    /// The top-level folders that `needles` look for.
+    folders: Vec<BString>,
+    references: HashMap<ObjectId, Rc<[usize]>>,
+}
+
+/// A change of one file.
+struct FileChange {
+    owner: usize,
+    old: Option<ObjectId>,
+    new: Option<ObjectId>,
+    /// Whether the new content is a file to read.
+    text: bool,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(mut repository: gix::Repository, domains: &'a Domains) -> Self {
+        repository.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
+        let needles = Needles::of_map(domains);
+        Self {
+            repository,
+            domains,
+            state: State::default(),
+            buffer: Vec::new(),
+            tree_before: Vec::new(),
+            tree_after: Vec::new(),
+            needles,
+            folders: Vec::new(),
+            references: HashMap::new(),
+        }
+    }
+
+    /// What `planned` did. What cannot be read is left out and marked.
+    pub(super) fn record(&mut self, planned: &Planned) -> Record {
+        let mut record = Record {
+            id: planned.id,
+            time: planned.time,
+            parents: 0,
+            subject: String::new(),
+            body: None,
+            merge_request: None,
+            author: String::new(),
+            touched: Vec::new(),
+            counts: Vec::new(),
+            mentions: Vec::new(),
+            workflows: None,
+            cut: planned.base == Base::Cut,
+            incomplete: false,
+        };
+        self.read_text(&mut record);
+        let base = match planned.base {
+            Base::Tree(tree) => Some(tree),
+            Base::Empty | Base::Cut => None,
+        };
+        let mut incomplete = record.incomplete;
+        match self.changes(base, planned.tree) {
+            Ok(changes) => {
+                record.touched = changes.touched();
+                if planned.count == Count::FromBase {
+                    record.counts = changes.counts();
+                }
+                record.workflows = (!changes.workflows.is_empty()).then(|| self.workflow_names(&changes.workflows));
+                // A merge only brings what the merged commits have said themselves.
+                if record.parents < 2 && !record.cut {
+                    record.mentions = self.mentions(&changes, planned.tree, &mut incomplete);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(commit = %planned.id, %error, "a commit's tree cannot be read");
+                incomplete = true;
+            }
+        }
+        if let Count::From(tree) = planned.count {
+            match self.counts_between(tree, planned.tree) {
+                Ok(counts) => record.counts = counts,
+                Err(_) => incomplete = true,
+            }
+        }
+        record.incomplete = incomplete;
+        record
+    }
+
+    /// By how much the number of files of each domain differs between two trees.
+    pub(super) fn counts_between(&mut self, before: ObjectId, after: ObjectId) -> gix::Result<Vec<(Owner, i64)>> {
+        self.changes(Some(before), after).map(|changes| changes.counts())
+    }
+
+    fn read_text(&mut self, record: &mut Record) {
+        let found = self.repository.objects.try_find(&record.id, &mut self.buffer).ok().flatten();
+        let Some(commit) = found.and_then(|data| CommitText::parse(data.data)) else {
+            record.incomplete = true;
+            return;
+        };
+        record.parents = commit.parents.len();
+        record.subject = commit.subject();
+        record.body = commit.body().next().map(|line| super::domains::printable(BStr::new(line)));
+        record.merge_request = commit.body().find_map(|line| {
+            let (_, number) = line.strip_prefix(b"See merge request ")?.rsplit_once_str(b"!")?;
+            number.to_str().ok()?.parse().ok()
+        });
+        record.author = commit.author_email();
+    }
+
+    fn changes(&mut self, before: Option<ObjectId>, after: ObjectId) -> gix::Result<Changes<'a>> {
+        let mut changes = Changes::new(self.domains);
+        if before == Some(after) {
+            return Ok(changes);
+        }
+        let objects = &self.repository.objects;
+        let lhs = tree_entries(objects, before, after.kind(), &mut self.tree_before)?;
+        let rhs = tree_entries(objects, Some(after), after.kind(), &mut self.tree_after)?;
+        gix::diff::tree(lhs, rhs, &mut self.state, &self.repository.objects, &mut changes)
+            .map_err(|error| gix::Error::from_error(gix::error::Message::new(error.to_string())))?;
+        changes.pair_renames();
+        Ok(changes)
+    }
+
+    /// Domains whose path a changed text holds and its old content did not.
+    fn mentions(&mut self, changes: &Changes<'_>, tree: ObjectId, incomplete: &mut bool) -> Vec<Owner> {
+        let texts = changes.files.iter().filter(|file| file.text && file.new.is_some() && file.new != file.old);
+        let texts: Vec<_> = texts.take(TEXTS_READ_MAX).collect();
+        if texts.is_empty() {
+            return Vec::new();
+        }
+        if self.look_for_folders_of(tree).is_err() {
+            *incomplete = true;
+        }
+        if self.needles.is_empty() {
+            return Vec::new();
+        }
+        let mut mentions = Vec::new();
+        for file in texts {
+            let Some(new) = file.new else { continue };
+            let Some(found) = self.references(new) else {
+                *incomplete = true;
+                continue;
+            };
+            let own = changes.owners.get(file.owner).map(|seen| &seen.owner);
+            let is_new = |needles: &Needles, at: usize| {
+                needles.owner(at).is_some_and(|owner| Some(owner) != own && !mentions.contains(owner))
+            };
+            if !found.iter().any(|at| is_new(&self.needles, *at)) {
+                continue;
+            }
+            let before = file.old.and_then(|old| self.references(old)).unwrap_or_default();
+            for at in found.iter().filter(|at| !before.contains(at)) {
+                let owner = self.needles.owner(*at).filter(|owner| Some(*owner) != own);
+                mentions.extend(owner.filter(|owner| !mentions.contains(owner)).cloned());
+            }
+        }
+        mentions
+    }
+
+    /// Without a map, the folders that the commit's own tree holds are looked for.
+    fn look_for_folders_of(&mut self, tree: ObjectId) -> gix::Result<()> {
+        if matches!(self.domains, Domains::Mapped(_)) {
+            return Ok(());
+        }
+        let entries = tree_entries(&self.repository.objects, Some(tree), tree.kind(), &mut self.tree_after)?;
+        let names = || entries.filter_map(|entry| entry.ok().filter(|entry| entry.mode.is_tree()).map(|e| e.filename));
+        if !names().eq(self.folders.iter().map(|folder| folder.as_bstr())) {
+            self.folders = names().map(BStr::to_owned).collect();
+            self.needles = Needles::of_folders(self.folders.iter().map(|folder| folder.as_slice()));
+            self.references.clear();
+        }
+        Ok(())
+    }
+
+    /// Which needles the blob `id` holds; none when it cannot be read.
+    fn references(&mut self, id: ObjectId) -> Option<Rc<[usize]>> {
+        if let Some(known) = self.references.get(&id) {
+            return Some(known.clone());
+        }
+        // Asked first, since a large file must not be unpacked only to be passed over.
+        let header = self.repository.objects.try_header(&id).ok().flatten()?;
+        let found: Rc<[usize]> = if header.size() > TEXT_READ_MAX_BYTES as u64 {
+            Rc::default()
+        } else {
+            let data = self.repository.objects.try_find(&id, &mut self.buffer).ok().flatten()?;
+            self.needles.found_in(data.data).into()
+        };
+        if self.references.len() >= REMEMBERED_BLOBS_MAX {
+            self.references.clear();
+        }
+        self.references.insert(id, found.clone());
+        Some(found)
+    }
+
+    fn workflow_names(&mut self, workflows: &[(BString, ObjectId)]) -> Vec<String> {
+        let mut names = Vec::new();
+        if !self.domains.name_workflows() {
+            return names;
+        }
+        for (path, blob) in workflows {
+            let file = path.to_str_lossy().to_lowercase();
+            let file = file.rsplit('/').next().unwrap_or_default();
+            names.push(file.to_owned());
+            names.extend(file.rsplit_once('.').map(|(stem, _)| stem.to_owned()));
+            let readable = self.repository.objects.try_header(blob).ok().flatten();
+            if readable.is_some_and(|header| header.size() <= TEXT_READ_MAX_BYTES as u64) {
+                let data = self.repository.objects.try_find(blob, &mut self.buffer).ok().flatten();
+                names.extend(data.and_then(|data| {
+                    let name = data.data.lines().find_map(|line| line.strip_prefix(b"name:"))?;
+                    let name = name.to_str_lossy();
+                    Some(name.trim().trim_matches(['"', '\'']).to_lowercase())
+                }));
+            }
+        }
+        names
+    }
+}
+
+/// The entries of `tree`. The empty tree has none, and need not lie in the repository to be named by a commit.
+fn tree_entries<'b>(
+    objects: &impl Find,
+    tree: Option<ObjectId>,
+    hash: gix::hash::Kind,
+    buffer: &'b mut Vec<u8>,
+) -> gix::Result<TreeRefIter<'b>> {
+    match tree.filter(|tree| *tree != ObjectId::empty_tree(hash)) {
+        Some(tree) => objects.find_tree_iter(&tree, buffer),
+        None => Ok(TreeRefIter::from_bytes(&[], hash)),
+    }
+}
+
+/// What a comparison of two trees found, file by file.
+struct Changes<'a> {
+    domains: &'a Domains,
+    path: BString,
+    queue: VecDeque<BString>,
+    owners: Vec<Seen>,
+    files: Vec<FileChange>,
+    /// Workflow files that changed, with what names them now (or did, when they are gone).
+    workflows: Vec<(BString, ObjectId)>,
+}
+
+struct Seen {
+    owner: Owner,
+    files: u32,
+    delta: i64,
+    first_path: BString,
+}
+
+impl<'a> Changes<'a> {
+    fn new(domains: &'a Domains) -> Self {
+        Self {
+            domains,
+            path: BString::default(),
+            queue: VecDeque::new(),
+            owners: Vec::new(),
+            files: Vec::new(),
+            workflows: Vec::new(),
+        }
+    }
+
+    fn touched(&self) -> Vec<(Owner, u32)> {
+        let mut seen: Vec<_> = self.owners.iter().collect();
+        seen.sort_by(|a, b| b.files.cmp(&a.files).then_with(|| a.first_path.cmp(&b.first_path)));
+        seen.into_iter().map(|seen| (seen.owner.clone(), seen.files)).collect()
+    }
+
+    fn counts(&self) -> Vec<(Owner, i64)> {
+        self.owners.iter().filter(|seen| seen.delta != 0).map(|seen| (seen.owner.clone(), seen.delta)).collect()
+    }
+
+    /// A file that left one place and came to another with the same content was moved: one file within a domain,
+    /// one in each of two, and nothing in it is new.
+    fn pair_renames(&mut self) {
+        let gone = |file: &&FileChange| file.new.is_none();
+        let mut left: HashMap<ObjectId, Vec<usize>> = HashMap::new();
+        for file in self.files.iter().filter(gone) {
+            if let Some(old) = file.old {
+                left.entry(old).or_default().push(file.owner);
+            }
+        }
+        if left.is_empty() {
+            return;
+        }
+        for file in self.files.iter_mut().filter(|file| file.old.is_none()) {
+            let Some(origins) = file.new.and_then(|new| left.get_mut(&new)).filter(|origins| !origins.is_empty())
+            else {
+                continue;
+            };
+            let own = origins.iter().position(|origin| *origin == file.owner);
+            origins.swap_remove(own.unwrap_or(0));
+            file.old = file.new;
+            if let Some(seen) = own.and_then(|_| self.owners.get_mut(file.owner)) {
+                seen.files = seen.files.saturating_sub(1);
+            }
+        }
+    }
+
+    fn owner(&mut self) -> usize {
+        let path = self.path.as_bstr();
+        let known = self.owners.iter().rposition(|seen| self.domains.owns(&seen.owner, path));
+        known.unwrap_or_else(|| {
+            let owner = self.domains.owner_of(path);
+            self.owners.push(Seen { owner, files: 0, delta: 0, first_path: self.path.clone() });
+            self.owners.len() - 1
+        })
+    }
+}
+
+impl Visit for Changes<'_> {
+    fn pop_front_tracked_path_and_set_current(&mut self) {
+        self.path = self.queue.pop_front().unwrap_or_default();
+    }
+
+    fn push_back_tracked_path_component(&mut self, component: &BStr) {
+        self.push_path_component(component);
+        self.queue.push_back(self.path.clone());
+    }
+
+    fn push_path_component(&mut self, component: &BStr) {
+        if !self.path.is_empty() {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(component);
+    }
+
+    fn pop_path_component(&mut self) {
+        let parent = self.path.rfind_byte(b'/').unwrap_or(0);
+        self.path.truncate(parent);
+    }
+
+    fn visit(&mut self, change: visit::Change) -> visit::Action {
+        let (old, new, mode) = match change {
+            visit::Change::Addition { oid, entry_mode, .. } => (None, Some(oid), entry_mode),
+            visit::Change::Deletion { oid, entry_mode, .. } => (Some(oid), None, entry_mode),
+            visit::Change::Modification { previous_oid, oid, entry_mode, .. } => {
+                (Some(previous_oid), Some(oid), entry_mode)
+            }
+        };
+        if mode.is_tree() {
+            return ControlFlow::Continue(());
+        }
+        let owner = self.owner();
+        if let Some(seen) = self.owners.get_mut(owner) {
+            seen.files += 1;
+            seen.delta += i64::from(new.is_some()) - i64::from(old.is_some());
+            if self.path < seen.first_path {
+                seen.first_path.clone_from(&self.path);
+            }
+        }
+        if self.path.starts_with(WORKFLOWS) {
+            self.workflows.extend(new.or(old).map(|blob| (self.path.clone(), blob)));
+        }
+        let text = matches!(mode.kind(), EntryKind::Blob | EntryKind::BlobExecutable);
+        self.files.push(FileChange { owner, old, new, text });
+        ControlFlow::Continue(())
+    }
+}
