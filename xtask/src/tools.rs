@@ -68,7 +68,7 @@ const TABLE: [Entry; 5] = [
         version: Some("0.21.14"),
         shown_as: None,
         recipe: Recipe::Cargo { package: "trunk", locked: true, binaries: &["trunk"] },
-        about: "two to three minutes",
+        about: "about three minutes",
     },
     Entry {
         tool: Tool::WasmBindgen,
@@ -76,7 +76,7 @@ const TABLE: [Entry; 5] = [
         version: None,
         shown_as: None,
         recipe: WASM_BINDGEN_CLI,
-        about: "40 seconds",
+        about: "about a minute",
     },
     Entry {
         tool: Tool::WasmBindgenTestRunner,
@@ -84,7 +84,7 @@ const TABLE: [Entry; 5] = [
         version: None,
         shown_as: None,
         recipe: WASM_BINDGEN_CLI,
-        about: "40 seconds",
+        about: "about a minute",
     },
     // `Trunk.toml` names this version as `version_132`. Others exit with 0 and break the page.
     Entry {
@@ -225,7 +225,7 @@ fn install(workspace: &Workspace, folder: &Path, entry: &Entry, version: &str) -
             command
         }
     };
-    eprintln!("· installing {} {version} into target/tools: about {}", entry.program, entry.about);
+    eprintln!("· installing {} {version} into target/tools: {}", entry.program, entry.about);
     let begun = Instant::now();
     if process::run(&format!("installing {}", entry.program), &mut command).is_err() {
         // The program has said why on stderr; this says what to do.
@@ -262,7 +262,7 @@ pub(crate) fn install_debian(workspace: &Workspace, what: &str, packages: &[&str
     if ask("id", &["-u"]).as_deref() != Some("0") {
         bail!("{what} is needed and not on the PATH; as root: {by_hand}");
     }
-    eprintln!("· installing {what} ({list}) with apt-get: about {about}");
+    eprintln!("· installing {what} ({list}) with apt-get: {about}");
     let begun = Instant::now();
     let what_waits = format!("installing {what}");
     let apt = |arguments: &[&str]| -> Result<()> {
