@@ -10,11 +10,18 @@ const PATIENCE_MILLIS = 4_000;
 const boot = document.getElementById("boot");
 const { js, wasm } = document.querySelector("script[data-wasm]").dataset;
 
-/** What stopped the start: a sentence for the witness, and whether the network is to blame. */
+// What the witness can do, by what stopped the start.
+const ADVICE = {
+  network: "tried once. check the connection, then try again; when the network comes back, the page tries by itself",
+  replaced: "tried once. a newer version may have taken its place: trying again fetches that one",
+  program: "trying again may help; if it does not, this text says what to report",
+};
+
+/** What stopped the start: a sentence for the witness, and which advice fits. */
 class Halt extends Error {
-  constructor(sentence, network) {
+  constructor(sentence, advice) {
     super(sentence);
-    this.network = network;
+    this.advice = advice;
   }
 }
 
@@ -28,7 +35,7 @@ function paragraph(text) {
 function orStalled(promise, what) {
   return new Promise((resolve, reject) => {
     const seconds = STALL_MILLIS / 1000;
-    const halt = new Halt(`${what} did not arrive within ${seconds} seconds, and the line was left`, true);
+    const halt = new Halt(`${what} did not arrive within ${seconds} seconds, and the line was left`, "network");
     const timer = setTimeout(() => reject(halt), STALL_MILLIS);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
@@ -37,7 +44,7 @@ function orStalled(promise, what) {
 /** The program's bytes as they come; gives up on a line that is silent for too long, not on one that is slow. */
 async function fetchProgram(url) {
   const abort = new AbortController();
-  const halt = new Halt(`the program (${url}) stopped arriving: ${STALL_MILLIS / 1000} seconds without a byte`, true);
+  const halt = new Halt(`the program (${url}) stopped arriving: ${STALL_MILLIS / 1000} seconds without a byte`, "network");
   let watchdog;
   const heard = () => {
     clearTimeout(watchdog);
@@ -50,11 +57,11 @@ async function fetchProgram(url) {
     response = await fetch(url, { signal: abort.signal });
   } catch (cause) {
     clearTimeout(watchdog);
-    throw abort.signal.aborted ? halt : new Halt(`the program (${url}) could not be fetched: ${cause.message}`, true);
+    throw abort.signal.aborted ? halt : new Halt(`the program (${url}) could not be fetched: ${cause.message}`, "network");
   }
   if (!response.ok) {
     clearTimeout(watchdog);
-    throw new Halt(`the program (${url}) was answered with ${response.status}; a newer version may have replaced it`, true);
+    throw new Halt(`the program (${url}) was answered with ${response.status}`, "replaced");
   }
   const counted = new TransformStream({
     transform(chunk, out) {
@@ -71,11 +78,11 @@ async function start() {
     throw new Halt(
       "this browser does not run WebAssembly, or its settings forbid it. the page is a WebAssembly program: " +
         "allow it for this address, or open the page in a current Firefox, Chromium or Safari",
-      false,
+      "program",
     );
   }
   const glue = orStalled(import(js), `the program's first part (${js})`).catch((cause) => {
-    throw cause instanceof Halt ? cause : new Halt(`the program's first part (${js}) could not be fetched: ${cause.message}`, true);
+    throw cause instanceof Halt ? cause : new Halt(`the program's first part (${js}) could not be fetched: ${cause.message}`, "network");
   });
   const [{ default: init }, program] = await Promise.all([glue, fetchProgram(wasm)]);
   try {
@@ -84,7 +91,7 @@ async function start() {
     if (program.abort.signal.aborted) throw program.halt;
     // A body cut short rejects with a TypeError of the network; anything else is the program's own end.
     const cut = cause instanceof TypeError;
-    throw new Halt(`${cut ? "the program arrived broken" : "the program stopped while it started"}: ${cause.message}`, cut);
+    throw new Halt(`${cut ? "the program did not arrive whole" : "the program stopped while it started"}: ${cause.message}`, cut ? "network" : "program");
   }
 }
 
@@ -93,12 +100,9 @@ function explain(halt) {
   retry.type = "button";
   retry.textContent = "try again";
   retry.addEventListener("click", () => location.reload());
-  const next = halt.network
-    ? "tried once. check the connection, then try again; when the network comes back, the page tries by itself"
-    : "trying again may help; if it does not, this text says what to report";
-  boot.replaceChildren(paragraph(`broken: ${halt.message}`), paragraph(next), retry);
+  boot.replaceChildren(paragraph(`broken: ${halt.message}`), paragraph(ADVICE[halt.advice]), retry);
   boot.setAttribute("role", "alert");
-  if (halt.network) addEventListener("online", () => location.reload(), { once: true });
+  if (halt.advice === "network") addEventListener("online", () => location.reload(), { once: true });
 }
 
 const patience = setTimeout(() => {
@@ -107,5 +111,5 @@ const patience = setTimeout(() => {
 
 start()
   .then(() => boot.remove())
-  .catch((cause) => explain(cause instanceof Halt ? cause : new Halt(cause.message, false)))
+  .catch((cause) => explain(cause instanceof Halt ? cause : new Halt(cause.message, "program")))
   .finally(() => clearTimeout(patience));

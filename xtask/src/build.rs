@@ -48,12 +48,12 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
 /// Compiles the page the way Trunk will ask for it again, because Trunk may not fetch packages and says nothing
 /// while it waits.
 fn compile(workspace: &Workspace) -> Result<()> {
-    eprintln!("· compiling the page to WebAssembly: about a minute and a half the first time, seconds after");
+    eprintln!("· compiling the page to WebAssembly: about three minutes the first time, one after a change");
     let begun = Instant::now();
     let manifest = workspace.root.join("Cargo.toml");
     let mut command = process::cargo(workspace, ["build", "--profile", "site", "--bin", CLIENT]);
     command.arg(format!("--target={WASM_TARGET}")).arg("--manifest-path").arg(manifest);
-    command.envs(reproducible(workspace));
+    command.envs(reproducible());
     process::run("compiling the page", &mut command)?;
     eprintln!("  the page is compiled after {}", said(begun.elapsed()));
     Ok(())
@@ -63,22 +63,21 @@ fn bundle(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
     eprintln!("· bundling with Trunk and wasm-opt: about 10 seconds");
     let mut command = process::command(workspace, toolbox.path(Tool::Trunk)?);
     command.args(["build", "--config"]).arg(workspace.root.join("Trunk.toml"));
-    command.env("PATH", toolbox.search_path()?).envs(reproducible(workspace));
+    command.env("PATH", toolbox.search_path()?).envs(reproducible());
     // It reads NO_COLOR as a value of its own and stumbles over the usual `1`.
     command.env_remove("NO_COLOR").env("RUST_LOG", "warn");
     process::run("bundling the page", &mut command)
 }
 
 /// Compiler flags that keep this machine's folders out of the program: they are nobody's business, and with them the
-/// same source would give other bytes on another machine.
-fn reproducible(workspace: &Workspace) -> Vec<(&'static str, OsString)> {
-    let mut flags: Vec<String> =
-        std::env::var("RUSTFLAGS").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+/// same source would give other bytes on another machine. The repository's own files are named relative to it anyway.
+fn reproducible() -> Vec<(&'static str, OsString)> {
+    let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut flags: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     if let Ok(home) = home {
         flags.push(format!("--remap-path-prefix={home}=cargo"));
     }
-    flags.push(format!("--remap-path-prefix={}=.", workspace.root.display()));
     // Unlike RUSTFLAGS, it bears folders with spaces in their names.
     vec![("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f").into())]
 }

@@ -68,7 +68,7 @@ const TABLE: [Entry; 5] = [
         version: Some("0.21.14"),
         shown_as: None,
         recipe: Recipe::Cargo { package: "trunk", locked: true, binaries: &["trunk"] },
-        about: "two to three minutes",
+        about: "about three minutes",
     },
     Entry {
         tool: Tool::WasmBindgen,
@@ -76,7 +76,7 @@ const TABLE: [Entry; 5] = [
         version: None,
         shown_as: None,
         recipe: WASM_BINDGEN_CLI,
-        about: "40 seconds",
+        about: "about a minute",
     },
     Entry {
         tool: Tool::WasmBindgenTestRunner,
@@ -84,7 +84,7 @@ const TABLE: [Entry; 5] = [
         version: None,
         shown_as: None,
         recipe: WASM_BINDGEN_CLI,
-        about: "40 seconds",
+        about: "about a minute",
     },
     // `Trunk.toml` names this version as `version_132`. Others exit with 0 and break the page.
     Entry {
@@ -225,15 +225,13 @@ fn install(workspace: &Workspace, folder: &Path, entry: &Entry, version: &str) -
             command
         }
     };
-    eprintln!("· installing {} {version} into target/tools: about {}", entry.program, entry.about);
+    eprintln!("· installing {} {version} into target/tools: {}", entry.program, entry.about);
     let begun = Instant::now();
-    process::run(&format!("installing {}", entry.program), &mut command).with_context(|| {
-        let line = process::line(&command);
-        format!(
-            "{} {version} is needed and could not be installed; when its registry can be reached: {line}",
-            entry.program
-        )
-    })?;
+    if process::run(&format!("installing {}", entry.program), &mut command).is_err() {
+        // The program has said why on stderr; this says what to do.
+        let (program, line) = (entry.program, process::line(&command));
+        bail!("{program} {version} is needed and could not be installed; when its registry can be reached: {line}");
+    }
     eprintln!("  {} {version} is there after {}", entry.program, said(begun.elapsed()));
     // Gigabytes that nothing needs again.
     let _ = std::fs::remove_dir_all(folder.join("build"));
@@ -264,7 +262,7 @@ pub(crate) fn install_debian(workspace: &Workspace, what: &str, packages: &[&str
     if ask("id", &["-u"]).as_deref() != Some("0") {
         bail!("{what} is needed and not on the PATH; as root: {by_hand}");
     }
-    eprintln!("· installing {what} ({list}) with apt-get: about {about}");
+    eprintln!("· installing {what} ({list}) with apt-get: {about}");
     let begun = Instant::now();
     let what_waits = format!("installing {what}");
     let apt = |arguments: &[&str]| -> Result<()> {
@@ -272,9 +270,10 @@ pub(crate) fn install_debian(workspace: &Workspace, what: &str, packages: &[&str
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         process::run(&what_waits, &mut command)
     };
-    apt(&["update", "-q"])
-        .and_then(|()| apt(&[&["install", "-y", "-q", "--no-install-recommends"], packages].concat()))
-        .with_context(|| format!("{what} is needed and could not be installed; by hand: {by_hand}"))?;
+    let install = [&["install", "-y", "-q", "--no-install-recommends"], packages].concat();
+    if apt(&["update", "-q"]).and_then(|()| apt(&install)).is_err() {
+        bail!("{what} is needed and could not be installed; when Debian's registry can be reached: {by_hand}");
+    }
     eprintln!("  {what} is there after {}", said(begun.elapsed()));
     Ok(())
 }
@@ -325,8 +324,9 @@ fn rustup(command: &mut Command, what: &str) -> Result<()> {
     }
     eprintln!("· adding {what}: a few seconds");
     let begun = Instant::now();
-    process::run(&format!("adding {what}"), command)
-        .with_context(|| format!("{what} is needed and could not be added; when the network is there: {line}"))?;
+    if process::run(&format!("adding {what}"), command).is_err() {
+        bail!("{what} is needed and could not be added; when the network is there: {line}");
+    }
     eprintln!("  {what} is there after {}", said(begun.elapsed()));
     Ok(())
 }
