@@ -2,6 +2,10 @@
 //!
 //! Everything that an operator must mend is a [`ConfigError`]: one line that says what to give.
 
+use crate::sources::{
+    git::{DomainMapError, GitError, GitSpeed},
+    simulator::RateError,
+};
 use crate::{
     log::RingBounds,
     origin::AllowedOrigin,
@@ -41,8 +45,8 @@ pub struct Config {
     pub domains: Option<PathBuf>,
     /// Invent events, so many a second; the page says so
     #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE",
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub simulate: Option<u32>,
+          value_parser = clap::value_parser!(f64))]
+    pub simulate: Option<f64>,
     /// Seed of the invented events: the same seed, the same events
     #[arg(long, env = "MONKEYTOWN_SIMULATE_SEED", value_name = "N", default_value_t = 1)]
     pub simulate_seed: u64,
@@ -78,17 +82,6 @@ pub struct Config {
     /// Who may publish; from the environment only.
     #[arg(skip)]
     pub tokens: Tokens,
-}
-
-/// How fast a repository's history is told.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum GitSpeed {
-    /// All of it at once.
-    Max,
-    /// All of it in about 90 s, idle stretches skipped.
-    Auto,
-    /// Seconds of history in one second; more than 0.
-    Times(f64),
 }
 
 /// A number of bytes.
@@ -129,6 +122,15 @@ pub enum ConfigError {
     /// The tokens.
     #[error("MONKEYTOWN_PUBLISH_TOKENS: {0}; give tokens separated by commas")]
     Tokens(#[from] TokenError),
+    /// The repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The domain map.
+    #[error(transparent)]
+    Domains(#[from] DomainMapError),
+    /// The simulator.
+    #[error(transparent)]
+    Simulator(#[from] RateError),
     /// Nothing to tell.
     #[error(
         "no source of events: give --git PATH, --simulate RATE, or tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS"
@@ -244,21 +246,6 @@ impl From<LogLevel> for Level {
             LogLevel::Info => Self::INFO,
             LogLevel::Warn => Self::WARN,
             LogLevel::Error => Self::ERROR,
-        }
-    }
-}
-
-impl FromStr for GitSpeed {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "max" => Ok(Self::Max),
-            "auto" => Ok(Self::Auto),
-            number => match number.parse::<f64>() {
-                Ok(times) if times.is_finite() && times > 0.0 => Ok(Self::Times(times)),
-                _ => Err("a speed is a number over 0, max or auto"),
-            },
         }
     }
 }

@@ -19,10 +19,10 @@ mod random;
 mod rest;
 mod site;
 mod subscribers;
-mod time;
+pub mod time;
 mod ws;
 
-pub use config::{Config, ConfigError, GitSpeed, Invocation};
+pub use config::{Config, ConfigError, Invocation};
 pub use log::{Log, RingBounds};
 pub use metrics::Metrics;
 pub use origin::AllowedOrigin;

@@ -2,7 +2,14 @@
 //!
 //! The one place that knows every source. Exit codes: 0 after a drain, 2 when the operator must mend something.
 
-use monkeytown_stream::{Config, ConfigError, Invocation, Log, Metrics, Server, logging};
+use monkeytown_stream::{
+    Config, ConfigError, Invocation, Log, Metrics, Server, logging,
+    sources::{
+        git::{DomainMap, GitConfig, GitSource},
+        simulator::{Simulator, SimulatorConfig},
+    },
+    time,
+};
 use std::{io::Write, process::ExitCode};
 use tokio::{
     net::TcpListener,
@@ -41,9 +48,10 @@ fn give_up(code: u8, error: &dyn std::error::Error) -> ExitCode {
 
 async fn run(config: Config) -> ExitCode {
     // Sources are opened before the port is, so that a wrong path is told and not served.
-    if let Err(error) = open_sources(&config) {
-        return give_up(MEND, &error);
-    }
+    let sources = match Sources::open(&config) {
+        Ok(sources) => sources,
+        Err(error) => return give_up(MEND, &error),
+    };
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -57,7 +65,7 @@ async fn run(config: Config) -> ExitCode {
     }
     let metrics = Metrics::new();
     let log = Log::new(config.ring(), metrics.clone());
-    let server = Server::new(log, metrics, config.options());
+    let server = Server::new(log.clone(), metrics, config.options());
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -65,21 +73,46 @@ async fn run(config: Config) -> ExitCode {
             Ok(()) = tokio::signal::ctrl_c() => {}
         }
     };
+    sources.start(&log);
     match server.serve(listener, shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(FAILED, &error),
     }
 }
 
-/// Opens what the flags name.
-// The Git source and the simulator are opened here and their `run(log.clone())` spawned once the log exists.
-fn open_sources(config: &Config) -> Result<(), ConfigError> {
-    let not_built = |flag: &str| Err(ConfigError::Flag(format!("{flag} is not built in yet; publish over HTTP")));
-    if config.git.is_some() {
-        return not_built("--git");
+/// What the flags name, opened and not yet running.
+struct Sources {
+    git: Option<GitSource>,
+    simulator: Option<Simulator>,
+}
+
+impl Sources {
+    fn open(config: &Config) -> Result<Self, ConfigError> {
+        let simulator = match config.simulate {
+            Some(rate) => Some(Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?),
+            None => None,
+        };
+        let git = match &config.git {
+            Some(repository) => Some(GitSource::open(GitConfig {
+                repository: repository.clone(),
+                branch: config.git_branch.clone(),
+                speed: config.git_speed,
+                domains: config.domains.as_deref().map(DomainMap::read).transpose()?,
+                fetch_seconds: config.git_fetch_seconds,
+                cache: None,
+            })?),
+            None => None,
+        };
+        Ok(Self { git, simulator })
     }
-    if config.simulate.is_some() {
-        return not_built("--simulate");
+
+    /// Lets every source append to `log`, for as long as the program runs.
+    fn start(self, log: &Log) {
+        if let Some(git) = self.git {
+            tokio::spawn(git.run(log.clone(), time::now));
+        }
+        if let Some(simulator) = self.simulator {
+            tokio::spawn(simulator.run(log.clone(), time::now));
+        }
     }
-    Ok(())
 }
