@@ -19,7 +19,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
@@ -267,8 +267,6 @@ fn router(app: &Arc<App>, address: SocketAddr) -> Router {
         .merge(read)
         .route("/api/{*rest}", axum::routing::any(missing))
         .method_not_allowed_fallback(not_allowed)
-        // Bodies are bounded where they are read.
-        .layer(DefaultBodyLimit::disable())
         .layer(middleware::map_response(no_sniffing));
     if !app.options.allow_origins.is_empty() {
         api = api.layer(cors(&app.options.allow_origins));
