@@ -40,9 +40,8 @@ pub struct Config {
     #[arg(long, env = "MONKEYTOWN_DOMAINS", value_name = "FILE")]
     pub domains: Option<PathBuf>,
     /// Invent events, so many a second; the page says so
-    #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE",
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub simulate: Option<u32>,
+    #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE")]
+    pub simulate: Option<f64>,
     /// Seed of the invented events: the same seed, the same events
     #[arg(long, env = "MONKEYTOWN_SIMULATE_SEED", value_name = "N", default_value_t = 1)]
     pub simulate_seed: u64,

@@ -1,18 +1,23 @@
 //! The program: reads what it is told, opens the sources, listens, serves, drains.
 //!
-//! The one place that knows every source. Exit codes: 0 after a drain, 2 when the operator must mend something.
+//! The one place that knows every source. Exit codes: 0 after a drain, 1 when a source or the system fails, 2 when the
+//! operator must mend something.
 
 use monkeytown_stream::{Config, ConfigError, Invocation, Log, Metrics, Server, logging};
-use std::{io::Write, process::ExitCode};
+use std::{error::Error, io::Write, pin::Pin, process::ExitCode};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 
 /// The operator must mend something.
 const MEND: u8 = 2;
 /// Something failed that nobody could have set right beforehand.
 const FAILED: u8 = 1;
+
+/// A source that is open: told the log, it tells until it is dropped.
+type Source = Box<dyn FnOnce(Log) -> Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 fn main() -> ExitCode {
     let config = match Invocation::read(std::env::args_os()) {
@@ -24,26 +29,41 @@ fn main() -> ExitCode {
         }
         Err(error) => return give_up(MEND, &error),
     };
+    // Sources are opened before the port is, so that a wrong path is told and not served.
+    let sources = match open_sources(&config) {
+        Ok(sources) => sources,
+        Err(error) => return give_up(MEND, error.as_ref()),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return give_up(FAILED, &error),
     };
-    let code = runtime.block_on(run(*config));
+    let code = runtime.block_on(run(*config, sources));
     // A source may be in the middle of a read that nothing can interrupt.
     runtime.shutdown_background();
     code
 }
 
-fn give_up(code: u8, error: &dyn std::error::Error) -> ExitCode {
+fn give_up(code: u8, error: &dyn Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "monkeytown-stream: {error}");
     ExitCode::from(code)
 }
 
-async fn run(config: Config) -> ExitCode {
-    // Sources are opened before the port is, so that a wrong path is told and not served.
-    if let Err(error) = open_sources(&config) {
-        return give_up(MEND, &error);
+/// Opens what the flags name.
+fn open_sources(config: &Config) -> Result<Vec<Source>, Box<dyn Error>> {
+    let sources: Vec<Source> = Vec::new();
+    let not_built =
+        |flag: &str| Err(ConfigError::Flag(format!("{flag} is not built in yet; publish over HTTP")).into());
+    if config.git.is_some() {
+        return not_built("--git");
     }
+    if config.simulate.is_some() {
+        return not_built("--simulate");
+    }
+    Ok(sources)
+}
+
+async fn run(config: Config, sources: Vec<Source>) -> ExitCode {
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -55,31 +75,32 @@ async fn run(config: Config) -> ExitCode {
     if let Err(error) = logging::start(config.log_level.into()) {
         return give_up(FAILED, &error);
     }
+    match listener.local_addr() {
+        Ok(address) => logging::listening(address),
+        Err(error) => return give_up(FAILED, &error),
+    }
     let metrics = Metrics::new();
     let log = Log::new(config.ring(), metrics.clone());
-    let server = Server::new(log, metrics, config.options());
-    let shutdown = async move {
+    let mut telling = JoinSet::new();
+    for source in sources {
+        telling.spawn(source(log.clone()));
+    }
+    let mut broken = false;
+    let shutdown = async {
         tokio::select! {
             _ = terminate.recv() => {}
             // An interrupt that cannot be listened for leaves SIGTERM.
             Ok(()) = tokio::signal::ctrl_c() => {}
+            // A page that shows the past as if it were the present is worse than a restart.
+            Some(_) = telling.join_next() => {
+                tracing::error!("a source has ended; so does the stream");
+                broken = true;
+            }
         }
     };
-    match server.serve(listener, shutdown).await {
+    match Server::new(log, metrics, config.options()).serve(listener, shutdown).await {
+        Ok(()) if broken => ExitCode::from(FAILED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(FAILED, &error),
     }
-}
-
-/// Opens what the flags name.
-// The Git source and the simulator are opened here and their `run(log.clone())` spawned once the log exists.
-fn open_sources(config: &Config) -> Result<(), ConfigError> {
-    let not_built = |flag: &str| Err(ConfigError::Flag(format!("{flag} is not built in yet; publish over HTTP")));
-    if config.git.is_some() {
-        return not_built("--git");
-    }
-    if config.simulate.is_some() {
-        return not_built("--simulate");
-    }
-    Ok(())
 }

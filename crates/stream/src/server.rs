@@ -7,7 +7,6 @@ use crate::{
     connection::StallGuard,
     health,
     log::Log,
-    logging,
     metrics::{self, Metrics},
     origin::AllowedOrigin,
     problem::Refusal,
@@ -176,7 +175,6 @@ impl Server {
     /// When the listener is unusable from the start.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
-        logging::listening(address);
         let app = self.app;
         let service = router(&app, address);
         let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
