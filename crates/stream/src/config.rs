@@ -44,8 +44,7 @@ pub struct Config {
     #[arg(long, env = "MONKEYTOWN_DOMAINS", value_name = "FILE")]
     pub domains: Option<PathBuf>,
     /// Invent events, so many a second; the page says so
-    #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE",
-          value_parser = clap::value_parser!(f64))]
+    #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE")]
     pub simulate: Option<f64>,
     /// Seed of the invented events: the same seed, the same events
     #[arg(long, env = "MONKEYTOWN_SIMULATE_SEED", value_name = "N", default_value_t = 1)]

@@ -28,3 +28,4 @@ pub use metrics::Metrics;
 pub use origin::AllowedOrigin;
 pub use publish::{TokenError, Tokens};
 pub use server::{Options, ServeError, Server, Timing};
+pub use time::now;

@@ -47,8 +47,8 @@ pub fn start(level: Level) -> Result<(), TryInitError> {
         .try_init()
 }
 
-/// The first line: where the server listens.
-pub(crate) fn listening(address: std::net::SocketAddr) {
+/// The first line: where the server listens. Nothing may be logged before it; it is written at every level.
+pub fn listening(address: std::net::SocketAddr) {
     tracing::info!(target: LISTENING, address = %address, "listening");
 }
 

@@ -1,25 +1,29 @@
 //! The program: reads what it is told, opens the sources, listens, serves, drains.
 //!
-//! The one place that knows every source. Exit codes: 0 after a drain, 2 when the operator must mend something.
+//! The one place that knows every source. Exit codes: 0 after a drain, 1 when a source or the system fails, 2 when the
+//! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Log, Metrics, Server, logging,
+    Config, ConfigError, Invocation, Log, Metrics, Server, logging, now,
     sources::{
         git::{DomainMap, GitConfig, GitSource},
         simulator::{Simulator, SimulatorConfig},
     },
-    time,
 };
-use std::{io::Write, process::ExitCode};
+use std::{error::Error, io::Write, pin::Pin, process::ExitCode};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 
 /// The operator must mend something.
 const MEND: u8 = 2;
 /// Something failed that nobody could have set right beforehand.
 const FAILED: u8 = 1;
+
+/// A source that is open: told the log, it tells until it is dropped.
+type Source = Box<dyn FnOnce(Log) -> Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 fn main() -> ExitCode {
     let config = match Invocation::read(std::env::args_os()) {
@@ -31,27 +35,52 @@ fn main() -> ExitCode {
         }
         Err(error) => return give_up(MEND, &error),
     };
+    // Sources are opened before the port is, so that a wrong path is told and not served.
+    let sources = match open_sources(&config) {
+        Ok(sources) => sources,
+        Err(error) => return give_up(MEND, error.as_ref()),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return give_up(FAILED, &error),
     };
-    let code = runtime.block_on(run(*config));
+    let code = runtime.block_on(run(*config, sources));
     // A source may be in the middle of a read that nothing can interrupt.
     runtime.shutdown_background();
     code
 }
 
-fn give_up(code: u8, error: &dyn std::error::Error) -> ExitCode {
+fn give_up(code: u8, error: &dyn Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "monkeytown-stream: {error}");
     ExitCode::from(code)
 }
 
-async fn run(config: Config) -> ExitCode {
-    // Sources are opened before the port is, so that a wrong path is told and not served.
-    let sources = match Sources::open(&config) {
-        Ok(sources) => sources,
-        Err(error) => return give_up(MEND, &error),
-    };
+/// Opens what the flags name, so that a wrong path is told and not served.
+fn open_sources(config: &Config) -> Result<Vec<Source>, Box<dyn Error>> {
+    let mut sources: Vec<Source> = Vec::new();
+    if let Some(repository) = &config.git {
+        let git = GitSource::open(GitConfig {
+            repository: repository.clone(),
+            branch: config.git_branch.clone(),
+            speed: config.git_speed,
+            domains: config.domains.as_deref().map(DomainMap::read).transpose()?,
+            fetch_seconds: config.git_fetch_seconds,
+            cache: None,
+        })?;
+        sources.push(Box::new(move |log| {
+            Box::pin(async move {
+                git.run(log, now).await;
+            })
+        }));
+    }
+    if let Some(rate) = config.simulate {
+        let simulator = Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?;
+        sources.push(Box::new(move |log| Box::pin(simulator.run(log, now))));
+    }
+    Ok(sources)
+}
+
+async fn run(config: Config, sources: Vec<Source>) -> ExitCode {
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -63,56 +92,32 @@ async fn run(config: Config) -> ExitCode {
     if let Err(error) = logging::start(config.log_level.into()) {
         return give_up(FAILED, &error);
     }
+    match listener.local_addr() {
+        Ok(address) => logging::listening(address),
+        Err(error) => return give_up(FAILED, &error),
+    }
     let metrics = Metrics::new();
     let log = Log::new(config.ring(), metrics.clone());
-    let server = Server::new(log.clone(), metrics, config.options());
-    let shutdown = async move {
+    let mut telling = JoinSet::new();
+    for source in sources {
+        telling.spawn(source(log.clone()));
+    }
+    let mut broken = false;
+    let shutdown = async {
         tokio::select! {
             _ = terminate.recv() => {}
             // An interrupt that cannot be listened for leaves SIGTERM.
             Ok(()) = tokio::signal::ctrl_c() => {}
+            // A page that shows the past as if it were the present is worse than a restart.
+            Some(_) = telling.join_next() => {
+                tracing::error!("a source has ended; so does the stream");
+                broken = true;
+            }
         }
     };
-    sources.start(&log);
-    match server.serve(listener, shutdown).await {
+    match Server::new(log, metrics, config.options()).serve(listener, shutdown).await {
+        Ok(()) if broken => ExitCode::from(FAILED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(FAILED, &error),
-    }
-}
-
-/// What the flags name, opened and not yet running.
-struct Sources {
-    git: Option<GitSource>,
-    simulator: Option<Simulator>,
-}
-
-impl Sources {
-    fn open(config: &Config) -> Result<Self, ConfigError> {
-        let simulator = match config.simulate {
-            Some(rate) => Some(Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?),
-            None => None,
-        };
-        let git = match &config.git {
-            Some(repository) => Some(GitSource::open(GitConfig {
-                repository: repository.clone(),
-                branch: config.git_branch.clone(),
-                speed: config.git_speed,
-                domains: config.domains.as_deref().map(DomainMap::read).transpose()?,
-                fetch_seconds: config.git_fetch_seconds,
-                cache: None,
-            })?),
-            None => None,
-        };
-        Ok(Self { git, simulator })
-    }
-
-    /// Lets every source append to `log`, for as long as the program runs.
-    fn start(self, log: &Log) {
-        if let Some(git) = self.git {
-            tokio::spawn(git.run(log.clone(), time::now));
-        }
-        if let Some(simulator) = self.simulator {
-            tokio::spawn(simulator.run(log.clone(), time::now));
-        }
     }
 }

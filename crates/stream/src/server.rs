@@ -7,7 +7,6 @@ use crate::{
     connection::StallGuard,
     health,
     log::Log,
-    logging,
     metrics::{self, Metrics},
     origin::AllowedOrigin,
     problem::Refusal,
@@ -19,7 +18,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
@@ -176,7 +175,6 @@ impl Server {
     /// When the listener is unusable from the start.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
-        logging::listening(address);
         let app = self.app;
         let service = router(&app, address);
         let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
@@ -267,8 +265,6 @@ fn router(app: &Arc<App>, address: SocketAddr) -> Router {
         .merge(read)
         .route("/api/{*rest}", axum::routing::any(missing))
         .method_not_allowed_fallback(not_allowed)
-        // Bodies are bounded where they are read.
-        .layer(DefaultBodyLimit::disable())
         .layer(middleware::map_response(no_sniffing));
     if !app.options.allow_origins.is_empty() {
         api = api.layer(cors(&app.options.allow_origins));

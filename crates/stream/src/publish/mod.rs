@@ -28,6 +28,8 @@ use std::sync::Arc;
 
 /// Largest request, in bytes: 256 of the largest events.
 pub(crate) const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// How much of a larger request is read and thrown away, so that its sender reads why it is refused.
+const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
 /// Most events in one batch.
 const BATCH_MAX_EVENTS: usize = 10_000;
 
@@ -157,22 +159,25 @@ async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Outcome<Bytes>
         (Rejection::TooLarge, Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > BODY_MAX_BYTES as u64) {
+    if announced.is_some_and(|length| length > DISCARD_MAX_BYTES as u64) {
         return Err(too_large());
     }
     let collect = async {
         let mut chunks = body.into_data_stream();
-        let mut collected = BytesMut::new();
+        let (mut collected, mut length) = (BytesMut::new(), 0_usize);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| {
                 (Rejection::Malformed, Refusal::new(StatusCode::BAD_REQUEST, "the request's body broke off"))
             })?;
-            if collected.len() + chunk.len() > BODY_MAX_BYTES {
+            length += chunk.len();
+            if length > DISCARD_MAX_BYTES {
                 return Err(too_large());
             }
-            collected.extend_from_slice(&chunk);
+            if length <= BODY_MAX_BYTES {
+                collected.extend_from_slice(&chunk);
+            }
         }
-        Ok(collected.freeze())
+        if length > BODY_MAX_BYTES { Err(too_large()) } else { Ok(collected.freeze()) }
     };
     tokio::time::timeout(app.options.timing.body_read, collect).await.unwrap_or_else(|_| {
         Err((Rejection::Malformed, Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body took too long")))

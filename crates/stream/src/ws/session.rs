@@ -6,7 +6,7 @@
 use super::{Start, frames, outcome};
 use crate::{
     log::{Batch, FellBehind, Interest, ReadBounds, Resolved},
-    metrics::Eviction,
+    metrics::{Eviction, Metrics},
     random,
     server::App,
 };
@@ -62,6 +62,23 @@ enum End {
     Draining,
 }
 
+/// Counted among the active for as long as it lives.
+struct Counted(Metrics);
+
+impl Counted {
+    fn new(metrics: Metrics) -> Self {
+        metrics.ws_connections_total.inc();
+        metrics.ws_connections_active.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ws_connections_active.dec();
+    }
+}
+
 pub(super) struct Session {
     app: Arc<App>,
     socket: WebSocket,
@@ -86,9 +103,7 @@ impl Session {
         let witness = random::connection_id();
         let span = tracing::info_span!("subscriber", witness_id = witness);
         async move {
-            let metrics = app.metrics.clone();
-            metrics.ws_connections_total.inc();
-            metrics.ws_connections_active.inc();
+            let _counted = Counted::new(app.metrics.clone());
             tracing::debug!("a subscriber comes");
             let now = Instant::now();
             let mut session = Self {
@@ -113,7 +128,6 @@ impl Session {
                 () = app.drained() => End::Draining,
             };
             session.finish(end).await;
-            metrics.ws_connections_active.dec();
         }
         .instrument(span)
         .await;

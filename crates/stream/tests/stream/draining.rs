@@ -1,0 +1,81 @@
+//! What happens to those who are connected when the server goes.
+
+use crate::harness::{ROOMY, STRUCTURED, Stream, TOKEN, event, soon, with_token};
+use monkeytown_protocol::Frame;
+use monkeytown_stream::Options;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+#[tokio::test]
+async fn subscribers_are_told_and_then_the_server_ends() {
+    let mut stream = Stream::start().await;
+    let mut subscribers = Vec::new();
+    for _ in 0..5 {
+        let mut subscriber = stream.subscribe("").await;
+        subscriber.replay_from_hello().await;
+        subscribers.push(subscriber);
+    }
+    stream.begin_drain();
+    let mut waits = Vec::new();
+    for subscriber in &mut subscribers {
+        let Frame::Bye { reason, reconnect_after_ms } = subscriber.next().await.unwrap() else { panic!("no bye") };
+        assert!(!reason.is_empty());
+        waits.push(reconnect_after_ms);
+        assert_eq!(subscriber.closed().await, 1001);
+    }
+    waits.dedup();
+    assert!(waits.len() > 1, "they do not all come back at once: {waits:?}");
+    stream.ended().await;
+}
+
+#[tokio::test]
+async fn a_subscriber_that_does_not_read_holds_the_end_up_only_so_long() {
+    let mut stream = Stream::with(ROOMY, Options { drain: Duration::from_millis(200), ..with_token() }).await;
+    let _deaf = stream.subscribe("").await;
+    stream.begin_drain();
+    stream.ended().await;
+}
+
+#[tokio::test]
+async fn a_long_poll_is_answered_when_the_server_goes() {
+    let mut stream = Stream::start().await;
+    let waiting = tokio::spawn(reqwest::get(stream.url("/api/v1/events?after=latest&wait=30")));
+    while stream.metric("subscriber_count").await < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    stream.begin_drain();
+    let answer = soon(waiting).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "[]");
+    stream.ended().await;
+}
+
+#[tokio::test]
+async fn what_is_published_during_the_drain_is_refused_and_not_taken() {
+    let mut stream = Stream::start().await;
+    let body = event("1").to_string();
+    let mut connection = TcpStream::connect(stream.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: {STRUCTURED}\r\n\
+         content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body: the request is under way.
+    let mut interim = [0; 25];
+    soon(connection.read_exact(&mut interim)).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut subscriber = stream.subscribe("").await;
+    stream.begin_drain();
+    subscriber.closed().await;
+    connection.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(connection.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("retry-after: "), "{answer}");
+    assert_eq!(stream.log.head(), None);
+    stream.ended().await;
+}

@@ -1,0 +1,79 @@
+//! The page as a browser gets it.
+
+use crate::harness::{ROOMY, Stream, soon, with_token};
+use monkeytown_stream::Options;
+
+async fn served() -> (tempfile::TempDir, Stream) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("index.html", "<!doctype html>the page");
+    write("config.json", "{}");
+    write("assets/app.wasm", "plain wasm");
+    write("assets/app.wasm.br", "brotli wasm");
+    write("assets/app.wasm.gz", "gzip wasm");
+    write("assets/app.js", "plain script");
+    write("secret/../favicon.svg", "<svg/>");
+    let options = Options { site: Some(folder.path().to_owned()), ..with_token() };
+    let stream = Stream::with(ROOMY, options).await;
+    (folder, stream)
+}
+
+#[tokio::test]
+async fn every_file_has_its_type_and_lives_as_long_as_it_should() {
+    let (_folder, stream) = served().await;
+    for (path, media, cache) in [
+        ("/", "text/html", "no-cache"),
+        ("/index.html", "text/html", "no-cache"),
+        ("/config.json", "application/json", "no-cache"),
+        ("/assets/app.wasm", "application/wasm", "public, max-age=31536000, immutable"),
+        ("/assets/app.js", "text/javascript", "public, max-age=31536000, immutable"),
+    ] {
+        let answer = stream.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let headers = answer.headers();
+        assert!(headers["content-type"].to_str().unwrap().starts_with(media), "{path}: {headers:?}");
+        assert_eq!(headers["cache-control"], cache, "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert_eq!(headers["cross-origin-opener-policy"], "same-origin", "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("ws://127.0.0.1:*"), "on loopback a page may ask another port: {policy}");
+        assert!(!headers.contains_key("strict-transport-security"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_compressed_beforehand_is_served_to_those_who_can_read_it() {
+    let (_folder, stream) = served().await;
+    for (accepted, encoding, body) in
+        [("br, gzip", "br", "brotli wasm"), ("gzip", "gzip", "gzip wasm"), ("identity", "", "plain wasm")]
+    {
+        let request = reqwest::Client::new().get(stream.url("/assets/app.wasm")).header("accept-encoding", accepted);
+        let answer = soon(request.send()).await.unwrap();
+        let found = answer.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(found.unwrap_or_default(), encoding);
+        assert_eq!(answer.headers()["content-type"], "application/wasm");
+        assert!(answer.headers()["vary"].to_str().unwrap().to_lowercase().contains("accept-encoding"));
+        assert_eq!(answer.text().await.unwrap(), body);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_view_is_the_page_and_a_missing_file_is_missing() {
+    let (_folder, stream) = served().await;
+    let view = stream.get("/some/view").await;
+    assert_eq!((view.status().as_u16(), &view.headers()["cache-control"]), (200, &"no-cache".parse().unwrap()));
+    assert_eq!(view.text().await.unwrap(), "<!doctype html>the page");
+    for path in ["/assets/gone.wasm", "/gone.js", "/api/gone", "/%2e%2e/%2e%2e/etc/passwd.txt"] {
+        let missing = stream.get(path).await;
+        assert_eq!(missing.status(), 404, "{path}");
+        assert!(!missing.headers()["cache-control"].to_str().unwrap().contains("immutable"), "{path}");
+    }
+    let post = soon(reqwest::Client::new().post(stream.url("/index.html")).send()).await.unwrap();
+    assert_eq!(post.status(), 405);
+}

@@ -1,0 +1,99 @@
+//! The program: its flags, its first line, its end.
+
+use crate::harness::{TOKEN, event};
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MONKEYTOWN_")) {
+        program.env_remove(name);
+    }
+    program
+}
+
+/// What a start that must fail says, and that it says it in one line.
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(output.stdout.is_empty());
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn what_an_operator_must_mend_is_one_line_and_exit_2() {
+    for (arguments, told) in [
+        (vec!["--no-such-flag"], "--no-such-flag"),
+        (vec!["--max-subscribers", "0"], "--max-subscribers"),
+        (vec!["--ring-bytes", "lots"], "--ring-bytes"),
+        (vec!["--allow-origin", "null"], "--allow-origin"),
+        (vec!["--simulate"], "--simulate"),
+        (vec!["--git-speed=-1"], "--git-speed"),
+        (vec!["--journal", "x"], "--journal"),
+        (vec!["stray"], "stray"),
+    ] {
+        let text = complaint(&program().args(&arguments).env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN).output().unwrap());
+        assert!(text.contains(told), "{arguments:?}: {text}");
+    }
+    let nothing = complaint(&program().output().unwrap());
+    assert!(nothing.contains("--git") && nothing.contains("MONKEYTOWN_PUBLISH_TOKENS"), "{nothing}");
+    for (name, value) in [
+        ("MONKEYTOWN_PUBLISH_TOKENS", "a,,b"),
+        ("MONKEYTOWN_PUBLISH_TOKENS", ""),
+        ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/tokens.toml"),
+        ("MONKEYTOWN_JOURNAL", "/journal"),
+        ("MONKEYTOWN_REDIS", "redis://x"),
+        ("MONKEYTOWN_FLEET", "/fleet.toml"),
+        ("MONKEYTOWN_MAX_PER_ADDRESS", "3"),
+        ("MONKEYTOWN_TRUST_PROXY", "10.0.0.0/8"),
+    ] {
+        let text = complaint(&program().env(name, value).arg("--listen=127.0.0.1:0").output().unwrap());
+        assert!(text.contains("MONKEYTOWN"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn an_address_or_a_page_that_cannot_be_had_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let with_token = || {
+        let mut program = program();
+        program.env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN);
+        program
+    };
+    let text = complaint(&with_token().args(["--listen", &address]).output().unwrap());
+    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+    let text = complaint(&with_token().args(["--listen", "nowhere"]).output().unwrap());
+    assert!(text.contains("nowhere"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let text = complaint(&with_token().arg("--site").arg(folder.path()).output().unwrap());
+    assert!(text.contains("--site"), "{text}");
+}
+
+#[tokio::test]
+async fn the_first_line_names_the_address_and_sigterm_ends_with_0() {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--log-level", "error"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let line: Value = serde_json::from_str(&first).unwrap();
+    assert_eq!((&line["service"], &line["level"]), (&"event-stream".into(), &"info".into()));
+    let address = line["context"]["address"].as_str().unwrap();
+    assert!(!address.ends_with(":0"));
+    let client = reqwest::Client::new();
+    let request = client.post(format!("http://{address}/api/v1/events")).bearer_auth(TOKEN);
+    let request = request.header("content-type", crate::harness::STRUCTURED).body(event("1").to_string());
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
