@@ -111,7 +111,7 @@ impl GitSource {
     }
 
     /// Tells the history, then follows the branch, until the future is dropped. `now` is the wall clock.
-    pub async fn run<S: Sink>(self, sink: S, now: impl Fn() -> Timestamp + Send + 'static) -> Infallible {
+    pub async fn run<S: Sink>(self, sink: S, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Infallible {
         let Self { mut teller, speed, fetch_every } = self;
         let started = now();
         sink.set_clock(SourceClock { shows: started, rate: 1.0 });
