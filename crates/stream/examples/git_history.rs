@@ -187,8 +187,8 @@ fn write_history(out: &mut impl Write, commits: u64) -> std::io::Result<()> {
                     *line = format!("let changed_{} = compute(step_{mark});", random.u32(..));
                 }
             }
-            if text.len() > 200 {
-                text.drain(..100);
+            if text.len() > 80 {
+                text.drain(..40);
             }
         }
         for at in changed {

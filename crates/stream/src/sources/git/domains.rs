@@ -8,7 +8,8 @@ use monkeytown_protocol::{EntityId, Text};
 
 /// The agent of files that lie in no folder.
 const ROOT_ID: &str = "root";
-/// The agent of files that no agent of a domain map owns. A map may give an agent this id, and so own them.
+/// The agent of files that no agent of a domain map owns; it appears when a commit changes one. A map that wants
+/// them owned gives an agent the path `/`.
 const ELSEWHERE_ID: &str = "elsewhere";
 
 /// How paths are shared out.
@@ -23,8 +24,8 @@ pub(super) enum Domains {
     Mapped(DomainMap),
 }
 
-/// Who owns a path. The order is that of the paths' first appearance in no sense: it only makes ties certain.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Who owns a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     /// The files in no folder.
     Root,

@@ -3,10 +3,11 @@
 //! [`GitSource::open`] finds everything that can be wrong at the start; [`GitSource::run`] goes on for ever and
 //! answers what goes wrong later with an alert and another try. Knows the sink to append to, and nothing behind it.
 //!
-//! `repository` and `remote` open, `plan` orders the commits, `record` reads what each did (on all processors, by
-//! `read`), `translate` makes events of it, `playback` says when, and this module tells them.
+//! `repository` and `remote` open, `plan` orders the commits, `record` reads what each did (by `changes` of trees and
+//! `mentions` in texts, on all processors, by `read`), `translate` makes events of it, `playback` says when, and this module tells them.
 
 mod alerts;
+mod changes;
 mod commit;
 mod domain_map;
 mod domains;
@@ -111,7 +112,7 @@ impl GitSource {
     }
 
     /// Tells the history, then follows the branch, until the future is dropped. `now` is the wall clock.
-    pub async fn run<S: Sink>(self, sink: S, now: impl Fn() -> Timestamp + Send + 'static) -> Infallible {
+    pub async fn run<S: Sink>(self, sink: S, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Infallible {
         let Self { mut teller, speed, fetch_every } = self;
         let started = now();
         sink.set_clock(SourceClock { shows: started, rate: 1.0 });

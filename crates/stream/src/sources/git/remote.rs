@@ -10,16 +10,15 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A clone that takes longer is given up.
 const CLONE_DEADLINE: Duration = Duration::from_secs(3_600);
 /// A fetch that takes longer is given up, and tried again at the next interval.
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
-/// How often a running `git` is looked after.
-const LOOK_AFTER: Duration = Duration::from_millis(50);
 /// Most that is read of what `git` writes, in bytes.
 const OUTPUT_MAX_BYTES: u64 = 64 * 1024;
 
@@ -152,35 +151,28 @@ impl Remote {
         let failed = |reason: String| GitError::Transfer { action, url: self.shown.clone(), reason };
         let mut child = command.spawn().map_err(|error| GitError::NoGitCommand { reason: error.to_string() })?;
         let stderr = child.stderr.take();
-        let reader = thread::spawn(move || {
+        let (send, ended) = mpsc::sync_channel(1);
+        thread::spawn(move || {
             let mut text = Vec::new();
             if let Some(mut stderr) = stderr {
                 // What was read until then is what can be told.
                 let _ = stderr.by_ref().take(OUTPUT_MAX_BYTES).read_to_end(&mut text);
                 let _ = io::copy(&mut stderr, &mut io::sink());
             }
-            String::from_utf8_lossy(&text).into_owned()
+            // Nobody listens any more when the deadline has passed.
+            let _ = send.send(String::from_utf8_lossy(&text).into_owned());
         });
-        let until = Instant::now() + deadline;
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() < until => thread::sleep(LOOK_AFTER),
-                outcome => {
-                    // Either it takes too long or it cannot be waited for: both end here, so that nothing is left.
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return Err(failed(match outcome {
-                        Err(error) => error.to_string(),
-                        Ok(_) => format!("no end after {} s", deadline.as_secs()),
-                    }));
-                }
-            }
+        // `git` closes its standard error when it ends.
+        let Ok(output) = ended.recv_timeout(deadline) else {
+            // It may have ended just now, and then there is nothing to kill.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(format!("no end after {} s", deadline.as_secs())));
         };
+        let status = child.wait().map_err(|error| failed(error.to_string()))?;
         if status.success() {
             return Ok(());
         }
-        let output = reader.join().unwrap_or_default();
         let told = output.lines().map(str::trim).rfind(|line| line.starts_with("fatal:") || line.starts_with("error:"));
         let reason = told.or_else(|| output.lines().last()).unwrap_or("git said nothing");
         Err(failed(self.without_secret(reason)))

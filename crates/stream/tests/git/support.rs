@@ -1,8 +1,5 @@
 //! Repositories made with the `git` command, and a sink that keeps what it is given.
 
-// Each test program uses its own part of this.
-#![allow(dead_code, reason = "shared by several test programs, none of which uses all of it")]
-
 use monkeytown_protocol::{
     Alert, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Flow, FlowKind, FlowVerb, Payload, Timestamp,
 };
@@ -20,54 +17,54 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// The time of the first commit of every repository made here, in seconds.
-pub const BEGIN: i64 = 1_700_000_000;
+pub(crate) const BEGIN: i64 = 1_700_000_000;
 
-pub struct Repo {
+pub(crate) struct Repo {
     folder: TempDir,
     name: &'static str,
 }
 
 impl Repo {
     /// An empty repository in a folder called `town`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Self { folder: tempfile::tempdir().expect("a folder"), name: "town" };
         fs::create_dir(repo.path()).expect("a folder");
         repo.git(&["init", "--quiet", "--initial-branch=main"]);
         repo
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(self.name)
     }
 
-    pub fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git_in(&self.path(), arguments, BEGIN)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("within the repository")).expect("a folder");
         fs::write(path, text).expect("written");
     }
 
     /// Commits all that lies there, `minutes` after the beginning, and gives the commit's id.
-    pub fn commit(&self, subject: &str, minutes: i64) -> String {
+    pub(crate) fn commit(&self, subject: &str, minutes: i64) -> String {
         self.git(&["add", "--all"]);
         git_in(&self.path(), &["commit", "--quiet", "--allow-empty", "-m", subject], BEGIN + minutes * 60);
         self.git(&["rev-parse", "HEAD"])
     }
 
     /// Writes one file and commits it.
-    pub fn change(&self, path: &str, text: &str, subject: &str, minutes: i64) -> String {
+    pub(crate) fn change(&self, path: &str, text: &str, subject: &str, minutes: i64) -> String {
         self.write(path, text);
         self.commit(subject, minutes)
     }
 
-    pub fn merge(&self, branch: &str, message: &[&str], minutes: i64) -> String {
+    pub(crate) fn merge(&self, branch: &str, message: &[&str], minutes: i64) -> String {
         let mut arguments = vec!["merge", "--quiet", "--no-ff", branch];
         for paragraph in message {
             arguments.extend(["-m", paragraph]);
@@ -77,12 +74,12 @@ impl Repo {
     }
 }
 
-pub fn git_in(folder: &Path, arguments: &[&str], seconds: i64) -> String {
+pub(crate) fn git_in(folder: &Path, arguments: &[&str], seconds: i64) -> String {
     git_as(folder, arguments, seconds, "author@example.org")
 }
 
-pub fn git_as(folder: &Path, arguments: &[&str], seconds: i64, email: &str) -> String {
-    let date = format!("{seconds} +0000");
+pub(crate) fn git_as(folder: &Path, arguments: &[&str], seconds: i64, email: &str) -> String {
+    let date = format!("@{seconds} +0000");
     let output = Command::new("git")
         .current_dir(folder)
         .args(["-c", "protocol.file.allow=always", "-c", "core.quotePath=false", "-c", "gc.auto=0"])
@@ -103,17 +100,17 @@ pub fn git_as(folder: &Path, arguments: &[&str], seconds: i64, email: &str) -> S
 
 /// Keeps everything; a test waits until what it has is what the test wants.
 #[derive(Clone)]
-pub struct Kept {
+pub(crate) struct Kept {
     state: Arc<Mutex<State>>,
     grown: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-pub struct State {
-    pub events: Vec<Event>,
-    pub clocks: Vec<SourceClock>,
+pub(crate) struct State {
+    pub(crate) events: Vec<Event>,
+    pub(crate) clocks: Vec<SourceClock>,
     /// When each batch was appended, with the number of its events.
-    pub batches: Vec<(tokio::time::Instant, usize)>,
+    pub(crate) batches: Vec<(tokio::time::Instant, usize)>,
 }
 
 impl Default for Kept {
@@ -138,28 +135,28 @@ impl Sink for Kept {
 }
 
 impl Kept {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no test panics while it holds this")
     }
 
-    pub async fn until(&self, wanted: impl Fn(&State) -> bool) {
+    pub(crate) async fn until(&self, wanted: impl Fn(&State) -> bool) {
         let mut grown = self.grown.subscribe();
         while !wanted(&self.state()) {
             grown.changed().await.expect("the sender is held here");
         }
     }
 
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.state().events.clone()
     }
 }
 
 /// Long after every commit that a test makes, unless it says otherwise.
-pub fn later() -> Timestamp {
+pub(crate) fn later() -> Timestamp {
     Timestamp::from_millis((BEGIN + 400 * 86_400) * 1_000)
 }
 
-pub fn config(repository: impl AsRef<Path>) -> GitConfig {
+pub(crate) fn config(repository: impl AsRef<Path>) -> GitConfig {
     GitConfig {
         repository: repository.as_ref().display().to_string(),
         branch: None,
@@ -170,18 +167,18 @@ pub fn config(repository: impl AsRef<Path>) -> GitConfig {
     }
 }
 
-pub fn refusal(config: GitConfig) -> String {
+pub(crate) fn refusal(config: GitConfig) -> String {
     let error: GitError = GitSource::open(config).expect_err("it must be refused");
     error.to_string()
 }
 
-pub fn map(text: &str) -> Option<DomainMap> {
+pub(crate) fn map(text: &str) -> Option<DomainMap> {
     Some(DomainMap::parse(text, Path::new("domains.toml")).expect("a sound map"))
 }
 
 /// A source that runs until this is dropped.
-pub struct Running {
-    pub kept: Kept,
+pub(crate) struct Running {
+    pub(crate) kept: Kept,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -191,7 +188,7 @@ impl Drop for Running {
     }
 }
 
-pub fn run(config: GitConfig, now: impl Fn() -> Timestamp + Send + 'static) -> Running {
+pub(crate) fn run(config: GitConfig, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Running {
     let source = GitSource::open(config).expect("it opens");
     let kept = Kept::default();
     let sink = kept.clone();
@@ -200,14 +197,14 @@ pub fn run(config: GitConfig, now: impl Fn() -> Timestamp + Send + 'static) -> R
 }
 
 /// The whole history at once: all events until following begins.
-pub async fn history(config: GitConfig) -> Vec<Event> {
+pub(crate) async fn history(config: GitConfig) -> Vec<Event> {
     let running = run(config, later);
     // At `max` the clock is said at the start and at the end.
     running.kept.until(|state| state.clocks.len() >= 2).await;
     running.kept.events()
 }
 
-pub fn entities(events: &[Event], verb: EntityVerb) -> Vec<&EntityPatch> {
+pub(crate) fn entities(events: &[Event], verb: EntityVerb) -> Vec<&EntityPatch> {
     events
         .iter()
         .filter_map(|event| match &event.payload {
@@ -217,23 +214,23 @@ pub fn entities(events: &[Event], verb: EntityVerb) -> Vec<&EntityPatch> {
         .collect()
 }
 
-pub fn created(events: &[Event], kind: EntityKind) -> Vec<&EntityPatch> {
+pub(crate) fn created(events: &[Event], kind: EntityKind) -> Vec<&EntityPatch> {
     let mut created = entities(events, EntityVerb::Created);
     created.retain(|patch| patch.kind == Some(kind));
     created
 }
 
-pub fn ids(patches: &[&EntityPatch]) -> Vec<String> {
+pub(crate) fn ids(patches: &[&EntityPatch]) -> Vec<String> {
     patches.iter().map(|patch| patch.id.to_string()).collect()
 }
 
 /// `KIND SOURCE>TARGET` of every flow that started.
-pub fn flows(events: &[Event]) -> Vec<String> {
+pub(crate) fn flows(events: &[Event]) -> Vec<String> {
     let started = flow_events(events, FlowVerb::Started);
     started.iter().map(|flow| format!("{} {}>{}", kind(flow.kind), flow.source, flow.target)).collect()
 }
 
-pub fn flow_events(events: &[Event], verb: FlowVerb) -> Vec<&Flow> {
+pub(crate) fn flow_events(events: &[Event], verb: FlowVerb) -> Vec<&Flow> {
     events
         .iter()
         .filter_map(|event| match &event.payload {
@@ -252,13 +249,18 @@ fn kind(kind: FlowKind) -> &'static str {
     }
 }
 
-pub fn alerts(events: &[Event]) -> Vec<&Alert> {
-    let alert = |event| if let Event { payload: Payload::SystemAlert(alert), .. } = event { Some(alert) } else { None };
-    events.iter().filter_map(alert).collect()
+pub(crate) fn alerts(events: &[Event]) -> Vec<&Alert> {
+    events
+        .iter()
+        .filter_map(|event| match &event.payload {
+            Payload::SystemAlert(alert) => Some(alert),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Who did each commit, in order: `AGENT: SUBJECT`.
-pub fn work(events: &[Event]) -> Vec<String> {
+pub(crate) fn work(events: &[Event]) -> Vec<String> {
     created(events, EntityKind::Transaction)
         .iter()
         .map(|patch| {
@@ -272,13 +274,13 @@ pub fn work(events: &[Event]) -> Vec<String> {
 }
 
 /// `(agent, status)` in order.
-pub fn statuses(events: &[Event]) -> Vec<(String, EntityStatus)> {
+pub(crate) fn statuses(events: &[Event]) -> Vec<(String, EntityStatus)> {
     let changed = entities(events, EntityVerb::StatusChanged);
     changed.iter().map(|patch| (patch.id.to_string(), patch.status.expect("a status"))).collect()
 }
 
 /// The last number of files that was said of `agent`.
-pub fn files(events: &[Event], agent: &str) -> u32 {
+pub(crate) fn files(events: &[Event], agent: &str) -> u32 {
     events
         .iter()
         .rev()

@@ -1,8 +1,6 @@
 //! What a repository's history says is what is told: agents, transactions, contracts, flows, numbers of files.
 
-mod git_support;
-
-use git_support::{
+use crate::support::{
     BEGIN, Repo, alerts, config, created, entities, files, flow_events, flows, git_as, git_in, history, ids, later,
     map, run, statuses, work,
 };

@@ -1,8 +1,6 @@
 //! After the history: the branch is followed, whatever happens to it. And the pace at which a history is told.
 
-mod git_support;
-
-use git_support::{
+use crate::support::{
     BEGIN, Kept, Repo, alerts, config, created, entities, files, later, map, refusal, run, statuses, work,
 };
 use monkeytown_protocol::{EntityKind, EntityStatus, EntityVerb, Field, Timestamp};
@@ -146,7 +144,7 @@ async fn a_repository_that_vanishes_is_missed_until_it_is_back() {
 }
 
 /// The wall clock of a test: `later()`, moving with the runtime's own clock.
-fn paced_clock() -> impl Fn() -> Timestamp + Send + 'static {
+fn paced_clock() -> impl Fn() -> Timestamp + Send + Sync + 'static {
     let begun = Instant::now();
     move || later().plus_millis(i64::try_from(begun.elapsed().as_millis()).expect("a short test"))
 }

@@ -1,0 +1,5 @@
+//! The Git source, on repositories that the `git` command makes.
+
+mod follow;
+mod history;
+mod support;
