@@ -2,11 +2,9 @@
 //!
 //! A component reads these and nothing else. Knows nothing of transports, storage or drawing.
 
-use crate::{
-    ingest::Counters,
-    terrarium::layout::{Posture, Sitter},
-    transport::ConnectionState,
-};
+pub use crate::{ingest::Counters, transport::ConnectionState};
+
+use crate::terrarium::layout::{Posture, Sitter};
 use leptos::prelude::*;
 use monkeytown_civilization::{
     AGENT_RECENT_MAX, Changes, Civilization, Entity, HistoryItem, HistoryKind, Outcome, Pulse, Totals,

@@ -55,8 +55,10 @@ pub fn grouped(value: u64) -> String {
 
 /// A share: "41%".
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
 pub fn percent(share: f32) -> String {
-    format!("{:.0}%", share * 100.0)
+    let percent = (share * 100.0).round() as i32;
+    format!("{percent}%")
 }
 
 /// How fast a playback runs: "an hour a second".
@@ -70,12 +72,15 @@ pub fn pace(rate: f64) -> String {
         (60.0, "a minute", "minutes"),
     ];
     let found = UNITS.iter().find(|(seconds, ..)| rate >= *seconds * 0.95);
+    // Whole numbers: printing a fraction costs the page kilobytes of code.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a pace is positive and under u64")]
+    let whole = |value: f64| value.round() as u64;
     match found {
-        Some((seconds, one, many)) => {
-            let count = (rate / seconds).round();
-            if count <= 1.0 { format!("{one} a second") } else { format!("{count:.0} {many} a second") }
-        }
-        None => format!("{rate:.0} seconds a second"),
+        Some((seconds, one, many)) => match whole(rate / seconds) {
+            0 | 1 => format!("{one} a second"),
+            count => format!("{} {many} a second", grouped(count)),
+        },
+        None => format!("{} seconds a second", whole(rate)),
     }
 }
 

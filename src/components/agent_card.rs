@@ -1,12 +1,12 @@
 //! An agent: name, state, what it is doing, how far it has come, and its recent work.
 
 use crate::{
-    components::{BeadGlyph, Mask, StatusGlyph},
+    components::{BeadGlyph, Mask, StatusGlyph, part, result_link, text},
     signals::{AgentSlot, AgentView, Bead, Signals},
-    terrarium::layout::{Arrangement, Seat},
+    terrarium::layout::{Arrangement, Placement, Seat},
     voice,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::prelude::*;
 use monkeytown_protocol::{EntityStatus, Ratio};
 
 /// The line that says what it is doing, or what broke.
@@ -31,131 +31,129 @@ pub fn AgentCard(
     arrangement: Memo<Arrangement>,
 ) -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let AgentSlot { id, view } = agent;
-    let place = {
-        let id = id.clone();
-        Memo::new(move |_| {
-            let at = signals.roster.with(|roster| roster.binary_search_by(|sitter| sitter.id.cmp(&id)).ok())?;
-            arrangement.with(|arrangement| arrangement.seats.get(at).copied().flatten())
-        })
-    };
-    let entity = view.clone();
-    let status = Memo::new(move |_| entity.with(|view| view.entity.status));
-    let read = |read: fn(&AgentView) -> String| {
-        let view = view.clone();
-        Memo::new(move |_| view.with(read))
-    };
+    let id = agent.id.to_string();
+    let view = RwSignal::from(agent.view);
+    let place = Signal::derive(move || {
+        let at = signals.roster.with(|roster| roster.binary_search_by(|sitter| sitter.id.cmp(&agent.id)).ok())?;
+        arrangement.with(|arrangement| arrangement.seats.get(at).copied().flatten())
+    });
+    let status = Signal::derive(move || view.with(|view| view.entity.status));
+    let read = move |read: fn(&AgentView) -> String| text(move || view.with(read));
     let label = read(|view| view.entity.label.to_string());
     let doing = read(|view| activity(view).unwrap_or_default());
-    let since = {
-        let view = view.clone();
-        move || {
-            let millis = signals.now.get().since_millis(view.with(|view| view.entity.since));
-            match status.get() {
-                EntityStatus::Idle | EntityStatus::Complete => voice::span(millis),
-                _ => format!("for {}", voice::span(millis)),
-            }
-        }
-    };
     let exact = read(|view| view.entity.since.to_string());
-    let progress = {
-        let view = view.clone();
-        Memo::new(move |_| {
-            let working = matches!(status.get(), EntityStatus::Active | EntityStatus::Processing);
-            view.with(|view| view.entity.progress.map(Ratio::get).filter(|_| working))
-        })
-    };
-    let path = {
-        let view = view.clone();
-        move || {
-            view.with(|view| view.entity.domain.clone()).map(|domain| {
-                view! {
-                    <p class="path">
-                        <span>{domain.path.to_string()}</span>
-                        " "
-                        <span>{voice::grouped(domain.files.into())}</span>
-                    </p>
-                }
-            })
+    let status_key = read(|view| voice::status_key(view.entity.status).to_owned());
+    let status_word = read(|view| voice::status(view.entity.status).to_owned());
+    let since = text(move || {
+        let millis = signals.now.get().since_millis(view.with(|view| view.entity.since));
+        match status.get() {
+            EntityStatus::Idle | EntityStatus::Complete => voice::span(millis),
+            _ => format!("for {}", voice::span(millis)),
         }
+    });
+    let class = text(move || match place.get().map(|place| place.seat) {
+        Some(Seat::Card) => "agent seat-card".to_owned(),
+        Some(Seat::Rest) => "agent seat-rest".to_owned(),
+        Some(Seat::Row) => "agent seat-row".to_owned(),
+        None => "agent unseated".to_owned(),
+    });
+    let pixels = move |read: fn(&Placement) -> f64| {
+        text(move || place.get().map_or_else(String::new, |place| format!("{}px", whole(read(&place)))))
     };
-    let beads = Memo::new(move |_| view.with(|view| view.beads.clone()));
-    let bead_room = Memo::new(move |_| arrangement.with(|arrangement| arrangement.beads));
-    let shown_beads = move || {
-        let room = bead_room.get();
-        let awake = status.get() != EntityStatus::Idle;
-        let beads = if awake { beads.get() } else { Vec::new() };
-        (room > 0 && !beads.is_empty()).then(|| {
-            view! { <ul class="beads">{beads.into_iter().take(room).map(bead_line).collect_view()}</ul> }
-        })
-    };
-    let at = move |read: fn(&crate::terrarium::layout::Placement) -> f64| {
-        place.with(|place| place.as_ref().map(|p| format!("{:.1}px", read(p))))
-    };
+    let transform =
+        text(move || place.get().map_or_else(String::new, |p| format!("translate({}px,{}px)", whole(p.x), whole(p.y))));
     view! {
         <li
-            class="agent"
-            class:seat-card=move || place.with(|p| p.is_some_and(|p| p.seat == Seat::Card))
-            class:seat-rest=move || place.with(|p| p.is_some_and(|p| p.seat == Seat::Rest))
-            class:seat-row=move || place.with(|p| p.is_some_and(|p| p.seat == Seat::Row))
+            class=class
             data-testid="agent-card"
-            data-entity-id=id.to_string()
-            data-status=move || voice::status_key(status.get())
-            hidden=move || place.with(Option::is_none)
-            style:transform=move || place.with(|p| p.map(|p| format!("translate({:.1}px,{:.1}px)", p.x, p.y)))
-            style:width=move || at(|p| p.width)
-            style:height=move || at(|p| p.height)
+            data-entity-id=id.clone()
+            data-status=status_key
+            style:transform=transform
+            style:width=pixels(|place| place.width)
+            style:height=pixels(|place| place.height)
         >
-            {path}
+            {part(move || path(&view.read()))}
             <div class="card">
-                <Mask id=id.to_string() status=status />
-                <h3 dir="auto" title=move || label.get()>{move || label.get()}</h3>
-                <p class="state" title=move || exact.get()>
-                    {move || view! { <StatusGlyph status=status.get() /> }}
-                    <b>{move || voice::status(status.get())}</b>
+                <Mask id=id.clone() status=status />
+                <h3 dir="auto" title=label>
+                    {label}
+                </h3>
+                <p class="state" title=exact>
+                    {part(move || view! { <StatusGlyph status=status.get() /> }.into_any())}
+                    <b>{status_word}</b>
                     " "
                     <span>{since}</span>
                 </p>
-                <p class="doing" dir="auto" title=move || doing.get()>{move || doing.get()}</p>
-                {move || progress.get().map(ruler)}
+                <p class="doing" dir="auto" title=doing>
+                    {doing}
+                </p>
+                {part(move || ruler(&view.read()))}
             </div>
-            {shown_beads}
+            {part(move || beads(&view.read(), arrangement.with(|arrangement| arrangement.beads)))}
         </li>
     }
 }
 
-/// Ten ticks, an upright end mark, and the share in figures.
-fn ruler(share: f32) -> impl IntoView {
+/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
+#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
+fn whole(pixels: f64) -> i32 {
+    pixels.round() as i32
+}
+
+/// The folder and how many files it holds.
+fn path(view: &AgentView) -> AnyView {
+    match &view.entity.domain {
+        Some(domain) => {
+            let words = format!("{} {}", domain.path, voice::grouped(domain.files.into()));
+            view! { <p class="path">{words}</p> }.into_any()
+        }
+        None => ().into_any(),
+    }
+}
+
+/// Ten ticks, an upright end mark, and the share in figures; nothing while nothing is measured.
+fn ruler(view: &AgentView) -> AnyView {
+    let working = matches!(view.entity.status, EntityStatus::Active | EntityStatus::Processing);
+    let Some(share) = view.entity.progress.map(Ratio::get).filter(|_| working) else { return ().into_any() };
     let percent = voice::percent(share);
-    let x = share * 100.0;
+    let x = whole(f64::from(share) * 100.0);
     view! {
         <div class="ruler" role="img" aria-label=format!("{percent} done")>
             <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
-                <path class="ticks" d="M0 7.500H100M0 4v4M10 6v2M20 6v2M30 6v2M40 6v2M50 6v2M60 6v2M70 6v2M80 6v2M90 6v2M100 4v4" />
-                <path class="done" d=format!("M0 3H{x:.1}") />
-                <path class="end" d=format!("M{x:.1} 0V8") />
+                <path
+                    class="ticks"
+                    d="M0 7.500H100M0 4v4M10 6v2M20 6v2M30 6v2M40 6v2M50 6v2M60 6v2M70 6v2M80 6v2M90 6v2M100 4v4"
+                />
+                <path class="done" d=format!("M0 3H{x}") />
+                <path class="end" d=format!("M{x} 0V8") />
             </svg>
             <span>{percent.clone()}</span>
         </div>
     }
+    .into_any()
+}
+
+/// Recent work on a thread, as much as there is room for.
+fn beads(view: &AgentView, room: usize) -> AnyView {
+    if view.entity.status == EntityStatus::Idle || room == 0 || view.beads.is_empty() {
+        return ().into_any();
+    }
+    let lines: Vec<AnyView> = view.beads.iter().take(room).map(bead).collect();
+    view! { <ul class="beads">{lines}</ul> }.into_any()
 }
 
 /// Mark, short id (a link where the result can be seen), title.
-fn bead_line(bead: Bead) -> impl IntoView {
-    let short = bead.short.clone();
-    let name = match bead.url {
-        Some(url) => Either::Left(view! {
-            <a href=url.as_str().to_owned() target="_blank" rel="noopener noreferrer">{short}</a>
-        }),
-        None => Either::Right(view! { <i>{short}</i> }),
-    };
+fn bead(bead: &Bead) -> AnyView {
     let label = bead.label.to_string();
     view! {
         <li>
             <BeadGlyph kind=bead.kind outcome=bead.outcome />
-            {name}
+            {result_link(bead.url.as_ref(), bead.short.clone())}
             " "
-            <span dir="auto" title=label.clone()>{label.clone()}</span>
+            <span dir="auto" title=label.clone()>
+                {label.clone()}
+            </span>
         </li>
     }
+    .into_any()
 }

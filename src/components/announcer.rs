@@ -1,6 +1,10 @@
 //! What changes, said to those who listen: politely, and what breaks at once; at most one thing a second.
 
-use crate::{signals::Signals, transport::ConnectionState, voice};
+use crate::{
+    components::text,
+    signals::{ConnectionState, Signals},
+    voice,
+};
 use leptos::prelude::*;
 use monkeytown_protocol::EntityStatus;
 
@@ -29,7 +33,7 @@ pub fn Announcer() -> impl IntoView {
         })
     });
     view! {
-        <div class="unseen" role="status" aria-live="polite">{move || polite.get()}</div>
-        <div class="unseen" role="alert">{move || urgent.get()}</div>
+        <div class="unseen" role="status" aria-live="polite">{text(move || polite.get())}</div>
+        <div class="unseen" role="alert">{text(move || urgent.get())}</div>
     }
 }

@@ -1,8 +1,8 @@
 //! How the connection stands, and where the events come from: always visible, never silent.
 
 use crate::{
-    signals::{ConnectionView, Signals},
-    transport::ConnectionState,
+    components::text,
+    signals::{ConnectionState, ConnectionView, Signals},
 };
 use leptos::prelude::*;
 use monkeytown_protocol::{Offset, SourceKind};
@@ -35,8 +35,12 @@ fn detail(view: &ConnectionView, monotonic_millis: f64) -> String {
         ConnectionState::Offline => "this device has no network".to_owned(),
         ConnectionState::Refused { .. } => "the stream said stay away".to_owned(),
         ConnectionState::Reconnecting { failures, next_at_millis, .. } => {
-            let left = next_at_millis.map_or(0.0, |at| ((at - monotonic_millis) / 1_000.0).ceil().max(0.0));
-            if left >= 1.0 { format!("try {failures}, next in {left:.0}s") } else { format!("try {failures}, now") }
+            let left_millis = next_at_millis.map_or(0.0, |at| at - monotonic_millis);
+            #[expect(clippy::cast_possible_truncation, reason = "a wait is at most two minutes")]
+            match (left_millis / 1_000.0).ceil() as i32 {
+                ..=0 => format!("try {failures}, now"),
+                left => format!("try {failures}, next in {left}s"),
+            }
         }
     }
 }
@@ -46,9 +50,10 @@ fn detail(view: &ConnectionView, monotonic_millis: f64) -> String {
 pub fn ConnectionPanel() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let view = signals.connection;
-    let state = Memo::new(move |_| view.with(key));
-    let offset = move || view.with(|v| v.offset.map_or("-1".to_owned(), |Offset(offset)| offset.to_string()));
-    let title = move || {
+    let state = text(move || view.with(key).to_owned());
+    let offset = text(move || view.with(|v| v.offset.map_or("-1".to_owned(), |Offset(offset)| offset.to_string())));
+    let count = move |read: fn(&ConnectionView) -> u64| text(move || view.with(read).to_string());
+    let title = text(move || {
         view.with(|v| {
             let Some(Offset(offset)) = v.offset else { return format!("stream: {}", v.address) };
             format!(
@@ -56,36 +61,38 @@ pub fn ConnectionPanel() -> impl IntoView {
                 v.address, offset, v.counters.received, v.counters.duplicates, v.counters.holes
             )
         })
-    };
-    let source = move || match signals.source.get() {
-        None => "unknown",
-        Some(SourceKind::Live) => "live",
-        Some(SourceKind::Git) => "git",
-        Some(SourceKind::Simulated) => "simulated",
-    };
+    });
+    let source = text(move || match signals.source.get() {
+        None => "unknown".to_owned(),
+        Some(SourceKind::Live) => "live".to_owned(),
+        Some(SourceKind::Git) => "git".to_owned(),
+        Some(SourceKind::Simulated) => "simulated".to_owned(),
+    });
+    let line = text(move || view.with(|v| detail(v, signals.monotonic.get())));
+    let named = text(move || if view.with(|v| v.chosen_by_address) { "by address" } else { "source" }.to_owned());
     view! {
         <section class="standing" aria-label="connection">
             <div
                 class="connection"
                 data-testid="connection"
-                data-state=move || state.get()
+                data-state=state
                 data-offset=offset
-                data-received=move || view.with(|v| v.counters.received)
-                data-duplicates=move || view.with(|v| v.counters.duplicates)
-                data-holes=move || view.with(|v| v.counters.holes)
-                data-unreadable=move || view.with(|v| v.counters.unreadable)
+                data-received=count(|v| v.counters.received)
+                data-duplicates=count(|v| v.counters.duplicates)
+                data-holes=count(|v| v.counters.holes)
+                data-unreadable=count(|v| v.counters.unreadable)
                 title=title
             >
-                <strong><span class="dot" aria-hidden="true"></span>{move || state.get()}</strong>
-                <span>{move || view.with(|v| detail(v, signals.monotonic.get()))}</span>
+                <strong><span class="dot" aria-hidden="true"></span>{state}</strong>
+                <span>{line}</span>
             </div>
             <div
                 class="source"
                 data-testid="source-badge"
-                data-source-kind=move || signals.source.get().map(|_| source())
+                data-source-kind=source
             >
                 <strong>{source}</strong>
-                <span>{move || if view.with(|v| v.chosen_by_address) { "by address" } else { "source" }}</span>
+                <span>{named}</span>
             </div>
         </section>
     }
@@ -94,7 +101,7 @@ pub fn ConnectionPanel() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::Counters;
+    use crate::signals::Counters;
     use monkeytown_protocol::Timestamp;
 
     fn view(state: ConnectionState, stored: bool) -> ConnectionView {

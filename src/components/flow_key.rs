@@ -1,6 +1,6 @@
 //! The key: how many flows are drawn, how many are not, and what the lines mean.
 
-use crate::{signals::Signals, voice};
+use crate::{components::text, signals::Signals, voice};
 use leptos::prelude::*;
 use monkeytown_protocol::FlowKind;
 
@@ -8,13 +8,13 @@ use monkeytown_protocol::FlowKind;
 #[component]
 pub fn FlowKey() -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let count = move || {
+    let count = text(move || {
         signals.flows.with(|flows| match (flows.drawn.len(), flows.hidden) {
             (0, 0) => "no flow is open".to_owned(),
             (drawn, 0) => format!("{drawn} of {drawn} flows drawn"),
             (drawn, hidden) => format!("{drawn} of {} flows drawn, {hidden} not", drawn + hidden),
         })
-    };
+    });
     let kinds = [FlowKind::Message, FlowKind::Resource, FlowKind::Contract, FlowKind::Signal];
     view! {
         <div class="key">

@@ -1,6 +1,7 @@
 //! The readable twin of the canvas: every flow that is drawn, in words.
 
 use crate::{
+    components::part,
     signals::{FlowRow, Signals},
     voice,
 };
@@ -22,18 +23,23 @@ fn sentence(row: &FlowRow) -> String {
 #[component]
 pub fn FlowList() -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let rows = move || signals.flows.with(|flows| flows.drawn.clone());
-    let hidden = move || {
-        let hidden = signals.flows.with(|flows| flows.hidden);
-        (hidden > 0).then(|| view! { <li>{format!("and {hidden} more")}</li> })
-    };
+    let rows = part(move || {
+        signals.flows.with(|flows| {
+            let row = |row: &FlowRow| {
+                let status = voice::flow_status(row.status);
+                view! { <li data-flow-id=row.id.to_string() data-status=status>{sentence(row)}</li> }.into_any()
+            };
+            let mut rows: Vec<AnyView> = flows.drawn.iter().map(row).collect();
+            if flows.hidden > 0 {
+                rows.push(view! { <li>{format!("and {} more", flows.hidden)}</li> }.into_any());
+            }
+            rows.into_any()
+        })
+    });
     view! {
         <h2 class="unseen">"flows"</h2>
         <ul class="unseen" data-testid="flow-list">
-            <For each=rows key=|row| (row.id.clone(), voice::flow_status(row.status), row.reason.clone()) let:row>
-                <li data-flow-id=row.id.to_string() data-status=voice::flow_status(row.status)>{sentence(&row)}</li>
-            </For>
-            {hidden}
+            {rows}
         </ul>
     }
 }

@@ -1,7 +1,12 @@
 //! The foot: what time the page shows and how fast it passes, and what the whole history came to.
 
-use crate::{signals::Signals, transport::ConnectionState, voice};
+use crate::{
+    components::text,
+    signals::{ConnectionState, Signals},
+    voice,
+};
 use leptos::prelude::*;
+use monkeytown_civilization::Totals;
 use monkeytown_protocol::{SourceKind, Timestamp};
 
 /// A date as people write it: "2024-03-12 14:05".
@@ -17,12 +22,12 @@ pub fn Foot() -> impl IntoView {
         let rate = signals.rate.get();
         signals.source.get() == Some(SourceKind::Git) && (rate - 1.0).abs() > 0.01
     };
-    let word = move || match signals.connection.with(|c| c.state.clone()) {
-        ConnectionState::Live | ConnectionState::Polling if playing() => "replaying",
-        ConnectionState::Live | ConnectionState::Polling => "following",
-        _ => "waiting",
-    };
-    let pace = move || {
+    let word = text(move || match signals.connection.with(|c| c.state.clone()) {
+        ConnectionState::Live | ConnectionState::Polling if playing() => "replaying".to_owned(),
+        ConnectionState::Live | ConnectionState::Polling => "following".to_owned(),
+        _ => "waiting".to_owned(),
+    });
+    let pace = text(move || {
         let rate = signals.rate.get();
         match signals.source.get() {
             None => "for the stream".to_owned(),
@@ -30,17 +35,13 @@ pub fn Foot() -> impl IntoView {
             Some(_) if playing() => "standing still".to_owned(),
             Some(_) => "the present".to_owned(),
         }
+    });
+    let sum = move |read: fn(&Totals) -> u64, label: &'static str| {
+        let count = text(move || voice::grouped(signals.totals.with(read)));
+        view! { <div><dd>{count}</dd><dt>{label}</dt></div> }
     };
-    let sums = move || {
-        let totals = signals.totals.get();
-        [
-            (totals.transactions, "commits"),
-            (totals.contracts_settled, "settled"),
-            (totals.flows_arrived, "flows arrived"),
-            (totals.flows_broken + totals.contracts_broken, "broken"),
-        ]
-        .map(|(count, label)| view! { <div><dd>{voice::grouped(count)}</dd><dt>{label}</dt></div> })
-    };
+    let exact = text(move || signals.now.get().to_string());
+    let shown = text(move || moment(signals.now.get()));
     view! {
         <footer class="foot">
             <p class="foot-time">
@@ -48,10 +49,14 @@ pub fn Foot() -> impl IntoView {
                 <span>{pace}</span>
             </p>
             <p class="foot-moment">
-                <time datetime=move || signals.now.get().to_string()>{move || moment(signals.now.get())}</time>
+                <time datetime=exact>{shown}</time>
                 <span>"utc"</span>
             </p>
-            <dl class="foot-sums">{sums}</dl>
+            <dl class="foot-sums">
+                {sum(|totals| totals.transactions, "commits")} {sum(|totals| totals.contracts_settled, "settled")}
+                {sum(|totals| totals.flows_arrived, "flows arrived")}
+                {sum(|totals| totals.flows_broken + totals.contracts_broken, "broken")}
+            </dl>
         </footer>
     }
 }

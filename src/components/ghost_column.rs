@@ -1,11 +1,11 @@
 //! The ghost column: what settled or broke, newest first, fading with age.
 
 use crate::{
-    components::{BeadGlyph, Mask},
+    components::{BeadGlyph, Mask, result_link, text},
     signals::{Signals, short_id},
     voice,
 };
-use leptos::{either::Either, prelude::*};
+use leptos::prelude::*;
 use monkeytown_civilization::{HistoryItem, HistoryKind, Outcome};
 use monkeytown_protocol::{EntityStatus, Timestamp};
 use std::sync::Arc;
@@ -63,24 +63,25 @@ fn lines(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<Line> {
 pub fn GhostColumn() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let rows = move || signals.ghosts.with(|ghosts| lines(&ghosts.items, signals.now.get()));
-    let kept = move || {
+    let kept = text(move || {
         signals.ghosts.with(|ghosts| match (ghosts.items.len(), ghosts.held) {
             (0, _) => "nothing has settled yet".to_owned(),
             (shown, held) if shown < held => format!("the newest {shown} of {} shown", voice::grouped(held as u64)),
             (_, held) => format!("{} settled or broken", voice::grouped(held as u64)),
         })
-    };
+    });
     view! {
         <aside class="ghosts" data-testid="ghost-column" aria-label="what settled">
             <ul>
                 <For each=rows key=Line::key let:line>
                     {match line {
                         Line::Heading { name, count } => {
-                            Either::Left(view! {
+                            view! {
                                 <li class="ghost-heading"><h2>{name}</h2><span>{voice::grouped(count as u64)}</span></li>
-                            })
+                            }
+                                .into_any()
                         }
-                        Line::Item(item) => Either::Right(view! { <Ghost item=item /> }),
+                        Line::Item(item) => view! { <Ghost item=item /> }.into_any(),
                     }}
                 </For>
             </ul>
@@ -97,36 +98,37 @@ fn Ghost(item: Arc<HistoryItem>) -> impl IntoView {
     let owner = item.agent.as_ref().unwrap_or(&item.id).to_string();
     let status = if broken { EntityStatus::Error } else { EntityStatus::Complete };
     let time = item.time;
-    let age = move || voice::ago(signals.now.get().since_millis(time));
+    let age = text(move || voice::ago(signals.now.get().since_millis(time)));
     // Marks fade with age and are gone after a day; text only darkens, so that it can still be read.
-    let fade = move || {
+    let fade = text(move || {
         #[expect(clippy::cast_precision_loss, reason = "a share of a day")]
         let share = (signals.now.get().since_millis(time) as f64 / DAY as f64).clamp(0.0, 1.0);
-        format!("{:.2}", 1.0 - 0.8 * share)
-    };
+        #[expect(clippy::cast_possible_truncation, reason = "20 to 100")]
+        let percent = 100 - (80.0 * share) as i32;
+        format!("{percent}%")
+    });
     let short = match item.kind {
         HistoryKind::Run => "run".to_owned(),
         HistoryKind::Contract | HistoryKind::Transaction => short_id(item.id.as_str()),
     };
-    let name = match &item.url {
-        Some(url) => Either::Left(view! {
-            <a href=url.as_str().to_owned() target="_blank" rel="noopener noreferrer">{short}</a>
-        }),
-        None => Either::Right(view! { <i>{short}</i> }),
-    };
-    let reason = item.reason.as_ref().filter(|_| broken).map(|reason| format!("broken: {reason}"));
+    let name = result_link(item.url.as_ref(), short);
+    let reason = item
+        .reason
+        .as_ref()
+        .filter(|_| broken)
+        .map(|reason| view! { <p class="ghost-reason" dir="auto">{format!("broken: {reason}")}</p> }.into_any());
+    let class = if broken { "ghost broken" } else { "ghost" };
     let label = item.label.to_string();
     view! {
         <li
-            class="ghost"
-            class:broken=broken
+            class=class
             data-testid="ghost-item"
             data-entity-id=item.id.to_string()
             style:--fade=fade
         >
             <Mask id=owner status=Signal::stored(status) />
             <p class="ghost-label" dir="auto" title=label.clone()>{label.clone()}</p>
-            {reason.map(|reason| view! { <p class="ghost-reason" dir="auto">{reason}</p> })}
+            {reason}
             <p class="ghost-fact">
                 <BeadGlyph kind=item.kind outcome=Some(item.outcome) />
                 {name}

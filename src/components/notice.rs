@@ -1,8 +1,8 @@
 //! One line that says what is wrong, what is being tried and what it means. Absent while all is well.
 
 use crate::{
-    signals::{ConnectionView, Signals},
-    transport::ConnectionState,
+    components::part,
+    signals::{ConnectionState, ConnectionView, Signals},
     voice,
 };
 use leptos::prelude::*;
@@ -39,16 +39,16 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
 pub fn Notice() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let text = Memo::new(move |_| signals.connection.with(|view| words(view, signals.wall.get())));
-    move || {
-        text.get().map(|text| {
-            view! {
-                <p class="notice">
-                    <svg viewBox="0 0 16 16" aria-hidden="true">
-                        <path d="M8 1.500 15 14H1ZM8 6v4m0 1.500v1" />
-                    </svg>
-                    <span>{text}</span>
-                </p>
-            }
-        })
-    }
+    part(move || match text.get() {
+        None => ().into_any(),
+        Some(text) => view! {
+            <p class="notice">
+                <svg viewBox="0 0 16 16" aria-hidden="true">
+                    <path d="M8 1.500 15 14H1ZM8 6v4m0 1.500v1" />
+                </svg>
+                <span>{text}</span>
+            </p>
+        }
+        .into_any(),
+    })
 }

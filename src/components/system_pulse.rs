@@ -1,6 +1,10 @@
 //! The pulse: a heart at the health's pace, four numbers, a word, and when something last happened.
 
-use crate::{signals::Signals, transport::ConnectionState, voice};
+use crate::{
+    components::text,
+    signals::{ConnectionState, Signals},
+    voice,
+};
 use leptos::prelude::*;
 use monkeytown_civilization::Pulse;
 use monkeytown_protocol::Health;
@@ -11,12 +15,14 @@ pub fn SystemPulse() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let connected =
         move || signals.connection.with(|c| matches!(c.state, ConnectionState::Live | ConnectionState::Polling));
-    let health = move || match signals.pulse.get() {
-        Some(pulse) if connected() => voice::health_key(pulse.health),
-        _ => "disconnected",
+    let health = text(move || match signals.pulse.get() {
+        Some(pulse) if connected() => voice::health_key(pulse.health).to_owned(),
+        _ => "disconnected".to_owned(),
+    });
+    let figure = move |read: fn(&Pulse) -> String| {
+        text(move || signals.pulse.with(|pulse| pulse.as_ref().map_or("–".to_owned(), read)))
     };
-    let figure = move |read: fn(&Pulse) -> String| signals.pulse.with(|pulse| pulse.as_ref().map_or("–".into(), read));
-    let word = move || match signals.pulse.get() {
+    let word = text(move || match signals.pulse.get() {
         None => "waiting".to_owned(),
         Some(_) if !connected() => "last known".to_owned(),
         Some(pulse) => match pulse.health {
@@ -25,14 +31,14 @@ pub fn SystemPulse() -> impl IntoView {
             Health::Critical => "overrun",
         }
         .to_owned(),
-    };
-    let quiet = move || match signals.last_time.get() {
+    });
+    let quiet = text(move || match signals.last_time.get() {
         None => "nothing yet".to_owned(),
         Some(last) => match signals.now.get().since_millis(last) {
             millis if millis < 60_000 => "busy".to_owned(),
             millis => format!("quiet {}", voice::span(millis)),
         },
-    };
+    });
     view! {
         <section class="pulse" data-testid="system-pulse" data-health=health aria-label="pulse">
             <svg class="heart" viewBox="0 0 20 18" aria-hidden="true">
@@ -40,19 +46,19 @@ pub fn SystemPulse() -> impl IntoView {
             </svg>
             <dl>
                 <div data-testid="metric-active-agents">
-                    <dd>{move || figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
+                    <dd>{figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
                     <dt><span class="wide">"agents "</span>"active"</dt>
                 </div>
                 <div data-testid="metric-pending-flows">
-                    <dd>{move || figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
+                    <dd>{figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
                     <dt><span class="wide">"flows "</span>"pending"</dt>
                 </div>
                 <div data-testid="metric-contracts-settled">
-                    <dd>{move || figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
+                    <dd>{figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
                     <dt><span class="wide">"contracts "</span>"settled"</dt>
                 </div>
                 <div data-testid="metric-load">
-                    <dd>{move || figure(|pulse| voice::percent(pulse.load.get()))}</dd>
+                    <dd>{figure(|pulse| voice::percent(pulse.load.get()))}</dd>
                     <dt>"load"</dt>
                 </div>
             </dl>

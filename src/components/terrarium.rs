@@ -2,7 +2,7 @@
 
 use crate::{
     clock,
-    components::AgentCard,
+    components::{AgentCard, part, text},
     signals::Signals,
     terrarium::{
         canvas::{self, Scene},
@@ -53,22 +53,27 @@ pub fn Terrarium(
         });
         painter.show(seats, width, &arrangement);
     });
-    let drawn = move || signals.flows.with(|flows| flows.drawn.len());
-    let hidden = move || signals.flows.with(|flows| flows.hidden);
-    let height = move || arrangement.with(|a| format!("{:.0}px", a.height));
+    let drawn = text(move || signals.flows.with(|flows| flows.drawn.len()).to_string());
+    let hidden = text(move || signals.flows.with(|flows| flows.hidden).to_string());
+    let entities = text(move || signals.entity_count.get().to_string());
+    let class = text(move || {
+        let one_column = arrangement.with(|arrangement| arrangement.one_column);
+        if one_column { "terrarium one-column" } else { "terrarium" }.to_owned()
+    });
+    #[expect(clippy::cast_possible_truncation, reason = "a screen's height")]
+    let height = text(move || format!("{}px", arrangement.with(|arrangement| arrangement.height) as i32));
     let slots = move || signals.agents.get();
-    let unseated = move || {
-        let hidden = arrangement.with(|a| a.hidden);
-        (hidden > 0).then(|| view! { <p class="unseated">{format!("and {hidden} more, at rest")}</p> })
-    };
+    let unseated = part(move || match arrangement.with(|arrangement| arrangement.hidden) {
+        0 => ().into_any(),
+        hidden => view! { <p class="unseated-count">{format!("and {hidden} more, at rest")}</p> }.into_any(),
+    });
     view! {
         <div
-            class="terrarium"
-            class:one-column=move || arrangement.with(|a| a.one_column)
+            class=class
             data-testid="terrarium"
             data-flows-drawn=drawn
             data-flows-hidden=hidden
-            data-entities=move || signals.entity_count.get()
+            data-entities=entities
             node_ref=field
         >
             <canvas class="flow-layer" data-testid="flow-layer" aria-hidden="true" node_ref=canvas></canvas>
@@ -103,16 +108,16 @@ fn Silence() -> impl IntoView {
             _ => None,
         }
     });
-    move || {
-        words.get().map(|(title, line)| {
-            view! {
-                <div class="silence">
-                    <p class="silence-title">{title}</p>
-                    <p>{line}</p>
-                </div>
-            }
-        })
-    }
+    part(move || match words.get() {
+        None => ().into_any(),
+        Some((title, line)) => view! {
+            <div class="silence">
+                <p class="silence-title">{title}</p>
+                <p>{line}</p>
+            </div>
+        }
+        .into_any(),
+    })
 }
 
 /// What happened last, and that nothing is being missed.

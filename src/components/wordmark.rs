@@ -1,6 +1,11 @@
 //! The wordmark: mask, name, and who is watched. Its mask sleeps when everyone does.
 
-use crate::{components::Mask, signals::Signals, terrarium::layout::Sitter, voice};
+use crate::{
+    components::{Mask, text},
+    signals::Signals,
+    terrarium::layout::Sitter,
+    voice,
+};
 use leptos::prelude::*;
 use monkeytown_protocol::{EntityStatus, SourceKind};
 
@@ -15,7 +20,7 @@ pub fn Wordmark() -> impl IntoView {
                 if signals.roster.with(anyone_awake) { EntityStatus::Active } else { EntityStatus::Idle }
             },
         );
-    let line = move || {
+    let line = text(move || {
         let agents = voice::counted(signals.roster.with(Vec::len), "agent");
         match signals.source.get() {
             None => "looking for the stream".to_owned(),
@@ -23,12 +28,13 @@ pub fn Wordmark() -> impl IntoView {
             Some(SourceKind::Live) => format!("{agents}, live"),
             Some(SourceKind::Simulated) => format!("{agents}, invented"),
         }
-    };
+    });
+    let name = text(move || signals.app_name.get());
     view! {
         <div class="wordmark">
             <Mask id="monkeytown" status=status />
             <div>
-                <h1>{move || signals.app_name.get()}</h1>
+                <h1>{name}</h1>
                 <p>{line}</p>
             </div>
         </div>

@@ -46,19 +46,27 @@ struct Curve {
 impl Curve {
     fn at(&self, share: f64) -> Point {
         let rest = 1.0 - share;
-        let mix = |a: f64, b: f64, c: f64, d: f64| {
-            rest.powi(3) * a + 3.0 * rest * rest * share * b + 3.0 * rest * share * share * c + share.powi(3) * d
-        };
+        let (a_share, d_share) = (rest * rest * rest, share * share * share);
+        let (b_share, c_share) = (3.0 * rest * rest * share, 3.0 * rest * share * share);
+        let mix = |a: f64, b: f64, c: f64, d: f64| a_share * a + b_share * b + c_share * c + d_share * d;
         (
             mix(self.from.0, self.bend_from.0, self.bend_to.0, self.to.0),
             mix(self.from.1, self.bend_from.1, self.bend_to.1, self.to.1),
         )
     }
 
-    fn direction(&self, share: f64) -> f64 {
+    /// Which way it runs at `share`, as a vector of length 1. Vectors rather than angles: sine and its kin cost
+    /// the page 7 KB.
+    fn direction(&self, share: f64) -> Point {
         let (a, b) = (self.at((share - 0.02).max(0.0)), self.at((share + 0.02).min(1.0)));
-        (b.1 - a.1).atan2(b.0 - a.0)
+        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+        let length = length(dx, dy);
+        (dx / length, dy / length)
     }
+}
+
+fn length(dx: f64, dy: f64) -> f64 {
+    (dx * dx + dy * dy).sqrt().max(0.001)
 }
 
 fn colour(kind: FlowKind) -> &'static str {
@@ -129,7 +137,7 @@ fn centre(seat: &Placement) -> Point {
 fn between(source: &Placement, target: &Placement, strand: f64) -> Curve {
     let (a, b) = (centre(source), centre(target));
     let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-    let length = dx.hypot(dy).max(1.0);
+    let length = length(dx, dy);
     let bow = (length * 0.12).min(48.0) + strand;
     let normal = (-dy / length * bow, dx / length * bow);
     let third = |share: f64| (a.0 + dx * share + normal.0, a.1 + dy * share + normal.1);
@@ -172,13 +180,14 @@ fn context(canvas: &HtmlCanvasElement, scene: &Scene) -> Option<CanvasRenderingC
     let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio()).clamp(1.0, PIXEL_RATIO_MAX);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a screen's size")]
     let size = ((scene.width * ratio) as u32, (scene.height * ratio) as u32);
+    #[expect(clippy::cast_possible_truncation, reason = "a screen's size")]
     if (canvas.width(), canvas.height()) != size {
         canvas.set_width(size.0);
         canvas.set_height(size.1);
         let style = canvas.style();
         // Setting a length that the browser computed itself cannot fail.
-        let _ = style.set_property("width", &format!("{}px", scene.width));
-        let _ = style.set_property("height", &format!("{}px", scene.height));
+        let _ = style.set_property("width", &format!("{}px", scene.width as i32));
+        let _ = style.set_property("height", &format!("{}px", scene.height as i32));
     }
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     // A context that refuses these has lost its canvas; there is nothing to paint on.
@@ -206,7 +215,7 @@ fn draw(context: &CanvasRenderingContext2d, staged: &Staged, curve: &Curve, now_
             stroke(context, curve, 1.0);
             head(context, curve, 5.0);
             dash(context, &[], 0.0);
-            let beat = if still { 0.6 } else { 0.35 + 0.35 * (now_millis / 320.0).sin().abs() };
+            let beat = if still { 0.6 } else { 0.35 + 0.35 * ((now_millis / 500.0) % 2.0 - 1.0).abs() };
             circle(context, curve.from, 3.2, true);
             context.set_global_alpha(beat * light);
             context.set_line_width(1.2);
@@ -288,9 +297,9 @@ fn dash(context: &CanvasRenderingContext2d, pattern: &[f64], offset: f64) {
 
 /// A filled arrowhead at the target.
 fn head(context: &CanvasRenderingContext2d, curve: &Curve, size: f64) {
-    let (tip, angle) = (curve.to, curve.direction(1.0));
-    let corner = |turn: f64| (tip.0 - size * (angle + turn).cos(), tip.1 - size * (angle + turn).sin());
-    polygon(context, &[tip, corner(0.5), corner(-0.5)]);
+    let (tip, (dx, dy)) = (curve.to, curve.direction(1.0));
+    let corner = |side: f64| (tip.0 - size * (0.88 * dx - side * dy), tip.1 - size * (0.88 * dy + side * dx));
+    polygon(context, &[tip, corner(0.48), corner(-0.48)]);
 }
 
 /// A particle on its way, shaped as its kind: dot, dart, diamond, ring.
@@ -304,9 +313,9 @@ fn particle(context: &CanvasRenderingContext2d, kind: FlowKind, curve: &Curve, s
         }
         FlowKind::Contract => polygon(context, &[(x, y - 4.0), (x + 4.0, y), (x, y + 4.0), (x - 4.0, y)]),
         FlowKind::Resource => {
-            let angle = curve.direction(share);
-            let point = |turn: f64, reach: f64| (x + reach * (angle + turn).cos(), y + reach * (angle + turn).sin());
-            polygon(context, &[point(0.0, 5.0), point(2.5, 4.5), point(-2.5, 4.5)]);
+            let (dx, dy) = curve.direction(share);
+            let point = |along: f64, aside: f64| (x + along * dx - aside * dy, y + along * dy + aside * dx);
+            polygon(context, &[point(5.0, 0.0), point(-3.6, 2.7), point(-3.6, -2.7)]);
         }
     }
 }

@@ -134,15 +134,16 @@ pub fn arrange(viewport: Viewport, roster: &[Sitter]) -> Arrangement {
 /// Everybody has a seat of the grid.
 fn grid(viewport: Viewport, sitters: &[(usize, &Sitter)], columns: usize, roster_len: usize) -> Arrangement {
     let mut seats = vec![None; roster_len];
-    let columns = columns.min(sitters.len()).max(1);
-    let rows = sitters.len().div_ceil(columns).max(1);
-    let pitch_x = (viewport.width - 2.0 * MARGIN) / real(columns);
+    let rows = sitters.len().div_ceil(columns.max(1)).max(1);
+    // Rows of almost the same length: no row is left with one alone, and rows do not stand in file.
+    let (in_row, longer_rows) = (sitters.len() / rows, sitters.len() % rows);
     let pitch_y = ((viewport.height - MARGIN) / real(rows)).max(1.0);
     let beads = whole((pitch_y - SEAT_HEIGHT) / BEAD_HEIGHT).min(2);
-    let free_x = (pitch_x - CARD_WIDTH - OVERHANG - GAP / 2.0).max(0.0);
     let free_y = (pitch_y - SEAT_HEIGHT - real(beads) * BEAD_HEIGHT).max(0.0);
     for (order, (index, sitter)) in sitters.iter().enumerate() {
-        let (column, row) = (order % columns, order / columns);
+        let (row, column, row_length) = seat_of(order, in_row, longer_rows);
+        let pitch_x = (viewport.width - 2.0 * MARGIN) / real(row_length);
+        let free_x = (pitch_x - CARD_WIDTH - OVERHANG - GAP / 2.0).max(0.0);
         let (drift_x, drift_y) = drift(sitter.id.as_str());
         // Every other row leans the other way, so that lines between rows do not run through cards.
         let lean = if row.is_multiple_of(2) { 0.1 } else { 0.6 };
@@ -155,6 +156,19 @@ fn grid(viewport: Viewport, sitters: &[(usize, &Sitter)], columns: usize, roster
         }
     }
     Arrangement { seats, hidden: 0, beads, height: viewport.height, one_column: false }
+}
+
+/// Row, place in it, and the row's length, of the one who is `order`-th: the first `longer_rows` rows hold one
+/// more than `in_row`.
+fn seat_of(order: usize, in_row: usize, longer_rows: usize) -> (usize, usize, usize) {
+    let in_longer = longer_rows * (in_row + 1);
+    if order < in_longer {
+        (order / (in_row + 1), order % (in_row + 1), in_row + 1)
+    } else {
+        let rest = order - in_longer;
+        let length = in_row.max(1);
+        (longer_rows + rest / length, rest % length, length)
+    }
 }
 
 /// More agents than seats: those awake first, those at rest below, the remainder counted.
