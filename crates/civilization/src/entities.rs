@@ -3,6 +3,7 @@
 use crate::{
     Changes, Civilization, HistoryItem, HistoryKind, Outcome,
     bounds::{ENTITIES_MAX, Touched, make_room},
+    state::count,
 };
 use monkeytown_protocol::{
     Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, HttpsUrl, Metrics, Ratio, Text, Timestamp,
@@ -125,7 +126,7 @@ impl Civilization {
             }
             None => {
                 let gone = make_room(&mut self.entities, ENTITIES_MAX);
-                self.totals.forgotten += gone.len() as u64;
+                count(&mut self.totals.forgotten, gone.len());
                 changes.entities.extend(gone);
                 Entity::unknown(&id, time)
             }
@@ -151,10 +152,10 @@ impl Civilization {
 
     fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {
         match (kind, outcome) {
-            (HistoryKind::Contract, Outcome::Settled) => self.totals.contracts_settled += 1,
-            (HistoryKind::Contract, Outcome::Broken) => self.totals.contracts_broken += 1,
-            (HistoryKind::Transaction, _) => self.totals.transactions += 1,
-            (HistoryKind::Run, _) => self.totals.runs += 1,
+            (HistoryKind::Contract, Outcome::Settled) => count(&mut self.totals.contracts_settled, 1),
+            (HistoryKind::Contract, Outcome::Broken) => count(&mut self.totals.contracts_broken, 1),
+            (HistoryKind::Transaction, _) => count(&mut self.totals.transactions, 1),
+            (HistoryKind::Run, _) => count(&mut self.totals.runs, 1),
         }
         let (agent, label) = match kind {
             HistoryKind::Run => (Some(id.clone()), entity.activity.as_ref().unwrap_or(&entity.label)),

@@ -3,6 +3,7 @@
 use crate::{
     Changes, Civilization,
     bounds::{FINISHED_FLOWS_MAX, FLOWS_MAX, Touched, make_room},
+    state::count,
 };
 use monkeytown_protocol::{Flow, FlowStatus, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ impl Civilization {
         if flow.status.is_open() {
             if open.is_none() {
                 let gone = make_room(&mut self.flows, FLOWS_MAX);
-                self.totals.forgotten += gone.len() as u64;
+                count(&mut self.totals.forgotten, gone.len());
                 changes.flows.extend(gone);
                 self.finished_flows.retain(|finished| finished.flow.id != flow.id);
             }
@@ -56,8 +57,8 @@ impl Civilization {
             return;
         }
         match flow.status {
-            FlowStatus::Error => self.totals.flows_broken += 1,
-            _ => self.totals.flows_arrived += 1,
+            FlowStatus::Error => count(&mut self.totals.flows_broken, 1),
+            _ => count(&mut self.totals.flows_arrived, 1),
         }
         if self.finished_flows.len() >= FINISHED_FLOWS_MAX {
             self.finished_flows.pop_front();

@@ -38,6 +38,11 @@ pub struct Totals {
     pub forgotten: u64,
 }
 
+/// Counts on. At its end a count stays there: only a tampered snapshot brings it near.
+pub(crate) fn count(total: &mut u64, more: usize) {
+    *total = total.saturating_add(more as u64);
+}
+
 /// Figures a source reported, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reported {
@@ -95,7 +100,7 @@ impl Civilization {
     /// Applies one event, in stream order, and adds what it changed to `changes`.
     pub fn apply(&mut self, event: Event, changes: &mut Changes) {
         let time = event.time;
-        self.totals.events += 1;
+        count(&mut self.totals.events, 1);
         self.last_time = self.last_time.max(Some(time));
         match event.payload {
             Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
@@ -103,7 +108,7 @@ impl Civilization {
             Payload::Seed(_, report) => {
                 if !self.seeds.contains_key(&report.id) {
                     let gone = make_room(&mut self.seeds, SEEDS_MAX);
-                    self.totals.forgotten += gone.len() as u64;
+                    count(&mut self.totals.forgotten, gone.len());
                     changes.seeds.extend(gone);
                 }
                 changes.seeds.insert(report.id.clone());
@@ -118,7 +123,7 @@ impl Civilization {
                 changes.system = true;
                 let since = self.alerts.remove(&alert.id).map_or(time, |open| open.since);
                 if !alert.resolved {
-                    self.totals.forgotten += make_room(&mut self.alerts, ALERTS_MAX).len() as u64;
+                    count(&mut self.totals.forgotten, make_room(&mut self.alerts, ALERTS_MAX).len());
                     let touched = self.totals.events;
                     let open = OpenAlert { severity: alert.severity, message: alert.message, since, touched };
                     self.alerts.insert(alert.id, open);
@@ -127,11 +132,11 @@ impl Civilization {
             // What the page shows as health is derived; a source's own word changes nothing but the count.
             Payload::SystemHealth(_) => changes.system = true,
             Payload::LogLine(_) => {
-                self.totals.log_lines += 1;
+                count(&mut self.totals.log_lines, 1);
                 changes.system = true;
             }
             Payload::Unknown(_) => {
-                self.totals.unknown += 1;
+                count(&mut self.totals.unknown, 1);
                 changes.system = true;
             }
         }
