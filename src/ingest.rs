@@ -3,9 +3,12 @@
 //! Bad input is dropped and counted, never fatal. Knows nothing of sockets, signals or the page; what a
 //! transport should do next is this module's answer, not its deed.
 
-use crate::transport::{Delivery, SnapshotTerms};
+use crate::transport::Delivery;
 use monkeytown_civilization::{Changes, Civilization, Keys};
-use monkeytown_protocol::{Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, Timestamp};
+use monkeytown_protocol::{
+    Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp, cursor::head,
+};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{collections::VecDeque, rc::Rc};
 
@@ -62,11 +65,23 @@ pub enum Intake {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
     /// Where its events come from.
-    pub source_kind: monkeytown_protocol::SourceKind,
+    pub source_kind: SourceKind,
     /// The source's own time and its rate.
     pub clock: (Timestamp, f64),
     /// Longest silence, in milliseconds; `None` for REST.
     pub heartbeat_millis: Option<u64>,
+}
+
+/// The answer of `GET /api/v1/snapshot`.
+#[derive(Deserialize)]
+struct SnapshotAnswer {
+    epoch: Epoch,
+    #[serde(with = "head")]
+    offset: Option<Offset>,
+    state: Civilization,
+    source_kind: SourceKind,
+    clock: Timestamp,
+    clock_rate: f64,
 }
 
 /// Where the page stands in the stream, and what it has seen.
@@ -181,14 +196,13 @@ impl Ingest {
     }
 
     fn take_snapshot(&mut self, body: &str, state: &mut Civilization, changes: &mut Changes) -> Intake {
-        let read = serde_json::from_str::<SnapshotEnvelope<Civilization>>(body)
-            .and_then(|snapshot| serde_json::from_str::<SnapshotTerms>(body).map(|terms| (snapshot, terms)));
-        match read {
-            Ok((snapshot, terms)) => {
+        match serde_json::from_str::<SnapshotAnswer>(body) {
+            Ok(answer) => {
                 let lost = self.position.is_some();
+                let clock = (answer.clock, answer.clock_rate);
+                let terms = Terms { source_kind: answer.source_kind, clock, heartbeat_millis: None };
+                let snapshot = SnapshotEnvelope { epoch: answer.epoch, offset: answer.offset, state: answer.state };
                 self.adopt(snapshot, state, changes);
-                let clock = (terms.clock, terms.clock_rate);
-                let terms = Terms { source_kind: terms.source_kind, clock, heartbeat_millis: None };
                 Intake::Greeted { terms, lost }
             }
             Err(error) => self.unreadable("snapshot", &error),

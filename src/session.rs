@@ -8,12 +8,12 @@ use crate::{
     config::Config,
     ingest::{Ingest, Intake, Terms},
     signals::{ConnectionView, FlowRow, FlowsView, Signals, name_of, set_if_other},
-    storage::last_known::{self, LastKnown},
+    storage::last_known,
     terrarium::stage::Stage,
     transport::{Connection, ConnectionState, Delivery, Handlers},
 };
 use monkeytown_civilization::{Changes, Civilization};
-use monkeytown_protocol::{SourceKind, Timestamp};
+use monkeytown_protocol::{Hello, SnapshotEnvelope, SourceKind, Timestamp, limits::HEARTBEAT_MILLIS};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 /// How long decoding and folding may hold a frame, in milliseconds.
@@ -114,12 +114,13 @@ impl Session {
     fn show_last_known(&self) {
         let mut core = self.0.borrow_mut();
         let Some(known) = last_known::load(&core.config.stream.rest) else { return };
-        core.stored_at = Some(known.saved_at);
+        let Some(snapshot) = known.snapshot else { return };
+        core.stored_at = Some(known.server_time);
         core.source = Some(known.source_kind);
         // What is stored does not run on: its clock stands where it was left.
         core.clock = PageClock::new(known.clock, monotonic_millis(), 0.0);
-        core.changes.entities.extend(known.state.entities().map(|(id, _)| id.clone()));
-        core.state = known.state;
+        core.changes.entities.extend(snapshot.state.entities().map(|(id, _)| id.clone()));
+        core.state = snapshot.state;
         core.changes.history = true;
         core.flush();
         core.write_clock();
@@ -362,14 +363,23 @@ impl Core {
     fn keep(&mut self) {
         self.kept_at = monotonic_millis();
         let events = self.ingest.counters().received;
-        let Some(source_kind) = self.source.filter(|_| self.greeted && events != self.kept_events) else { return };
-        let known = LastKnown {
-            saved_at: clock::wall(),
-            source_kind,
+        let news = self.greeted && events != self.kept_events;
+        let (Some(source_kind), Some(from), true) = (self.source, self.ingest.position(), news) else { return };
+        let snapshot = SnapshotEnvelope { epoch: from.epoch.clone(), offset: from.after, state: self.state.clone() };
+        let known = Hello {
+            epoch: from.epoch.clone(),
+            head: from.after,
+            from: from.clone(),
+            recovered: false,
+            snapshot: Some(snapshot),
+            heartbeat_ms: HEARTBEAT_MILLIS,
+            server_time: clock::wall(),
             clock: self.clock.at(self.kept_at),
-            state: self.state.clone(),
+            clock_rate: 0.0,
+            version: String::new(),
+            source_kind,
         };
-        match last_known::save(&self.config.stream.rest, &known) {
+        match last_known::save(&self.config.stream.rest, known) {
             Ok(()) => self.kept_events = events,
             Err(why) => self.remark = Some((why.to_string(), self.kept_at)),
         }

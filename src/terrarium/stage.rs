@@ -102,20 +102,20 @@ impl Stage {
     /// The flows to draw, oldest first, at most fifty; and how many are not drawn.
     #[must_use]
     pub fn cast(&self) -> (Vec<&Staged>, usize) {
-        // Broken ones and those under way are seen before those that fade; then the newest.
+        // Broken ones and those under way are seen before those that fade; then the newest. The number is unique, so
+        // that it leads back to whom it belongs; sorting plain numbers is the one sort that the fold has already.
         let rank = |staged: &Staged| {
             let fading = staged.ended_at_millis.is_some() && staged.flow.status != FlowStatus::Error;
             (u64::from(fading) << 63) | (u64::MAX / 2 - staged.number)
         };
-        let mut ranked: Vec<(u64, &Staged)> = self.staged.values().map(|staged| (rank(staged), staged)).collect();
-        by_rank(&mut ranked);
-        let hidden = ranked.len().saturating_sub(FLOWS_DRAWN_MAX);
-        ranked.truncate(FLOWS_DRAWN_MAX);
-        for (rank, staged) in &mut ranked {
-            *rank = staged.number;
-        }
-        by_rank(&mut ranked);
-        (ranked.into_iter().map(|(_, staged)| staged).collect(), hidden)
+        let mut ranks: Vec<u64> = self.staged.values().map(rank).collect();
+        ranks.sort_unstable();
+        let last = ranks.get(FLOWS_DRAWN_MAX - 1).or(ranks.last()).copied().unwrap_or(0);
+        let mut numbers: Vec<u64> =
+            self.staged.values().filter(|staged| rank(staged) <= last).map(|staged| staged.number).collect();
+        numbers.sort_unstable();
+        let cast = numbers.iter().filter_map(|number| self.staged.values().find(|staged| staged.number == *number));
+        (cast.collect(), ranks.len().saturating_sub(FLOWS_DRAWN_MAX))
     }
 
     /// Whether nobody is on stage.
@@ -123,11 +123,6 @@ impl Stage {
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
     }
-}
-
-/// One sort for both orders: each instance costs kilobytes.
-fn by_rank(ranked: &mut [(u64, &Staged)]) {
-    ranked.sort_unstable_by_key(|(rank, _)| *rank);
 }
 
 #[cfg(test)]

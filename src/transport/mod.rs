@@ -13,7 +13,7 @@ pub use backoff::Backoff;
 pub use connection::{Connection, Handlers};
 pub use policy::{Ending, Next, Policy, Route};
 
-use monkeytown_protocol::{Offset, Position, SourceKind, Timestamp};
+use monkeytown_protocol::{Offset, Position, Timestamp};
 
 /// What a transport hands over, undecoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,17 +43,6 @@ impl Delivery {
             Self::Frame(body) | Self::Batch { body, .. } | Self::Snapshot(body) => body.len(),
         }
     }
-}
-
-/// What a REST snapshot says beside the state.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-pub struct SnapshotTerms {
-    /// Where the events come from.
-    pub source_kind: SourceKind,
-    /// The source's own time.
-    pub clock: Timestamp,
-    /// How fast it runs.
-    pub clock_rate: f64,
 }
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
