@@ -2,7 +2,7 @@
 //!
 //! Pure text; knows neither clock nor page.
 
-use monkeytown_protocol::{EntityStatus, FlowKind, FlowStatus, Health};
+use monkeytown_protocol::EntityStatus;
 
 /// How long something lasts, in the largest unit that fits: "2s", "14m", "3h", "5d", "7w", "2y".
 #[must_use]
@@ -93,50 +93,6 @@ pub fn status(status: EntityStatus) -> &'static str {
         EntityStatus::Processing => "thinking",
         EntityStatus::Complete => "settled",
         EntityStatus::Error => "broken",
-    }
-}
-
-/// An entity's status as `data-status` says it.
-#[must_use]
-pub fn status_key(status: EntityStatus) -> &'static str {
-    match status {
-        EntityStatus::Idle => "idle",
-        EntityStatus::Active => "active",
-        EntityStatus::Processing => "processing",
-        EntityStatus::Complete => "complete",
-        EntityStatus::Error => "error",
-    }
-}
-
-/// A flow's kind in one word.
-#[must_use]
-pub fn flow_kind(kind: FlowKind) -> &'static str {
-    match kind {
-        FlowKind::Message => "message",
-        FlowKind::Resource => "resource",
-        FlowKind::Contract => "contract",
-        FlowKind::Signal => "signal",
-    }
-}
-
-/// A flow's status as `data-status` says it.
-#[must_use]
-pub fn flow_status(status: FlowStatus) -> &'static str {
-    match status {
-        FlowStatus::Pending => "pending",
-        FlowStatus::Active => "active",
-        FlowStatus::Complete => "complete",
-        FlowStatus::Error => "error",
-    }
-}
-
-/// Health as `data-health` says it.
-#[must_use]
-pub fn health_key(health: Health) -> &'static str {
-    match health {
-        Health::Healthy => "healthy",
-        Health::Stressed => "stressed",
-        Health::Critical => "critical",
     }
 }
 

@@ -42,7 +42,7 @@ pub fn AgentCard(
     let label = read(|view| view.entity.label.to_string());
     let doing = read(|view| activity(view).unwrap_or_default());
     let exact = read(|view| view.entity.since.to_string());
-    let status_key = read(|view| voice::status_key(view.entity.status).to_owned());
+    let status_key = read(|view| view.entity.status.as_str().to_owned());
     let status_word = read(|view| voice::status(view.entity.status).to_owned());
     let since = text(move || {
         let millis = signals.now.get().since_millis(view.with(|view| view.entity.since));

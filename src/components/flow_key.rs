@@ -21,7 +21,7 @@ pub fn FlowKey() -> impl IntoView {
             <span class="key-count">{count}</span>
             {kinds
                 .map(|kind| {
-                    let name = voice::flow_kind(kind);
+                    let name = kind.as_str();
                     view! {
                         <span class=format!("key-kind {name}")>
                             <svg viewBox="0 0 36 10" aria-hidden="true">

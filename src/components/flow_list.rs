@@ -16,7 +16,7 @@ fn sentence(row: &FlowRow) -> String {
         (FlowStatus::Error, Some(reason)) => format!(", broken: {reason}"),
         (FlowStatus::Error, None) => ", broken".to_owned(),
     };
-    format!("{} from {} to {}{end}", voice::flow_kind(row.kind), row.source_name, row.target_name)
+    format!("{} from {} to {}{end}", row.kind.as_str(), row.source_name, row.target_name)
 }
 
 /// A list for screen readers and tests.
@@ -26,7 +26,7 @@ pub fn FlowList() -> impl IntoView {
     let rows = part(move || {
         signals.flows.with(|flows| {
             let row = |row: &FlowRow| {
-                let status = voice::flow_status(row.status);
+                let status = row.status.as_str();
                 view! { <li data-flow-id=row.id.to_string() data-status=status>{sentence(row)}</li> }.into_any()
             };
             let mut rows: Vec<AnyView> = flows.drawn.iter().map(row).collect();

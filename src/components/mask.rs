@@ -19,7 +19,7 @@ pub fn Mask(
     #[prop(into)]
     status: Signal<EntityStatus>,
 ) -> impl IntoView {
-    let eyes_key = Signal::derive(move || voice::status_key(status.get()).to_owned());
+    let eyes_key = Signal::derive(move || status.get().as_str().to_owned());
     let fur = format!("mask fur-{}", hash(&id) % FURS);
     view! {
         <svg class=fur viewBox="-1 -1.5 26 26" aria-hidden="true" data-eyes=eyes_key>

@@ -16,7 +16,7 @@ pub fn SystemPulse() -> impl IntoView {
     let connected =
         move || signals.connection.with(|c| matches!(c.state, ConnectionState::Live | ConnectionState::Polling));
     let health = text(move || match signals.pulse.get() {
-        Some(pulse) if connected() => voice::health_key(pulse.health).to_owned(),
+        Some(pulse) if connected() => pulse.health.as_str().to_owned(),
         _ => "disconnected".to_owned(),
     });
     let figure = move |read: fn(&Pulse) -> String| {

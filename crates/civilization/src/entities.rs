@@ -5,13 +5,14 @@ use crate::{
     bounds::{ENTITIES_MAX, Touched, make_room},
     state::count,
 };
+use monkeytown_protocol::record;
 use monkeytown_protocol::{
     Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, HttpsUrl, Metrics, Ratio, Text, Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// An entity as the events so far tell it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entity {
     /// What it is.
     pub kind: EntityKind,
@@ -20,25 +21,24 @@ pub struct Entity {
     /// Its name; its id until an event names it.
     pub label: Text,
     /// What it is doing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<Text>,
     /// How far it has come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<Ratio>,
     /// Why it is broken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// Its figures.
-    #[serde(default)]
     pub metrics: Metrics,
     /// Whose it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<EntityId>,
     /// Where its result is to be seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<HttpsUrl>,
     /// The folder it owns.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
     /// Since when it has its status, by its source's clock.
     pub since: Timestamp,
@@ -46,6 +46,8 @@ pub struct Entity {
     pub updated: Timestamp,
     pub(crate) touched: u64,
 }
+
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {

@@ -5,11 +5,12 @@ use crate::{
     bounds::{FINISHED_FLOWS_MAX, FLOWS_MAX, Touched, make_room},
     state::count,
 };
+use monkeytown_protocol::record;
 use monkeytown_protocol::{Flow, FlowStatus, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A flow under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OpenFlow {
     /// What the newest event says of it.
     pub flow: Flow,
@@ -18,6 +19,8 @@ pub struct OpenFlow {
     pub(crate) touched: u64,
 }
 
+record!(OpenFlow { flow, since, touched;  });
+
 impl Touched for OpenFlow {
     fn touched(&self) -> u64 {
         self.touched
@@ -25,13 +28,15 @@ impl Touched for OpenFlow {
 }
 
 /// A flow that arrived or broke.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FinishedFlow {
     /// What the last event said of it.
     pub flow: Flow,
     /// When it ended, by its source's clock.
     pub time: Timestamp,
 }
+
+record!(FinishedFlow { flow, time;  });
 
 impl Civilization {
     pub(crate) fn apply_flow(&mut self, flow: Flow, time: Timestamp, changes: &mut Changes) {

@@ -2,12 +2,12 @@
 
 use crate::{bounds::HISTORY_MAX, keyed::Keyed};
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
+use monkeytown_protocol::{record, words};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// What a history item was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HistoryKind {
     /// An agent's finished run. The agent itself never becomes history.
     Run,
@@ -16,6 +16,8 @@ pub enum HistoryKind {
     /// A commit.
     Transaction,
 }
+
+words!(HistoryKind { Run = "run", Contract = "contract", Transaction = "transaction" });
 
 impl HistoryKind {
     pub(crate) fn of(kind: EntityKind) -> Self {
@@ -28,14 +30,15 @@ impl HistoryKind {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It came to something.
     Settled,
     /// It broke.
     Broken,
 }
+
+words!(Outcome { Settled = "settled", Broken = "broken" });
 
 impl Outcome {
     pub(crate) fn of(status: EntityStatus) -> Option<Self> {
@@ -48,7 +51,7 @@ impl Outcome {
 }
 
 /// One thing that ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HistoryItem {
     /// Its place in this civilization's history: 1, 2, 3 … Unlike the id it is never used twice.
     pub number: u64,
@@ -59,19 +62,21 @@ pub struct HistoryItem {
     /// Whom it is about.
     pub id: EntityId,
     /// The agent whose work it was, when known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<EntityId>,
     /// Its name: a subject, a title, what a run was doing.
     pub label: Text,
     /// Why it broke.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
     /// Where the result is to be seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<HttpsUrl>,
     /// When it ended, by its source's clock.
     pub time: Timestamp,
 }
+
+record!(HistoryItem { number, kind, outcome, id, label, time; agent, reason, url });
 
 /// The newest [`HISTORY_MAX`] items. The index is derived: it is rebuilt, never stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

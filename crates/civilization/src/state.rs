@@ -6,6 +6,7 @@ use crate::{
     history::History,
     keyed::Keyed,
 };
+use monkeytown_protocol::record;
 use monkeytown_protocol::{
     EntityId, Event, Flow, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
 };
@@ -13,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Counts of what the whole history told, beyond what is still held.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Events applied.
     pub events: u64,
@@ -38,20 +38,24 @@ pub struct Totals {
     pub forgotten: u64,
 }
 
+record!(Totals { ; events, transactions, contracts_settled, contracts_broken, runs, flows_arrived, flows_broken, log_lines, unknown, forgotten });
+
 /// Counts on. At its end a count stays there: only a tampered snapshot brings it near.
 pub(crate) fn count(total: &mut u64, more: usize) {
     *total = total.saturating_add(more as u64);
 }
 
 /// Figures a source reported, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Reported {
     pub(crate) metrics: SystemMetrics,
     pub(crate) time: Timestamp,
 }
 
+record!(Reported { metrics, time;  });
+
 /// An alert that nobody has resolved yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OpenAlert {
     /// How grave it is.
     pub severity: Severity,
@@ -62,12 +66,16 @@ pub struct OpenAlert {
     touched: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+record!(OpenAlert { severity, message, since, touched;  });
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Seed {
     report: SeedReport,
     updated: Timestamp,
     touched: u64,
 }
+
+record!(Seed { report, updated, touched;  });
 
 impl Touched for OpenAlert {
     fn touched(&self) -> u64 {
@@ -205,8 +213,7 @@ impl Civilization {
 }
 
 /// A snapshot as it comes in: from the stream, or from a browser's storage, where it may have been edited.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct Stored {
     entities: Keyed<EntityId, Entity>,
     flows: Keyed<FlowId, OpenFlow>,
@@ -218,6 +225,8 @@ struct Stored {
     totals: Totals,
     last_time: Option<Timestamp>,
 }
+
+record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time });
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.

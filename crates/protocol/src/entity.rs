@@ -2,12 +2,12 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text, object::object_only};
+use crate::{EntityId, HttpsUrl, Ratio, Text};
+use crate::{record, words};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What an entity is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntityKind {
     /// Acts, and owns a domain.
     Agent,
@@ -17,9 +17,10 @@ pub enum EntityKind {
     Transaction,
 }
 
+words!(EntityKind { Agent = "agent", Contract = "contract", Transaction = "transaction" });
+
 /// How an entity is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntityStatus {
     /// Rests.
     Idle,
@@ -32,6 +33,8 @@ pub enum EntityStatus {
     /// Is broken.
     Error,
 }
+
+words!(EntityStatus { Idle = "idle", Active = "active", Processing = "processing", Complete = "complete", Error = "error" });
 
 /// A field of a merge: left as it is, taken away (`null`), or set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,23 +87,23 @@ impl<T: Serialize> Serialize for Field<T> {
 }
 
 /// Figures of an entity; each is merged on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Metrics {
     /// Share of effort that came to something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub efficiency: Option<Ratio>,
     /// Share of its capacity in use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<Ratio>,
     /// How many others it works with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
 }
 
+record!(Metrics { ; efficiency, load, connections });
+
 /// The folder that an agent owns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Domain {
     /// Path in the repository, as people write it (`.monkeytown/architecture/`).
     pub path: Text,
@@ -108,45 +111,46 @@ pub struct Domain {
     pub files: u32,
 }
 
-object_only!(Metrics);
-object_only!(Domain);
+record!(Domain { path, files;  });
 
 /// What an entity event says. Everything but the id may be left out; `null` takes an optional field away.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EntityPatch {
     /// Whom it is about.
     pub id: EntityId,
     /// What it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<EntityKind>,
     /// How it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<EntityStatus>,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<Text>,
     /// What it is doing, verb and object.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub activity: Field<Text>,
     /// How far it has come.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub progress: Field<Ratio>,
     /// Why it is broken.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub reason: Field<Text>,
     /// Its figures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
     /// Whose it is: a sub-agent's agent, a transaction's or contract's author.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityId>,
     /// Where its result is to be seen.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub url: Field<HttpsUrl>,
     /// The folder it owns.
-    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[serde(skip_serializing_if = "Field::is_absent")]
     pub domain: Field<Domain>,
 }
+
+record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain });
 
 impl EntityPatch {
     /// A report on `id` that says nothing yet.

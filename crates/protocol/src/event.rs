@@ -3,6 +3,7 @@
 //! Knows nothing of order or offsets (those are the stream's) and nothing of what an event does to the
 //! state (that is the fold's).
 
+use crate::record;
 use crate::{
     Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, HealthChange, LogLine, SeedId, SeedReport,
     SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, object::ObjectOnly,
@@ -154,29 +155,28 @@ pub struct Event {
 }
 
 /// Data of a flow event: the status may be left to the type.
-#[derive(Deserialize)]
 struct FlowData {
     id: FlowId,
     source: EntityId,
     target: EntityId,
     kind: crate::FlowKind,
     status: Option<FlowStatus>,
-    #[serde(default)]
     progress: Option<crate::Ratio>,
     reason: Option<Text>,
 }
 
+record!(FlowData { id, source, target, kind; status, progress, reason });
+
 /// Data of a seed event: the status may be left to the type.
-#[derive(Deserialize)]
 struct SeedData {
     id: SeedId,
-    #[serde(rename = "type")]
     seed_type: crate::SeedType,
     status: Option<SeedStatus>,
-    #[serde(default)]
     progress: crate::Ratio,
     result: Option<crate::HttpsUrl>,
 }
+
+record!(SeedData { id, seed_type as "type"; status, progress, result });
 
 impl FlowVerb {
     fn status(self) -> FlowStatus {

@@ -1,11 +1,11 @@
 //! Flows: movement between two entities.
 
 use crate::{EntityId, FlowId, Ratio, Text};
-use serde::{Deserialize, Serialize};
+use crate::{record, words};
+use serde::Serialize;
 
 /// What moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FlowKind {
     /// Words.
     Message,
@@ -17,9 +17,10 @@ pub enum FlowKind {
     Signal,
 }
 
+words!(FlowKind { Message = "message", Resource = "resource", Contract = "contract", Signal = "signal" });
+
 /// How far a flow has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FlowStatus {
     /// Announced, not moving.
     Pending,
@@ -31,6 +32,8 @@ pub enum FlowStatus {
     Error,
 }
 
+words!(FlowStatus { Pending = "pending", Active = "active", Complete = "complete", Error = "error" });
+
 impl FlowStatus {
     /// Whether it is still under way, and so counts as pending in the pulse and towards the load.
     #[must_use]
@@ -40,7 +43,7 @@ impl FlowStatus {
 }
 
 /// A flow as it stands after an event: an event replaces the whole flow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Flow {
     /// Its identity.
     pub id: FlowId,
@@ -53,9 +56,10 @@ pub struct Flow {
     /// How far it has come. An event may leave it out: its type says it.
     pub status: FlowStatus,
     /// Share of the way.
-    #[serde(default)]
     pub progress: Ratio,
     /// Why it broke.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
 }
+
+record!(Flow { id, source, target, kind, status; progress, reason });

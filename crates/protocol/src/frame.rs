@@ -3,6 +3,7 @@
 //! `E` is what the reader keeps of one undecoded event and `S` of a snapshot's state, so that one
 //! malformed event costs that event and not its frame.
 
+use crate::words;
 use crate::{
     Epoch, Offset, Position, Timestamp,
     cursor::head::{self, from_wire},
@@ -12,8 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Where a stream's events come from; shown to the witness at all times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
     /// Publishers and webhooks.
     Live,
@@ -22,6 +22,8 @@ pub enum SourceKind {
     /// Invented, and said to be.
     Simulated,
 }
+
+words!(SourceKind { Live = "live", Git = "git", Simulated = "simulated" });
 
 /// The state of the civilization at a place in the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

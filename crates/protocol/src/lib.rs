@@ -17,6 +17,7 @@ pub mod ids;
 pub mod limits;
 mod object;
 pub mod problem;
+pub mod record;
 pub mod scalar;
 pub mod seed;
 pub mod system;

@@ -1,11 +1,11 @@
 //! Seeds: a witness's interventions, as events report them.
 
 use crate::{HttpsUrl, Ratio, SeedId};
-use serde::{Deserialize, Serialize};
+use crate::{record, words};
+use serde::Serialize;
 
 /// What a seed asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeedType {
     /// An agreement.
     Contract,
@@ -17,9 +17,10 @@ pub enum SeedType {
     Query,
 }
 
+words!(SeedType { Contract = "contract", Constraint = "constraint", Resource = "resource", Query = "query" });
+
 /// How a seed grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeedStatus {
     /// Planted.
     Pending,
@@ -31,8 +32,10 @@ pub enum SeedStatus {
     Error,
 }
 
+words!(SeedStatus { Pending = "pending", Growing = "growing", Complete = "complete", Error = "error" });
+
 /// A seed as it stands after an event: an event replaces the whole report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SeedReport {
     /// Its identity.
     pub id: SeedId,
@@ -42,9 +45,10 @@ pub struct SeedReport {
     /// How it grows. An event may leave it out: its type says it.
     pub status: SeedStatus,
     /// How far it has grown.
-    #[serde(default)]
     pub progress: Ratio,
     /// What came of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<HttpsUrl>,
 }
+
+record!(SeedReport { id, seed_type as "type", status; progress, result });

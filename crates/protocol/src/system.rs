@@ -1,28 +1,30 @@
 //! What is said of the whole: metrics, alerts, health, and the lines of a log.
 
 use crate::{EntityId, Ratio, Text};
-use serde::{Deserialize, Serialize};
+use crate::{record, words};
+use serde::Serialize;
 
 /// Figures of the whole, reported by a source that knows better than what can be derived.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct SystemMetrics {
     /// Agents at work.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active_agents: Option<u32>,
     /// Flows under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_flows: Option<u32>,
     /// Contracts that have settled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub contracts_settled: Option<u64>,
     /// Share of what can run at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<Ratio>,
 }
 
+record!(SystemMetrics { ; active_agents, pending_flows, contracts_settled, load });
+
 /// How grave an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Good to know.
     Info,
@@ -32,8 +34,10 @@ pub enum Severity {
     Critical,
 }
 
+words!(Severity { Info = "info", Warning = "warning", Critical = "critical" });
+
 /// Something that wants attention, open until an alert of the same id says `resolved`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
     /// What tells it from others.
     pub id: Text,
@@ -42,13 +46,13 @@ pub struct Alert {
     /// What is wrong, in words.
     pub message: Text,
     /// Whether it is over.
-    #[serde(default)]
     pub resolved: bool,
 }
 
+record!(Alert { id, severity, message; resolved });
+
 /// How the civilization is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
     /// Load under a half.
     Healthy,
@@ -58,19 +62,22 @@ pub enum Health {
     Critical,
 }
 
+words!(Health { Healthy = "healthy", Stressed = "stressed", Critical = "critical" });
+
 /// A source's word on the health of the whole. It is history: what the page shows is derived.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HealthChange {
     /// The health as the source sees it.
     pub health: Health,
     /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
 }
 
+record!(HealthChange { health; reason });
+
 /// How loud a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// For those who build.
     Debug,
@@ -82,8 +89,10 @@ pub enum LogLevel {
     Error,
 }
 
+words!(LogLevel { Debug = "debug", Info = "info", Warn = "warn", Error = "error" });
+
 /// One line that an entity wrote.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLine {
     /// Whose line it is.
     pub entity: EntityId,
@@ -92,3 +101,5 @@ pub struct LogLine {
     /// The line.
     pub message: Text,
 }
+
+record!(LogLine { entity, level, message;  });

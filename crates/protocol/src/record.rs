@@ -1,0 +1,152 @@
+//! How structs and words of the wire are read: one small reader that all of them share.
+//!
+//! serde's derive writes some 3 KB of code for every struct and 1 KB for every enum, which the page would carry 30
+//! times; this costs it a third (`ARCHITECTURE.md`, "Bytes"). It is also stricter in one thing: a struct is an object,
+//! never an array of its fields in order.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use std::{borrow::Cow, fmt};
+
+/// A key or a word, borrowed from the input where that can be.
+pub struct Key<'de>(Cow<'de, str>);
+
+impl Key<'_> {
+    /// Whether it is `name`.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        *self.0 == *name
+    }
+}
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word;
+
+        impl<'de> Visitor<'de> for Word {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(word.to_owned())))
+            }
+
+            fn visit_borrowed_str<E: Error>(self, word: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(word)))
+            }
+        }
+
+        deserializer.deserialize_str(Word)
+    }
+}
+
+/// Reads the value of `name` into `slot`.
+///
+/// # Errors
+/// When the object has it twice, or it cannot be read.
+pub fn field<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    slot: &mut Option<T>,
+    name: &'static str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if slot.is_some() {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *slot = Some(map.next_value()?);
+    Ok(())
+}
+
+/// Which of `words` is read.
+///
+/// # Errors
+/// When it is none of them.
+pub fn word<'de, D: Deserializer<'de>>(deserializer: D, words: &'static [&'static str]) -> Result<usize, D::Error> {
+    let key = Key::deserialize(deserializer)?;
+    words.iter().position(|word| key.is(word)).ok_or_else(|| D::Error::unknown_variant(&key.0, words))
+}
+
+/// Makes a struct readable: the fields before `;` are needed, those after it have a default. `as` gives the name on
+/// the wire where it is another.
+#[macro_export]
+macro_rules! record {
+    ($name:ident { $($need:ident $(as $need_name:literal)?),* ; $($may:ident $(as $may_name:literal)?),* }) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Fields;
+
+                impl<'de> serde::de::Visitor<'de> for Fields {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $(let mut $need = None;)*
+                        $(let mut $may = None;)*
+                        while let Some(key) = map.next_key::<$crate::record::Key<'de>>()? {
+                            $(if key.is($crate::record!(@name $need $($need_name)?)) {
+                                $crate::record::field(
+                                    &mut $need, $crate::record!(@name $need $($need_name)?), &mut map)?;
+                            } else)*
+                            $(if key.is($crate::record!(@name $may $($may_name)?)) {
+                                $crate::record::field(
+                                    &mut $may, $crate::record!(@name $may $($may_name)?), &mut map)?;
+                            } else)*
+                            {
+                                map.next_value::<serde::de::IgnoredAny>()?;
+                            }
+                        }
+                        Ok($name {
+                            $($need: $need.ok_or_else(|| {
+                                <A::Error as serde::de::Error>::missing_field(
+                                    $crate::record!(@name $need $($need_name)?))
+                            })?,)*
+                            $($may: $may.unwrap_or_default(),)*
+                        })
+                    }
+                }
+
+                deserializer.deserialize_map(Fields)
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+}
+
+/// Makes an enum of plain variants readable and writable as words.
+#[macro_export]
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl $name {
+            const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The word on the wire.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),*
+                }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let at = $crate::record::word(deserializer, Self::WORDS)?;
+                Ok([$(Self::$variant),*].get(at).copied().expect("words and variants are one list"))
+            }
+        }
+    };
+}
