@@ -3,12 +3,10 @@
 //! Bad input is dropped and counted, never fatal. Knows nothing of sockets, signals or the page; what a
 //! transport should do next is this module's answer, not its deed.
 
-use crate::transport::Delivery;
 use monkeytown_civilization::{Changes, Civilization, Keys};
 use monkeytown_protocol::{
-    Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp, cursor::head,
+    Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp,
 };
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{collections::VecDeque, rc::Rc};
 
@@ -42,6 +40,8 @@ pub enum Intake {
         terms: Terms,
         /// Whether events between the old state and the new are only in the summary.
         lost: bool,
+        /// Whether it brought a snapshot: what was known before is replaced.
+        fresh: bool,
     },
     /// Replay is over.
     CaughtUp,
@@ -68,20 +68,8 @@ pub struct Terms {
     pub source_kind: SourceKind,
     /// The source's own time and its rate.
     pub clock: (Timestamp, f64),
-    /// Longest silence, in milliseconds; `None` for REST.
-    pub heartbeat_millis: Option<u64>,
-}
-
-/// The answer of `GET /api/v1/snapshot`.
-#[derive(Deserialize)]
-struct SnapshotAnswer {
-    epoch: Epoch,
-    #[serde(with = "head")]
-    offset: Option<Offset>,
-    state: Civilization,
-    source_kind: SourceKind,
-    clock: Timestamp,
-    clock_rate: f64,
+    /// Longest silence, in milliseconds.
+    pub heartbeat_millis: u64,
 }
 
 /// Where the page stands in the stream, and what it has seen.
@@ -108,45 +96,16 @@ impl Ingest {
         &self.counters
     }
 
-    /// Takes one delivery into `state`. `now` stands in for an event's absent time.
-    pub fn take(
-        &mut self,
-        delivery: &Delivery,
-        state: &mut Civilization,
-        changes: &mut Changes,
-        now: Timestamp,
-    ) -> Intake {
-        match delivery {
-            Delivery::Frame(text) => match serde_json::from_str::<Frame<&RawValue, Civilization>>(text) {
-                Ok(frame) => self.take_frame(frame, state, changes, now),
-                Err(error) => self.unreadable("frame", &error),
-            },
-            Delivery::Batch { body, after, upto, clock } => {
-                let events = match serde_json::from_str::<Vec<&RawValue>>(body) {
-                    Ok(events) => events,
-                    Err(error) => return self.unreadable("batch", &error),
-                };
-                // An empty answer covers nothing; it still says that the stream is alive.
-                let taken = match upto.filter(|last| *last >= after.next()) {
-                    Some(last) => self.take_range(&after.epoch, after.next(), last, &events, state, changes, now),
-                    None => Intake::Taken,
-                };
-                match (taken, clock) {
-                    (Intake::Taken, Some(_)) => Intake::Heartbeat { server_time: now, clock: *clock },
-                    (other, _) => other,
-                }
+    /// Takes one frame into `state`. `now` stands in for an event's absent time.
+    pub fn take(&mut self, text: &str, state: &mut Civilization, changes: &mut Changes, now: Timestamp) -> Intake {
+        let frame = match serde_json::from_str::<Frame<&RawValue, Civilization>>(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.counters.unreadable += 1;
+                self.counters.last_unreadable = Some(format!("a frame that could not be read: {error}"));
+                return Intake::Taken;
             }
-            Delivery::Snapshot(body) => self.take_snapshot(body, state, changes),
-        }
-    }
-
-    fn take_frame(
-        &mut self,
-        frame: Frame<&RawValue, Civilization>,
-        state: &mut Civilization,
-        changes: &mut Changes,
-        now: Timestamp,
-    ) -> Intake {
+        };
         match frame {
             Frame::Hello(hello) => self.take_hello(*hello, state, changes),
             Frame::Events { epoch, first, last, events } => {
@@ -178,10 +137,11 @@ impl Ingest {
         let terms = Terms {
             source_kind: hello.source_kind,
             clock: (hello.clock, hello.clock_rate),
-            heartbeat_millis: Some(hello.heartbeat_ms),
+            heartbeat_millis: hello.heartbeat_ms,
         };
         self.ahead = None;
         let had = self.position.clone();
+        let fresh = hello.snapshot.is_some();
         match hello.snapshot {
             Some(snapshot) => self.adopt(snapshot, state, changes),
             // Without a snapshot the state must continue exactly where the stream starts to serve.
@@ -192,21 +152,7 @@ impl Ingest {
                 Some(_) => return Intake::Gap,
             },
         }
-        Intake::Greeted { terms, lost: had.is_some() && !hello.recovered }
-    }
-
-    fn take_snapshot(&mut self, body: &str, state: &mut Civilization, changes: &mut Changes) -> Intake {
-        match serde_json::from_str::<SnapshotAnswer>(body) {
-            Ok(answer) => {
-                let lost = self.position.is_some();
-                let clock = (answer.clock, answer.clock_rate);
-                let terms = Terms { source_kind: answer.source_kind, clock, heartbeat_millis: None };
-                let snapshot = SnapshotEnvelope { epoch: answer.epoch, offset: answer.offset, state: answer.state };
-                self.adopt(snapshot, state, changes);
-                Intake::Greeted { terms, lost }
-            }
-            Err(error) => self.unreadable("snapshot", &error),
-        }
+        Intake::Greeted { terms, lost: had.is_some() && !hello.recovered, fresh }
     }
 
     /// Puts a snapshot in the place of the state. Everything may have changed.
@@ -285,12 +231,6 @@ impl Ingest {
         }
         true
     }
-
-    fn unreadable(&mut self, what: &str, error: &serde_json::Error) -> Intake {
-        self.counters.unreadable += 1;
-        self.counters.last_unreadable = Some(format!("a {what} that could not be read: {error}"));
-        Intake::Taken
-    }
 }
 
 fn decode(raw: &RawValue, now: Timestamp) -> Result<Event, String> {
@@ -325,7 +265,7 @@ mod tests {
 
         fn frame(&mut self, text: &str) -> Intake {
             let now = Timestamp::from_millis(0);
-            self.ingest.take(&Delivery::Frame(text.into()), &mut self.state, &mut Changes::default(), now)
+            self.ingest.take(text, &mut self.state, &mut Changes::default(), now)
         }
 
         fn events(&mut self, first: u64, ids: &[&str]) -> Intake {
@@ -430,16 +370,5 @@ mod tests {
             "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
             "version":"0.1.0","source_kind":"git"}"#;
         assert_eq!(page.frame(hello), Intake::Gap);
-    }
-
-    #[test]
-    fn a_poll_that_answers_another_question_is_not_applied() {
-        let mut page = Page::greeted();
-        page.events(0, &["a"]);
-        let after = "e:4".parse().expect("a position");
-        let body = format!("[{}]", agent("f"));
-        let batch = Delivery::Batch { body, after, upto: Some(Offset(5)), clock: None };
-        let taken = page.ingest.take(&batch, &mut page.state, &mut Changes::default(), Timestamp::from_millis(0));
-        assert_eq!(taken, Intake::Gap);
     }
 }

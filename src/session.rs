@@ -8,12 +8,12 @@ use crate::{
     config::Config,
     ingest::{Ingest, Intake, Terms},
     signals::{ConnectionView, FlowRow, FlowsView, Signals, name_of, set_if_other},
-    storage::last_known,
+    storage::last_known::{self, Record},
     terrarium::stage::Stage,
-    transport::{Connection, ConnectionState, Delivery, Handlers},
+    transport::{Connection, ConnectionState, Handlers},
 };
 use monkeytown_civilization::{Changes, Civilization};
-use monkeytown_protocol::{Hello, SnapshotEnvelope, SourceKind, Timestamp, limits::HEARTBEAT_MILLIS};
+use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 /// How long decoding and folding may hold a frame, in milliseconds.
@@ -29,7 +29,7 @@ const REMARK_MILLIS: f64 = 60_000.0;
 
 /// What the connection is to do, once nothing of the session is borrowed any more.
 enum Order {
-    Greeted(Option<u64>),
+    Greeted(u64),
     Bye(u32),
     Resume(&'static str),
 }
@@ -40,7 +40,7 @@ struct Core {
     ingest: Ingest,
     state: Civilization,
     changes: Changes,
-    queue: VecDeque<Delivery>,
+    queue: VecDeque<String>,
     queued_bytes: usize,
     frame_asked: bool,
     clock: PageClock,
@@ -53,7 +53,7 @@ struct Core {
     ghosts_pending: bool,
     ghosts_at: f64,
     kept_at: f64,
-    kept_events: u64,
+    record: Record,
     connection: Option<Connection>,
     config: Config,
 }
@@ -86,7 +86,7 @@ impl Session {
             ghosts_pending: false,
             ghosts_at: f64::NEG_INFINITY,
             kept_at: now,
-            kept_events: 0,
+            record: Record::default(),
             connection: None,
             config,
         };
@@ -102,7 +102,7 @@ impl Session {
     fn connect(&self) {
         let (deliver, report, position) = (self.clone(), self.clone(), self.clone());
         let handlers = Handlers {
-            deliver: Box::new(move |delivery| deliver.deliver(delivery)),
+            deliver: Box::new(move |frame, at_once| deliver.deliver(frame, at_once)),
             report: Box::new(move |standing| report.report(standing)),
             position: Box::new(move || position.0.borrow().ingest.position().cloned()),
         };
@@ -114,25 +114,37 @@ impl Session {
     fn show_last_known(&self) {
         let mut core = self.0.borrow_mut();
         let Some(known) = last_known::load(&core.config.stream.rest) else { return };
-        let Some(snapshot) = known.snapshot else { return };
-        core.stored_at = Some(known.server_time);
-        core.source = Some(known.source_kind);
+        // Heard again by a reader of its own: what this visit receives is not what an earlier one did.
+        let mut reader = Ingest::default();
+        let mut state = Civilization::default();
+        for frame in &known.frames {
+            match reader.take(frame, &mut state, &mut Changes::default(), known.saved_at) {
+                Intake::Greeted { terms, .. } => core.source = Some(terms.source_kind),
+                Intake::Gap => break,
+                _ => {}
+            }
+        }
+        if core.source.is_none() {
+            return;
+        }
+        core.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
+        core.changes.history = true;
+        core.state = state;
+        core.stored_at = Some(known.saved_at);
         // What is stored does not run on: its clock stands where it was left.
         core.clock = PageClock::new(known.clock, monotonic_millis(), 0.0);
-        core.changes.entities.extend(snapshot.state.entities().map(|(id, _)| id.clone()));
-        core.state = snapshot.state;
-        core.changes.history = true;
         core.flush();
         core.write_clock();
+        core.write_pulse();
     }
 
-    /// Takes a delivery: frames wait for the next animation frame, everything else is applied at once.
-    fn deliver(&self, delivery: Delivery) {
-        let at_once = clock::is_hidden() || !matches!(delivery, Delivery::Frame(_));
+    /// Takes a frame: it waits for the next animation frame, unless nobody sees one or somebody waits for it.
+    fn deliver(&self, frame: String, at_once: bool) {
+        let at_once = at_once || clock::is_hidden();
         let ask = {
             let mut core = self.0.borrow_mut();
-            core.queued_bytes += delivery.bytes();
-            core.queue.push_back(delivery);
+            core.queued_bytes += frame.len();
+            core.queue.push_back(frame);
             !std::mem::replace(&mut core.frame_asked, !at_once) && !at_once
         };
         if at_once {
@@ -229,11 +241,14 @@ impl Core {
     fn drain(&mut self, share_millis: f64) -> Vec<Order> {
         let mut orders = Vec::new();
         let started = monotonic_millis();
-        while let Some(delivery) = self.queue.pop_front() {
-            self.queued_bytes = self.queued_bytes.saturating_sub(delivery.bytes());
-            match self.ingest.take(&delivery, &mut self.state, &mut self.changes, clock::wall()) {
-                Intake::Taken => {}
-                Intake::Greeted { terms, lost } => {
+        while let Some(frame) = self.queue.pop_front() {
+            self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
+            match self.ingest.take(&frame, &mut self.state, &mut self.changes, clock::wall()) {
+                Intake::Taken => self.record.follow(frame),
+                Intake::Greeted { terms, lost, fresh } => {
+                    if fresh {
+                        self.record.begin(frame);
+                    }
                     self.greet(terms, lost);
                     orders.push(Order::Greeted(terms.heartbeat_millis));
                 }
@@ -262,7 +277,7 @@ impl Core {
     fn greet(&mut self, terms: Terms, lost: bool) {
         let (shown, rate) = terms.clock;
         self.clock = PageClock::new(shown, monotonic_millis(), rate);
-        self.replaying = terms.heartbeat_millis.is_some();
+        self.replaying = true;
         self.source = Some(terms.source_kind);
         self.stored_at = None;
         let first = !std::mem::replace(&mut self.greeted, true);
@@ -362,26 +377,9 @@ impl Core {
     /// Keeps what is known for a visit without a stream.
     fn keep(&mut self) {
         self.kept_at = monotonic_millis();
-        let events = self.ingest.counters().received;
-        let news = self.greeted && events != self.kept_events;
-        let (Some(source_kind), Some(from), true) = (self.source, self.ingest.position(), news) else { return };
-        let snapshot = SnapshotEnvelope { epoch: from.epoch.clone(), offset: from.after, state: self.state.clone() };
-        let known = Hello {
-            epoch: from.epoch.clone(),
-            head: from.after,
-            from: from.clone(),
-            recovered: false,
-            snapshot: Some(snapshot),
-            heartbeat_ms: HEARTBEAT_MILLIS,
-            server_time: clock::wall(),
-            clock: self.clock.at(self.kept_at),
-            clock_rate: 0.0,
-            version: String::new(),
-            source_kind,
-        };
-        match last_known::save(&self.config.stream.rest, known) {
-            Ok(()) => self.kept_events = events,
-            Err(why) => self.remark = Some((why.to_string(), self.kept_at)),
+        let clock = self.clock.at(self.kept_at);
+        if let Err(why) = self.record.save(&self.config.stream.rest, clock::wall(), clock) {
+            self.remark = Some((why.to_string(), self.kept_at));
         }
     }
 }

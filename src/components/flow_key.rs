@@ -1,6 +1,6 @@
 //! The key: how many flows are drawn, how many are not, and what the lines mean.
 
-use crate::{components::text, signals::Signals, voice};
+use crate::{components::text, signals::Signals};
 use leptos::prelude::*;
 use monkeytown_protocol::FlowKind;
 

@@ -3,7 +3,6 @@
 use crate::{
     components::part,
     signals::{FlowRow, Signals},
-    voice,
 };
 use leptos::prelude::*;
 use monkeytown_protocol::FlowStatus;

@@ -2,7 +2,7 @@
 //!
 //! One mask for everybody; which ears, head and crown belong to whom comes with the sigils.
 
-use crate::{terrarium::layout::hash, voice};
+use crate::terrarium::layout::hash;
 use leptos::prelude::*;
 use monkeytown_protocol::EntityStatus;
 

@@ -1,37 +1,116 @@
 //! What this browser last knew of a stream, for a visit on which no stream answers.
 //!
-//! It is kept as the stream would say it: a hello frame with a snapshot, so that one reader serves both.
+//! It is kept as the stream said it: the frame with the newest snapshot and the frames after it. Reading it is
+//! hearing it again, so nothing is encoded here and one reader serves both.
 
 use super::{StorageError, read, write};
-use monkeytown_civilization::Civilization;
-use monkeytown_protocol::{Frame, Hello};
-use serde_json::value::RawValue;
+use monkeytown_protocol::Timestamp;
 
 /// Versioned: another version is somebody else's record. The stream's address follows.
-const KEY: &str = "monkeytown.last-known.v1 ";
+const KEY: &str = "monkeytown.last-known.v2 ";
 /// Largest record, in UTF-16 units: under half of what all of this page may keep (`limits.md`).
 const RECORD_MAX_UNITS: usize = 1_000_000;
+/// Frames kept behind the snapshot, in bytes. Past it the record stays as it is until a snapshot comes again.
+const TAIL_MAX_BYTES: usize = 400_000;
+/// Parts the frames. JSON never holds it: it is a control character (RFC 8259, section 7).
+const SEPARATOR: char = '\u{1e}';
 
-/// What was kept of `stream`. None when nothing was, or what is there cannot be read.
-#[must_use]
-pub fn load(stream: &str) -> Option<Box<Hello<Civilization>>> {
-    match serde_json::from_str::<Frame<&RawValue, Civilization>>(&read(&format!("{KEY}{stream}"))?) {
-        Ok(Frame::Hello(hello)) => Some(hello),
-        _ => None,
+/// The record of one stream while the page is open.
+#[derive(Debug, Default)]
+pub struct Record {
+    frames: Vec<String>,
+    bytes: usize,
+    changed: bool,
+    /// Whether frames after the kept ones had to be left out: they would follow a gap.
+    full: bool,
+}
+
+/// What was kept.
+#[derive(Debug)]
+pub struct LastKnown {
+    /// When, by the witness's clock.
+    pub saved_at: Timestamp,
+    /// What the source's clock showed then.
+    pub clock: Timestamp,
+    /// The frames, in order.
+    pub frames: Vec<String>,
+}
+
+impl Record {
+    /// Takes a frame that brought a snapshot: what came before is in it.
+    pub fn begin(&mut self, frame: String) {
+        self.bytes = 0;
+        self.frames.clear();
+        self.frames.push(frame);
+        (self.changed, self.full) = (true, false);
+    }
+
+    /// Takes a frame that brought events.
+    pub fn follow(&mut self, frame: String) {
+        self.full |= self.bytes + frame.len() > TAIL_MAX_BYTES;
+        if !self.full && !self.frames.is_empty() {
+            self.bytes += frame.len();
+            self.frames.push(frame);
+            self.changed = true;
+        }
+    }
+
+    /// Keeps the record in the place of what was kept before, when there is something new in it.
+    ///
+    /// # Errors
+    /// When it is too large, or the browser has no room or keeps nothing at all.
+    pub fn save(&mut self, stream: &str, saved_at: Timestamp, clock: Timestamp) -> Result<(), StorageError> {
+        if !std::mem::take(&mut self.changed) {
+            return Ok(());
+        }
+        let mut record = format!("{saved_at}{SEPARATOR}{clock}");
+        for frame in &self.frames {
+            record.push(SEPARATOR);
+            record.push_str(frame);
+        }
+        // Bytes are never fewer than UTF-16 units, so this errs on the side of the quota.
+        if record.len() > RECORD_MAX_UNITS {
+            return Err(StorageError::TooLarge);
+        }
+        write(&format!("{KEY}{stream}"), &record)
     }
 }
 
-/// Keeps `known` of `stream` in the place of what was kept before. Its `server_time` is when it was known, by the
-/// witness's clock.
-///
-/// # Errors
-/// When it is too large, or the browser has no room or keeps nothing at all.
-pub fn save(stream: &str, known: Hello<Civilization>) -> Result<(), StorageError> {
-    let frame: Frame<(), Civilization> = Frame::Hello(Box::new(known));
-    let record = serde_json::to_string(&frame).map_err(|_| StorageError::TooLarge)?;
-    // Bytes are never fewer than UTF-16 units, so this errs on the side of the quota.
-    if record.len() > RECORD_MAX_UNITS {
-        return Err(StorageError::TooLarge);
+/// What was kept of `stream`. None when nothing was, or what is there cannot be read.
+#[must_use]
+pub fn load(stream: &str) -> Option<LastKnown> {
+    parse(&read(&format!("{KEY}{stream}"))?)
+}
+
+fn parse(record: &str) -> Option<LastKnown> {
+    let mut parts = record.split(SEPARATOR);
+    let saved_at = parts.next()?.parse().ok()?;
+    let clock = parts.next()?.parse().ok()?;
+    Some(LastKnown { saved_at, clock, frames: parts.map(str::to_owned).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_holds_the_snapshot_and_what_followed_without_a_gap() {
+        let mut record = Record::default();
+        record.follow("before any snapshot".into());
+        record.begin("hello".into());
+        record.follow("events".into());
+        record.follow("x".repeat(TAIL_MAX_BYTES));
+        record.follow("after the gap".into());
+        assert_eq!(record.frames, ["hello", "events"]);
+        record.begin("another hello".into());
+        assert_eq!(record.frames, ["another hello"]);
     }
-    write(&format!("{KEY}{stream}"), &record)
+
+    #[test]
+    fn what_cannot_be_read_counts_as_nothing() {
+        assert!(parse("").is_none());
+        assert!(parse("edited by hand").is_none());
+        let sound = "2026-01-18T12:00:00.000Z\u{1e}2026-01-18T12:00:00.000Z\u{1e}{}";
+        assert_eq!(parse(sound).expect("a record").frames, ["{}"]);
+    }
 }

@@ -4,14 +4,14 @@
 //! at each attempt and never looks into what it hands over.
 
 use super::{
-    ConnectionState, Delivery, Ending, Next, Policy, Route, polling,
+    ConnectionState, Ending, Next, Policy, Route, polling,
     websocket::{Socket, SocketEvent},
 };
 use crate::{
     clock::{self, Timer, monotonic_millis},
     config::StreamAddress,
 };
-use monkeytown_protocol::{Position, limits::HEARTBEAT_MILLIS};
+use monkeytown_protocol::Position;
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
@@ -28,8 +28,8 @@ const IDLE_POLL_MILLIS: u32 = 2_000;
 
 /// Whom the connection talks to.
 pub struct Handlers {
-    /// Takes bytes.
-    pub deliver: Box<dyn Fn(Delivery)>,
+    /// Takes a frame; `true`: at once, for the next question depends on it.
+    pub deliver: Box<dyn Fn(String, bool)>,
     /// Hears how the connection stands.
     pub report: Box<dyn Fn(ConnectionState)>,
     /// Says where to resume from.
@@ -86,13 +86,13 @@ impl Connection {
     }
 
     /// The stream said hello through the socket: what follows is its word.
-    pub fn greeted(&self, heartbeat_millis: Option<u64>) {
+    pub fn greeted(&self, heartbeat_millis: u64) {
         let mut state = self.0.state.borrow_mut();
         if state.socket.is_none() {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "clamped to a day")]
-        let heartbeat = heartbeat_millis.unwrap_or(HEARTBEAT_MILLIS).clamp(1_000, 86_400_000) as f64;
+        let heartbeat = heartbeat_millis.clamp(1_000, 86_400_000) as f64;
         state.silence_max_millis = heartbeat * 2.0;
         state.greeted_at = Some(monotonic_millis());
         state.timer = None;
@@ -161,7 +161,7 @@ impl Connection {
                 match event {
                     SocketEvent::Text(text) => {
                         connection.0.state.borrow_mut().heard_at = monotonic_millis();
-                        (connection.0.handlers.deliver)(Delivery::Frame(text));
+                        (connection.0.handlers.deliver)(text, false);
                     }
                     SocketEvent::Closed(code) => {
                         connection.socket_ended(code, format!("the stream closed the connection ({code})"));
@@ -218,34 +218,35 @@ impl Connection {
         let mut worked = false;
         loop {
             let asked_at = monotonic_millis();
-            let answer = match (self.0.handlers.position)() {
+            let polled = match (self.0.handlers.position)() {
                 // The first answer comes at once, so that the page knows early whether polling works.
-                Some(position) => polling::events(rest, &position, worked).await,
-                None => polling::snapshot(rest).await.map(Some),
+                Some(position) => polling::events(rest, &position, worked, clock::wall()).await,
+                None => Ok(None),
             };
-            let answer = match answer {
-                Ok(None) => polling::snapshot(rest).await.map(Some),
-                other => other,
+            let frames = match polled {
+                Ok(Some(polled)) => Ok((polled.events, Some(polled.heartbeat))),
+                Ok(None) => polling::snapshot(rest, clock::wall()).await.map(|hello| (Some(hello), None)),
+                Err(error) => Err(error),
             };
             if self.0.state.borrow().attempt != attempt {
                 return;
             }
             let held_millis = if worked { monotonic_millis() - started } else { 0.0 };
-            match answer {
-                Ok(Some(delivery)) => {
-                    if !worked {
-                        worked = true;
-                        (self.0.handlers.report)(ConnectionState::Polling);
-                    }
-                    let hasty = monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS);
-                    let empty = matches!(&delivery, Delivery::Batch { body, .. } if body.len() <= "[]".len());
-                    (self.0.handlers.deliver)(delivery);
-                    if empty && hasty && held_millis > 0.0 {
-                        clock::sleep(IDLE_POLL_MILLIS).await;
-                    }
+            let (events, heartbeat) = match frames {
+                Ok(frames) => frames,
+                Err(error) => {
+                    let why = format!("neither socket nor polling: {}", error.why);
+                    return self.ended(Ending::Polling { held_millis, asked_millis: error.retry_after_millis }, why);
                 }
-                Ok(None) => return self.poll_failed(held_millis, None, "the stream has no snapshot"),
-                Err(error) => return self.poll_failed(held_millis, error.retry_after_millis, &error.why),
+            };
+            if !worked {
+                worked = true;
+                (self.0.handlers.report)(ConnectionState::Polling);
+            }
+            let news = events.is_some();
+            events.into_iter().chain(heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
+            if !news && monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS) {
+                clock::sleep(IDLE_POLL_MILLIS).await;
             }
             // What was delivered may have made the page ask for another attempt.
             if self.0.state.borrow().attempt != attempt {
@@ -256,10 +257,6 @@ impl Connection {
                 return self.attempt(Route::Socket);
             }
         }
-    }
-
-    fn poll_failed(&self, held_millis: f64, asked_millis: Option<u32>, why: &str) {
-        self.ended(Ending::Polling { held_millis, asked_millis }, format!("neither socket nor polling: {why}"));
     }
 }
 

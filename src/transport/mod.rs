@@ -1,7 +1,7 @@
 //! Bytes in, connection state out.
 //!
-//! Owns which transport is tried when, and the position to resume from being asked at each attempt. Knows
-//! nothing of what the bytes mean: a delivery is decoded by `ingest`.
+//! Owns which transport is tried when. Whatever the transport, what it hands over are frames of
+//! `monkeytown.v1.json`, undecoded: `ingest` knows what they mean.
 
 mod backoff;
 mod connection;
@@ -12,38 +12,6 @@ mod websocket;
 pub use backoff::Backoff;
 pub use connection::{Connection, Handlers};
 pub use policy::{Ending, Next, Policy, Route};
-
-use monkeytown_protocol::{Offset, Position, Timestamp};
-
-/// What a transport hands over, undecoded.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Delivery {
-    /// A text frame of `monkeytown.v1.json`.
-    Frame(String),
-    /// A REST answer: a JSON array of events that covers everything after `after` up to `upto`.
-    Batch {
-        /// The array.
-        body: String,
-        /// Where the client stood.
-        after: Position,
-        /// Where it stands with these; `None` when the answer's epoch is another.
-        upto: Option<Offset>,
-        /// The source's own time and its rate, when said.
-        clock: Option<(Timestamp, f64)>,
-    },
-    /// A REST snapshot.
-    Snapshot(String),
-}
-
-impl Delivery {
-    /// What it weighs while it waits, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Frame(body) | Self::Batch { body, .. } | Self::Snapshot(body) => body.len(),
-        }
-    }
-}
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
 #[derive(Debug, Clone, PartialEq)]

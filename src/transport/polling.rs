@@ -1,11 +1,10 @@
-//! REST: a snapshot, then long polls from where the page stands.
+//! REST: a snapshot, then long polls from where the page stands, told as the frames that a socket would bring.
 //!
-//! One request at a time, each with a deadline. Knows nothing of what the answers mean.
+//! One request at a time, each with a deadline. Knows nothing of what the bodies mean.
 
-use super::Delivery;
 use crate::clock::Timer;
 use gloo_net::http::{Headers, Request};
-use monkeytown_protocol::{Position, Timestamp};
+use monkeytown_protocol::{Position, Timestamp, limits::HEARTBEAT_MILLIS};
 use web_sys::AbortController;
 
 /// How long an answer may take beyond what it was asked to wait, in milliseconds.
@@ -24,41 +23,75 @@ pub struct PollError {
     pub retry_after_millis: Option<u32>,
 }
 
-/// Asks for the state.
+/// Asks for the state: a hello frame with the snapshot.
 ///
 /// # Errors
 /// When no usable answer comes in time.
-pub async fn snapshot(base: &str) -> Result<Delivery, PollError> {
-    let (_, body) = get(&format!("{base}/api/v1/snapshot"), ANSWER_MILLIS).await?;
-    Ok(Delivery::Snapshot(body))
+pub async fn snapshot(base: &str, now: Timestamp) -> Result<String, PollError> {
+    let (headers, body) = get(&format!("{base}/api/v1/snapshot"), ANSWER_MILLIS).await?;
+    let said = |name| plain(&headers, name);
+    let told = || {
+        let (cursor, head, kind) = (said("cursor")?, said("head")?, said("source-kind")?);
+        let (clock, rate) = (said("clock")?, said("clock-rate")?);
+        let epoch = cursor.parse::<Position>().ok()?.epoch;
+        Some(format!(
+            r#"{{"kind":"hello","epoch":"{epoch}","head":{head},"from":"{cursor}","recovered":false,"snapshot":{body},
+            "heartbeat_ms":{HEARTBEAT_MILLIS},"server_time":"{now}","clock":"{clock}","clock_rate":{rate},"version":"",
+            "source_kind":"{kind}"}}"#
+        ))
+    };
+    told().ok_or_else(|| failed("the answer did not say what it is"))
+}
+
+/// What a poll brought: frames, in order.
+pub struct Polled {
+    /// The events, when there are any.
+    pub events: Option<String>,
+    /// That the stream is alive, and what its clock shows.
+    pub heartbeat: String,
 }
 
 /// Asks for what comes after `position`. `None`: it cannot be had any more, take a snapshot.
 ///
 /// # Errors
 /// When no usable answer comes in time.
-pub async fn events(base: &str, position: &Position, wait: bool) -> Result<Option<Delivery>, PollError> {
+pub async fn events(base: &str, position: &Position, wait: bool, now: Timestamp) -> Result<Option<Polled>, PollError> {
     let seconds = if wait { WAIT_SECONDS } else { 0 };
     let url = format!("{base}/api/v1/events?after={position}&limit={LIMIT}&wait={seconds}");
     let (headers, body) = get(&url, seconds * 1_000 + ANSWER_MILLIS).await?;
-    if headers.get("monkeytown-recovered").is_some_and(|recovered| recovered == "false") {
+    let said = |name| plain(&headers, name);
+    if said("recovered").is_some_and(|recovered| recovered == "false") {
         return Ok(None);
     }
-    let cursor: Option<Position> = headers.get("monkeytown-cursor").and_then(|cursor| cursor.parse().ok());
-    let Some(upto) = cursor.filter(|cursor| cursor.epoch == position.epoch).map(|cursor| cursor.after) else {
-        return Err(PollError { why: "the answer did not say where it ends".into(), retry_after_millis: None });
+    let told = || {
+        let upto = said("cursor")?.parse::<Position>().ok().filter(|upto| upto.epoch == position.epoch)?;
+        let (head, clock, rate) = (said("head")?, said("clock")?, said("clock-rate")?);
+        let (epoch, first) = (&position.epoch, position.next().0);
+        // An empty answer covers nothing.
+        let events = upto.after.filter(|last| last.0 >= first).map(|last| {
+            format!(r#"{{"kind":"events","epoch":"{epoch}","first":{first},"last":{},"events":{body}}}"#, last.0)
+        });
+        let heartbeat = format!(
+            r#"{{"kind":"heartbeat","head":{head},"server_time":"{now}","clock":"{clock}","clock_rate":{rate}}}"#
+        );
+        Some(Polled { events, heartbeat })
     };
-    let clock = headers.get("monkeytown-clock").and_then(|clock| clock.parse::<Timestamp>().ok());
-    // The browser's own parser: Rust's brings a table of 10 KB.
-    let rate = headers.get("monkeytown-clock-rate").map(|rate| js_sys::Number::parse_float(&rate));
-    let clock = clock.zip(rate.filter(|rate: &f64| rate.is_finite() && *rate >= 0.0));
-    Ok(Some(Delivery::Batch { body, after: position.clone(), upto, clock }))
+    told().map(Some).ok_or_else(|| failed("the answer did not say where it ends"))
+}
+
+/// A header's value that may stand in a frame as it is: letters, digits and what cursors, moments and numbers need.
+fn plain(headers: &Headers, name: &str) -> Option<String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '+');
+    headers.get(&format!("monkeytown-{name}")).filter(|value| !value.is_empty() && value.chars().all(sound))
+}
+
+fn failed(why: &str) -> PollError {
+    PollError { why: why.to_owned(), retry_after_millis: None }
 }
 
 /// One answer, whole, within `deadline_millis`.
 async fn get(url: &str, deadline_millis: u32) -> Result<(Headers, String), PollError> {
-    let failed = |why: String| PollError { why, retry_after_millis: None };
-    let abort = AbortController::new().map_err(|_| failed("this browser cannot call off a request".into()))?;
+    let abort = AbortController::new().map_err(|_| failed("this browser cannot call off a request"))?;
     let signal = abort.signal();
     // Held until the body is read: an answer may stall after its head.
     let _deadline = Timer::after(deadline_millis, move || abort.abort());
@@ -68,7 +101,7 @@ async fn get(url: &str, deadline_millis: u32) -> Result<(Headers, String), PollE
         .abort_signal(Some(&signal))
         .send()
         .await
-        .map_err(|_| failed("no answer".into()))?;
+        .map_err(|_| failed("no answer"))?;
     if !answer.ok() {
         let seconds: Option<u32> = answer.headers().get("retry-after").and_then(|value| value.parse().ok());
         return Err(PollError {
@@ -76,6 +109,6 @@ async fn get(url: &str, deadline_millis: u32) -> Result<(Headers, String), PollE
             retry_after_millis: seconds.map(|seconds| seconds.saturating_mul(1_000)),
         });
     }
-    let body = answer.text().await.map_err(|_| failed("the answer broke off".into()))?;
+    let body = answer.text().await.map_err(|_| failed("the answer broke off"))?;
     Ok((answer.headers(), body))
 }
