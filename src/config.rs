@@ -2,10 +2,9 @@
 //!
 //! Knows nothing of connections: it says where the stream is, not how it is reached.
 
-use crate::clock::Timer;
-use gloo_net::http::Request;
+use crate::transport::http;
 use serde::Deserialize;
-use web_sys::{AbortController, Url};
+use web_sys::Url;
 
 /// How long `config.json` may take before the page goes on without it, in milliseconds.
 const CONFIG_MILLIS: u32 = 4_000;
@@ -107,12 +106,9 @@ fn is_url(_: &str) -> bool {
 }
 
 async fn fetch() -> Option<ConfigFile> {
-    let abort = AbortController::new().ok()?;
-    let signal = abort.signal();
-    let _deadline = Timer::after(CONFIG_MILLIS, move || abort.abort());
-    let answer = Request::get("config.json").abort_signal(Some(&signal)).send().await.ok()?;
+    let answer = http::get("config.json", CONFIG_MILLIS).await?;
     // A host's rewrite answers with a page: what is not JSON counts as absent.
-    serde_json::from_str(&answer.text().await.ok()?).ok().filter(|_| answer.ok())
+    serde_json::from_str(&answer.body).ok().filter(|_| answer.is_ok())
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub enum Intake {
         server_time: Timestamp,
         /// The source's own time and rate.
         clock: Option<(Timestamp, f64)>,
+        /// Whether nothing newer is on its way.
+        caught_up: bool,
     },
     /// The stream is about to close.
     Bye {
@@ -125,7 +127,7 @@ impl Ingest {
                 } else {
                     self.ahead = None;
                 }
-                Intake::Heartbeat { server_time, clock: clock.zip(clock_rate) }
+                Intake::Heartbeat { server_time, clock: clock.zip(clock_rate), caught_up: head <= here }
             }
             Frame::Bye { reconnect_after_ms, .. } => {
                 Intake::Bye { reconnect_after_millis: u32::try_from(reconnect_after_ms).unwrap_or(u32::MAX) }

@@ -7,11 +7,12 @@ use crate::{
     clock::{self, PageClock, PageEvent, Timer, monotonic_millis},
     config::Config,
     ingest::{Ingest, Intake, Terms},
-    signals::{ConnectionView, FlowRow, FlowsView, Signals, name_of, set_if_other},
+    signals::{ConnectionView, FlowRow, FlowsView, Signals, Times, name_of, set_if_other},
     storage::last_known::{self, Record},
     terrarium::stage::Stage,
     transport::{Connection, ConnectionState, Handlers},
 };
+use leptos::prelude::GetUntracked;
 use monkeytown_civilization::{Changes, Civilization};
 use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -253,10 +254,10 @@ impl Core {
                     orders.push(Order::Greeted(terms.heartbeat_millis));
                 }
                 Intake::CaughtUp => self.replaying = false,
-                Intake::Heartbeat { clock, .. } => {
+                Intake::Heartbeat { clock, caught_up, .. } => {
+                    self.replaying &= !caught_up;
                     if let Some((shown, rate)) = clock {
                         self.clock = PageClock::new(shown, monotonic_millis(), rate);
-                        set_if_other(self.signals.rate, rate);
                     }
                 }
                 Intake::Bye { reconnect_after_millis } => orders.push(Order::Bye(reconnect_after_millis)),
@@ -341,16 +342,16 @@ impl Core {
         if self.stage.borrow_mut().sweep(now) {
             self.write_flows();
         }
-        set_if_other(self.signals.now, self.clock.at(now));
-        set_if_other(self.signals.rate, self.clock.rate());
-        set_if_other(self.signals.wall, clock::wall());
-        set_if_other(self.signals.monotonic, now);
+        let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
+        set_if_other(self.signals.times, times);
     }
 
     fn write_pulse(&self) {
         let known = self.greeted || self.stored_at.is_some();
-        let pulse = known.then(|| self.state.pulse(self.clock.at(monotonic_millis())));
-        set_if_other(self.signals.pulse, pulse);
+        let mut figures = self.signals.figures.get_untracked();
+        figures.pulse = known.then(|| self.state.pulse(self.clock.at(monotonic_millis())));
+        figures.source = self.source;
+        set_if_other(self.signals.figures, figures);
     }
 
     fn write_connection(&mut self) {
@@ -358,7 +359,6 @@ impl Core {
         if self.remark.as_ref().is_some_and(|(_, since)| now - since > REMARK_MILLIS) {
             self.remark = None;
         }
-        set_if_other(self.signals.source, self.source);
         let view = ConnectionView {
             state: self.standing.clone(),
             greeted: self.greeted,

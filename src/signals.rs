@@ -116,6 +116,34 @@ pub struct ConnectionView {
     pub remark: Option<String>,
 }
 
+/// The clocks that the page shows or measures by. Few signals of few types: each type costs kilobytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Times {
+    /// The page's time, the source's own: every age is measured against it.
+    pub now: Timestamp,
+    /// How fast that runs.
+    pub rate: f64,
+    /// The witness's own clock, for what was stored.
+    pub wall: Timestamp,
+    /// Milliseconds since the page opened, for waits.
+    pub monotonic: f64,
+}
+
+/// How the whole is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Figures {
+    /// Entities that the fold holds.
+    pub entity_count: usize,
+    /// The pulse; `None` before anything is known.
+    pub pulse: Option<Pulse>,
+    /// Counts of the whole history.
+    pub totals: Totals,
+    /// When the newest event happened.
+    pub last_time: Option<Timestamp>,
+    /// Where the events come from.
+    pub source: Option<SourceKind>,
+}
+
 /// Every signal of the page.
 #[derive(Clone, Copy)]
 pub struct Signals {
@@ -125,30 +153,16 @@ pub struct Signals {
     pub agents: RwSignal<Vec<AgentSlot>>,
     /// The same as the layout sees them.
     pub roster: RwSignal<Vec<Sitter>>,
-    /// Entities that the fold holds.
-    pub entity_count: RwSignal<usize>,
     /// Flows to be seen.
     pub flows: RwSignal<FlowsView>,
     /// What was settled.
     pub ghosts: RwSignal<GhostsView>,
-    /// The pulse; `None` before anything is known.
-    pub pulse: RwSignal<Option<Pulse>>,
-    /// Counts of the whole history.
-    pub totals: RwSignal<Totals>,
-    /// The page's time, the source's own; ticks once a second.
-    pub now: RwSignal<Timestamp>,
-    /// How fast the page's time runs.
-    pub rate: RwSignal<f64>,
-    /// When the newest event happened.
-    pub last_time: RwSignal<Option<Timestamp>>,
-    /// Where the events come from.
-    pub source: RwSignal<Option<SourceKind>>,
+    /// What time it is; ticks once a second.
+    pub times: RwSignal<Times>,
+    /// How the whole is doing.
+    pub figures: RwSignal<Figures>,
     /// How the connection stands.
     pub connection: RwSignal<ConnectionView>,
-    /// The witness's own clock; ticks once a second. Connections and storage are measured against it.
-    pub wall: RwSignal<Timestamp>,
-    /// Milliseconds since the page opened; ticks once a second.
-    pub monotonic: RwSignal<f64>,
 }
 
 impl Signals {
@@ -159,15 +173,10 @@ impl Signals {
             app_name: RwSignal::new("monkeytown".to_owned()),
             agents: RwSignal::default(),
             roster: RwSignal::default(),
-            entity_count: RwSignal::new(0),
             flows: RwSignal::default(),
             ghosts: RwSignal::default(),
-            pulse: RwSignal::new(None),
-            totals: RwSignal::default(),
-            now: RwSignal::new(wall),
-            rate: RwSignal::new(1.0),
-            last_time: RwSignal::new(None),
-            source: RwSignal::new(None),
+            times: RwSignal::new(Times { now: wall, rate: 1.0, wall, monotonic: 0.0 }),
+            figures: RwSignal::default(),
             connection: RwSignal::new(ConnectionView {
                 state: ConnectionState::Connecting,
                 greeted: false,
@@ -180,8 +189,6 @@ impl Signals {
                 chosen_by_address: false,
                 remark: None,
             }),
-            wall: RwSignal::new(wall),
-            monotonic: RwSignal::new(0.0),
         }
     }
 
@@ -211,10 +218,12 @@ impl Signals {
         }
         if !touched.is_empty() {
             set_if_other(self.roster, roster_of(state));
-            set_if_other(self.entity_count, state.entities().len());
         }
-        set_if_other(self.totals, state.totals());
-        set_if_other(self.last_time, state.last_time());
+        let mut figures = self.figures.get_untracked();
+        figures.entity_count = state.entities().len();
+        figures.totals = state.totals();
+        figures.last_time = state.last_time();
+        set_if_other(self.figures, figures);
     }
 
     fn write_membership(&self, state: &Civilization) {

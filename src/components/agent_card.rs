@@ -45,7 +45,7 @@ pub fn AgentCard(
     let status_key = read(|view| view.entity.status.as_str().to_owned());
     let status_word = read(|view| voice::status(view.entity.status).to_owned());
     let since = text(move || {
-        let millis = signals.now.get().since_millis(view.with(|view| view.entity.since));
+        let millis = signals.times.get().now.since_millis(view.with(|view| view.entity.since));
         match status.get() {
             EntityStatus::Idle | EntityStatus::Complete => voice::span(millis),
             _ => format!("for {}", voice::span(millis)),

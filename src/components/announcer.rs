@@ -13,8 +13,8 @@ use monkeytown_protocol::EntityStatus;
 pub fn Announcer() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let polite = Memo::new(move |_| {
-        signals.wall.track();
-        let active = signals.pulse.with_untracked(|pulse| pulse.as_ref().map_or(0, |p| p.active_agents as usize));
+        signals.times.track();
+        let active = signals.figures.get_untracked().pulse.map_or(0, |pulse| pulse.active_agents as usize);
         match signals.connection.with_untracked(|view| view.state.clone()) {
             ConnectionState::Live | ConnectionState::Polling => format!("{} at work", voice::counted(active, "agent")),
             ConnectionState::Connecting => "asking for the stream".to_owned(),
@@ -22,7 +22,7 @@ pub fn Announcer() -> impl IntoView {
         }
     });
     let urgent = Memo::new(move |_| {
-        signals.wall.track();
+        signals.times.track();
         signals.agents.with_untracked(|agents| {
             let broken = agents.iter().find_map(|slot| {
                 slot.view.with_untracked(|view| {

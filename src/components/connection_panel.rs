@@ -62,13 +62,13 @@ pub fn ConnectionPanel() -> impl IntoView {
             )
         })
     });
-    let source = text(move || match signals.source.get() {
+    let source = text(move || match signals.figures.get().source {
         None => "unknown".to_owned(),
         Some(SourceKind::Live) => "live".to_owned(),
         Some(SourceKind::Git) => "git".to_owned(),
         Some(SourceKind::Simulated) => "simulated".to_owned(),
     });
-    let line = text(move || view.with(|v| detail(v, signals.monotonic.get())));
+    let line = text(move || view.with(|v| detail(v, signals.times.get().monotonic)));
     let named = text(move || if view.with(|v| v.chosen_by_address) { "by address" } else { "source" }.to_owned());
     view! {
         <section class="standing" aria-label="connection">

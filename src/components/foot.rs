@@ -19,8 +19,8 @@ fn moment(time: Timestamp) -> String {
 pub fn Foot() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let playing = move || {
-        let rate = signals.rate.get();
-        signals.source.get() == Some(SourceKind::Git) && (rate - 1.0).abs() > 0.01
+        let rate = signals.times.get().rate;
+        signals.figures.get().source == Some(SourceKind::Git) && (rate - 1.0).abs() > 0.01
     };
     let word = text(move || match signals.connection.with(|c| c.state.clone()) {
         ConnectionState::Live | ConnectionState::Polling if playing() => "replaying".to_owned(),
@@ -28,8 +28,8 @@ pub fn Foot() -> impl IntoView {
         _ => "waiting".to_owned(),
     });
     let pace = text(move || {
-        let rate = signals.rate.get();
-        match signals.source.get() {
+        let rate = signals.times.get().rate;
+        match signals.figures.get().source {
             None => "for the stream".to_owned(),
             Some(_) if playing() && rate > 0.0 => voice::pace(rate),
             Some(_) if playing() => "standing still".to_owned(),
@@ -37,11 +37,11 @@ pub fn Foot() -> impl IntoView {
         }
     });
     let sum = move |read: fn(&Totals) -> u64, label: &'static str| {
-        let count = text(move || voice::grouped(signals.totals.with(read)));
+        let count = text(move || voice::grouped(signals.figures.with(|figures| read(&figures.totals))));
         view! { <div><dd>{count}</dd><dt>{label}</dt></div> }
     };
-    let exact = text(move || signals.now.get().to_string());
-    let shown = text(move || moment(signals.now.get()));
+    let exact = text(move || signals.times.get().now.to_string());
+    let shown = text(move || moment(signals.times.get().now));
     view! {
         <footer class="foot">
             <p class="foot-time">

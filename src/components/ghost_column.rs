@@ -62,7 +62,7 @@ fn lines(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<Line> {
 #[component]
 pub fn GhostColumn() -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let rows = move || signals.ghosts.with(|ghosts| lines(&ghosts.items, signals.now.get()));
+    let rows = move || signals.ghosts.with(|ghosts| lines(&ghosts.items, signals.times.get().now));
     let kept = text(move || {
         signals.ghosts.with(|ghosts| match (ghosts.items.len(), ghosts.held) {
             (0, _) => "nothing has settled yet".to_owned(),
@@ -98,11 +98,11 @@ fn Ghost(item: Arc<HistoryItem>) -> impl IntoView {
     let owner = item.agent.as_ref().unwrap_or(&item.id).to_string();
     let status = if broken { EntityStatus::Error } else { EntityStatus::Complete };
     let time = item.time;
-    let age = text(move || voice::ago(signals.now.get().since_millis(time)));
+    let age = text(move || voice::ago(signals.times.get().now.since_millis(time)));
     // Marks fade with age and are gone after a day; text only darkens, so that it can still be read.
     let fade = text(move || {
         #[expect(clippy::cast_precision_loss, reason = "a share of a day")]
-        let share = (signals.now.get().since_millis(time) as f64 / DAY as f64).clamp(0.0, 1.0);
+        let share = (signals.times.get().now.since_millis(time) as f64 / DAY as f64).clamp(0.0, 1.0);
         #[expect(clippy::cast_possible_truncation, reason = "20 to 100")]
         let percent = 100 - (80.0 * share) as i32;
         format!("{percent}%")

@@ -38,10 +38,11 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
 #[component]
 pub fn Notice() -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let text = Memo::new(move |_| signals.connection.with(|view| words(view, signals.wall.get())));
+    let text =
+        Memo::new(move |_| signals.connection.with(|view| words(view, signals.times.get().wall)).unwrap_or_default());
     part(move || match text.get() {
-        None => ().into_any(),
-        Some(text) => view! {
+        text if text.is_empty() => ().into_any(),
+        text => view! {
             <p class="notice">
                 <svg viewBox="0 0 16 16" aria-hidden="true">
                     <path d="M8 1.500 15 14H1ZM8 6v4m0 1.500v1" />

@@ -15,14 +15,14 @@ pub fn SystemPulse() -> impl IntoView {
     let signals = expect_context::<Signals>();
     let connected =
         move || signals.connection.with(|c| matches!(c.state, ConnectionState::Live | ConnectionState::Polling));
-    let health = text(move || match signals.pulse.get() {
+    let health = text(move || match signals.figures.get().pulse {
         Some(pulse) if connected() => pulse.health.as_str().to_owned(),
         _ => "disconnected".to_owned(),
     });
     let figure = move |read: fn(&Pulse) -> String| {
-        text(move || signals.pulse.with(|pulse| pulse.as_ref().map_or("–".to_owned(), read)))
+        text(move || signals.figures.get().pulse.as_ref().map_or("–".to_owned(), read))
     };
-    let word = text(move || match signals.pulse.get() {
+    let word = text(move || match signals.figures.get().pulse {
         None => "waiting".to_owned(),
         Some(_) if !connected() => "last known".to_owned(),
         Some(pulse) => match pulse.health {
@@ -32,9 +32,9 @@ pub fn SystemPulse() -> impl IntoView {
         }
         .to_owned(),
     });
-    let quiet = text(move || match signals.last_time.get() {
+    let quiet = text(move || match signals.figures.get().last_time {
         None => "nothing yet".to_owned(),
-        Some(last) => match signals.now.get().since_millis(last) {
+        Some(last) => match signals.times.get().now.since_millis(last) {
             millis if millis < 60_000 => "busy".to_owned(),
             millis => format!("quiet {}", voice::span(millis)),
         },

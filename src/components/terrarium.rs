@@ -45,7 +45,7 @@ pub fn Terrarium(
     Effect::new(move |_| {
         // Whatever changes the picture asks for it to be painted; the second's tick wakes it after a hidden time.
         signals.flows.track();
-        signals.wall.track();
+        signals.times.track();
         let arrangement = arrangement.get();
         let width = viewport.get().width;
         let seats = signals.roster.with(|roster| {
@@ -55,7 +55,7 @@ pub fn Terrarium(
     });
     let drawn = text(move || signals.flows.with(|flows| flows.drawn.len()).to_string());
     let hidden = text(move || signals.flows.with(|flows| flows.hidden).to_string());
-    let entities = text(move || signals.entity_count.get().to_string());
+    let entities = text(move || signals.figures.get().entity_count.to_string());
     let class = text(move || {
         let one_column = arrangement.with(|arrangement| arrangement.one_column);
         if one_column { "terrarium one-column" } else { "terrarium" }.to_owned()
@@ -93,24 +93,25 @@ pub fn Terrarium(
 #[component]
 fn Silence() -> impl IntoView {
     let signals = expect_context::<Signals>();
-    let words = Memo::new(move |_| {
+    let title = Memo::new(move |_| {
         let (count, awake) = signals.roster.with(|r| (r.len(), r.iter().filter(|s| s.posture.is_awake()).count()));
         let greeted = signals.connection.with(|view| view.greeted);
         match (count, awake) {
-            (0, _) if greeted => {
-                Some(("no agent has been seen".to_owned(), "watching. the first event brings one".to_owned()))
-            }
-            (0, _) => {
-                Some(("waiting for the stream".to_owned(), "agents appear here as soon as it answers".to_owned()))
-            }
-            (1, 0) => Some(("the agent is at rest".to_owned(), last_words(&signals))),
-            (_, 0) => Some((format!("all {} agents are at rest", voice::number(count)), last_words(&signals))),
-            _ => None,
+            (0, _) if greeted => "no agent has been seen".to_owned(),
+            (0, _) => "waiting for the stream".to_owned(),
+            (1, 0) => "the agent is at rest".to_owned(),
+            (_, 0) => format!("all {} agents are at rest", voice::number(count)),
+            _ => String::new(),
         }
     });
-    part(move || match words.get() {
-        None => ().into_any(),
-        Some((title, line)) => view! {
+    let line = text(move || match (signals.roster.with(Vec::len), signals.connection.with(|view| view.greeted)) {
+        (0, true) => "watching. the first event brings one".to_owned(),
+        (0, false) => "agents appear here as soon as it answers".to_owned(),
+        _ => last_words(&signals),
+    });
+    part(move || match title.get() {
+        title if title.is_empty() => ().into_any(),
+        title => view! {
             <div class="silence">
                 <p class="silence-title">{title}</p>
                 <p>{line}</p>
@@ -125,7 +126,7 @@ fn last_words(signals: &Signals) -> String {
     let last = signals.ghosts.with(|ghosts| ghosts.items.first().cloned());
     match last {
         Some(item) => {
-            format!("last, {}: {}", voice::ago(signals.now.get().since_millis(item.time)), item.label)
+            format!("last, {}: {}", voice::ago(signals.times.get().now.since_millis(item.time)), item.label)
         }
         None => "still watching".to_owned(),
     }

@@ -22,7 +22,7 @@ pub fn Wordmark() -> impl IntoView {
         );
     let line = text(move || {
         let agents = voice::counted(signals.roster.with(Vec::len), "agent");
-        match signals.source.get() {
+        match signals.figures.get().source {
             None => "looking for the stream".to_owned(),
             Some(SourceKind::Git) => format!("{agents}, one repository"),
             Some(SourceKind::Live) => format!("{agents}, live"),

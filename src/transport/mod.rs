@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connection;
+pub mod http;
 mod policy;
 mod polling;
 mod websocket;

@@ -2,10 +2,8 @@
 //!
 //! One request at a time, each with a deadline. Knows nothing of what the bodies mean.
 
-use crate::clock::Timer;
-use gloo_net::http::{Headers, Request};
+use super::http::{self, Answer};
 use monkeytown_protocol::{Position, Timestamp, limits::HEARTBEAT_MILLIS};
-use web_sys::AbortController;
 
 /// How long an answer may take beyond what it was asked to wait, in milliseconds.
 const ANSWER_MILLIS: u32 = 5_000;
@@ -28,8 +26,9 @@ pub struct PollError {
 /// # Errors
 /// When no usable answer comes in time.
 pub async fn snapshot(base: &str, now: Timestamp) -> Result<String, PollError> {
-    let (headers, body) = get(&format!("{base}/api/v1/snapshot"), ANSWER_MILLIS).await?;
-    let said = |name| plain(&headers, name);
+    let answer = get(&format!("{base}/api/v1/snapshot"), ANSWER_MILLIS).await?;
+    let said = |name| plain(&answer, name);
+    let body = &answer.body;
     let told = || {
         let (cursor, head, kind) = (said("cursor")?, said("head")?, said("source-kind")?);
         let (clock, rate) = (said("clock")?, said("clock-rate")?);
@@ -58,8 +57,9 @@ pub struct Polled {
 pub async fn events(base: &str, position: &Position, wait: bool, now: Timestamp) -> Result<Option<Polled>, PollError> {
     let seconds = if wait { WAIT_SECONDS } else { 0 };
     let url = format!("{base}/api/v1/events?after={position}&limit={LIMIT}&wait={seconds}");
-    let (headers, body) = get(&url, seconds * 1_000 + ANSWER_MILLIS).await?;
-    let said = |name| plain(&headers, name);
+    let answer = get(&url, seconds * 1_000 + ANSWER_MILLIS).await?;
+    let said = |name| plain(&answer, name);
+    let body = &answer.body;
     if said("recovered").is_some_and(|recovered| recovered == "false") {
         return Ok(None);
     }
@@ -80,9 +80,9 @@ pub async fn events(base: &str, position: &Position, wait: bool, now: Timestamp)
 }
 
 /// A header's value that may stand in a frame as it is: letters, digits and what cursors, moments and numbers need.
-fn plain(headers: &Headers, name: &str) -> Option<String> {
+fn plain(answer: &Answer, name: &str) -> Option<String> {
     let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '+');
-    headers.get(&format!("monkeytown-{name}")).filter(|value| !value.is_empty() && value.chars().all(sound))
+    answer.header(&format!("monkeytown-{name}")).filter(|value| !value.is_empty() && value.chars().all(sound))
 }
 
 fn failed(why: &str) -> PollError {
@@ -90,25 +90,14 @@ fn failed(why: &str) -> PollError {
 }
 
 /// One answer, whole, within `deadline_millis`.
-async fn get(url: &str, deadline_millis: u32) -> Result<(Headers, String), PollError> {
-    let abort = AbortController::new().map_err(|_| failed("this browser cannot call off a request"))?;
-    let signal = abort.signal();
-    // Held until the body is read: an answer may stall after its head.
-    let _deadline = Timer::after(deadline_millis, move || abort.abort());
-    let answer = Request::get(url)
-        .header("accept", "application/cloudevents-batch+json, application/json")
-        .cache(web_sys::RequestCache::NoStore)
-        .abort_signal(Some(&signal))
-        .send()
-        .await
-        .map_err(|_| failed("no answer"))?;
-    if !answer.ok() {
-        let seconds: Option<u32> = answer.headers().get("retry-after").and_then(|value| value.parse().ok());
-        return Err(PollError {
-            why: format!("the stream answered {}", answer.status()),
-            retry_after_millis: seconds.map(|seconds| seconds.saturating_mul(1_000)),
-        });
+async fn get(url: &str, deadline_millis: u32) -> Result<Answer, PollError> {
+    let answer = http::get(url, deadline_millis).await.ok_or_else(|| failed("no answer"))?;
+    if answer.is_ok() {
+        return Ok(answer);
     }
-    let body = answer.text().await.map_err(|_| failed("the answer broke off"))?;
-    Ok((answer.headers(), body))
+    let seconds: Option<u32> = answer.header("retry-after").and_then(|value| value.parse().ok());
+    Err(PollError {
+        why: format!("the stream answered {}", answer.status),
+        retry_after_millis: seconds.map(|seconds| seconds.saturating_mul(1_000)),
+    })
 }

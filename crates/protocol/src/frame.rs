@@ -3,12 +3,12 @@
 //! `E` is what the reader keeps of one undecoded event and `S` of a snapshot's state, so that one
 //! malformed event costs that event and not its frame.
 
-use crate::words;
 use crate::{
     Epoch, Offset, Position, Timestamp,
     cursor::head::{self, from_wire},
     object::ObjectOnly,
 };
+use crate::{record, words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum SourceKind {
 words!(SourceKind { Live = "live", Git = "git", Simulated = "simulated" });
 
 /// The state of the civilization at a place in the stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SnapshotEnvelope<S> {
     /// The history that `offset` belongs to.
     pub epoch: Epoch,
@@ -35,6 +35,24 @@ pub struct SnapshotEnvelope<S> {
     pub offset: Option<Offset>,
     /// The fold of everything up to there.
     pub state: S,
+}
+
+/// A snapshot as it is written, its offset a plain number.
+struct WrittenSnapshot<S> {
+    epoch: Epoch,
+    offset: i64,
+    state: S,
+}
+
+record!(WrittenSnapshot<S> { epoch, offset, state; });
+
+impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = WrittenSnapshot::deserialize(deserializer)?;
+        let offset =
+            from_wire(written.offset).ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))?;
+        Ok(Self { epoch: written.epoch, offset, state: written.state })
+    }
 }
 
 /// The first frame of a subscription.
@@ -134,15 +152,12 @@ impl std::error::Error for FrameError {}
 
 /// Every field of every kind. A tagged enum would buffer the whole frame to find its `kind` and lose the
 /// raw events; this reads them in one pass, in whatever order the fields come.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "E: Deserialize<'de>, S: Deserialize<'de>"))]
 struct AnyFrame<E, S> {
     kind: String,
     epoch: Option<Epoch>,
     head: Option<i64>,
     from: Option<Position>,
     recovered: Option<bool>,
-    #[serde(default = "Option::default")]
     snapshot: Option<SnapshotEnvelope<S>>,
     heartbeat_ms: Option<u64>,
     server_time: Option<Timestamp>,
@@ -152,12 +167,13 @@ struct AnyFrame<E, S> {
     source_kind: Option<SourceKind>,
     first: Option<Offset>,
     last: Option<Offset>,
-    #[serde(default = "Option::default")]
     events: Option<Vec<E>>,
     offset: Option<i64>,
     reason: Option<String>,
     reconnect_after_ms: Option<u64>,
 }
+
+record!(AnyFrame<E, S> { kind; epoch, head, from, recovered, snapshot, heartbeat_ms, server_time, clock, clock_rate, version, source_kind, first, last, events, offset, reason, reconnect_after_ms });
 
 /// A clock runs forward or stands still.
 fn runs(rate: f64) -> Result<f64, FrameError> {

@@ -74,19 +74,21 @@ pub fn word<'de, D: Deserializer<'de>>(deserializer: D, words: &'static [&'stati
 /// the wire where it is another.
 #[macro_export]
 macro_rules! record {
-    ($name:ident { $($need:ident $(as $need_name:literal)?),* ; $($may:ident $(as $may_name:literal)?),* }) => {
-        impl<'de> serde::Deserialize<'de> for $name {
+    ($name:ident $(<$($of:ident),+>)? {
+        $($need:ident $(as $need_name:literal)?),* ; $($may:ident $(as $may_name:literal)?),*
+    }) => {
+        impl<'de $($(, $of: serde::Deserialize<'de>)+)?> serde::Deserialize<'de> for $name $(<$($of),+>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Fields;
+                struct Fields $(<$($of),+>)? ($(std::marker::PhantomData<($($of,)+)>)?);
 
-                impl<'de> serde::de::Visitor<'de> for Fields {
-                    type Value = $name;
+                impl<'de $($(, $of: serde::Deserialize<'de>)+)?> serde::de::Visitor<'de> for Fields $(<$($of),+>)? {
+                    type Value = $name $(<$($of),+>)?;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("an object")
                     }
 
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                         $(let mut $need = None;)*
                         $(let mut $may = None;)*
                         while let Some(key) = map.next_key::<$crate::record::Key<'de>>()? {
@@ -112,10 +114,11 @@ macro_rules! record {
                     }
                 }
 
-                deserializer.deserialize_map(Fields)
+                deserializer.deserialize_map(Fields($($crate::record!(@phantom $($of)+))?))
             }
         }
     };
+    (@phantom $($of:ident)+) => { std::marker::PhantomData };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident $name:literal) => { $name };
 }
