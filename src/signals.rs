@@ -266,7 +266,10 @@ pub fn short_id(id: &str) -> String {
     let is_hash = name.len() >= 12 && name.chars().all(|c| c.is_ascii_hexdigit());
     match name {
         _ if is_hash => name.chars().take(7).collect(),
-        _ if !name.is_empty() && name.chars().all(|c| c.is_ascii_digit()) => format!("#{name}"),
+        // Seven digits may be a hash without letters: the id says what it is.
+        _ if !id.starts_with("commit") && !name.is_empty() && name.chars().all(|c| c.is_ascii_digit()) => {
+            format!("#{name}")
+        }
         _ => name.chars().take(16).collect(),
     }
 }
@@ -327,6 +330,7 @@ mod tests {
         assert_eq!(short_id("commit:a3f9c21d0b1e4f5a6b7c8d9e0f1a2b3c4d5e6f70"), "a3f9c21");
         assert_eq!(short_id("pull:42"), "#42");
         assert_eq!(short_id("merge:a3f9c21d0b1e4f5a6b7c8d9e0f1a2b3c4d5e6f70"), "a3f9c21");
+        assert_eq!(short_id("commit:0000000"), "0000000");
         assert_eq!(short_id("release"), "release");
     }
 }

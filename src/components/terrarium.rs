@@ -58,7 +58,14 @@ pub fn Terrarium(
     let entities = text(move || signals.figures.get().entity_count.to_string());
     let class = text(move || {
         let one_column = arrangement.with(|arrangement| arrangement.one_column);
-        if one_column { "terrarium one-column" } else { "terrarium" }.to_owned()
+        let (anyone, awake) = signals.roster.with(|r| (!r.is_empty(), r.iter().any(|s| s.posture.is_awake())));
+        match (one_column, anyone, awake) {
+            (_, false, _) => "terrarium empty",
+            (true, ..) => "terrarium one-column",
+            (false, true, false) => "terrarium silent",
+            _ => "terrarium",
+        }
+        .to_owned()
     });
     #[expect(clippy::cast_possible_truncation, reason = "a screen's height")]
     let height = text(move || format!("{}px", arrangement.with(|arrangement| arrangement.height) as i32));

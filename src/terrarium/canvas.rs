@@ -3,7 +3,7 @@
 //! Drawn in CSS pixels on a backing store of device pixels. Knows the stage and the seats, nothing of signals.
 
 use super::{
-    layout::Placement,
+    layout::{OVERHANG, Placement, Seat},
     stage::{Stage, Staged},
 };
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus};
@@ -79,23 +79,29 @@ fn colour(kind: FlowKind) -> &'static str {
 }
 
 impl Scene {
-    fn seat(&self, id: &EntityId) -> Option<&Placement> {
+    /// What lines must leave and reach: a card with its mask, or at rest the mask alone.
+    fn seat(&self, id: &EntityId) -> Option<Placement> {
         let at = self.seats.binary_search_by(|(held, _)| held.cmp(id)).ok()?;
-        self.seats.get(at).map(|(_, seat)| seat)
+        let (_, seat) = *self.seats.get(at)?;
+        Some(match seat.seat {
+            Seat::Card => Placement { x: seat.x - OVERHANG, width: seat.width + OVERHANG, ..seat },
+            Seat::Rest => Placement { width: seat.height, ..seat },
+            Seat::Row => seat,
+        })
     }
 
     /// The way of a flow; `strand` tells those between the same two apart. None when neither end has a seat.
     fn curve(&self, staged: &Staged, strand: f64) -> Option<Curve> {
         let (source, target) = (self.seat(&staged.flow.source), self.seat(&staged.flow.target));
         if self.one_column {
-            return self.arc(source, target, strand);
+            return self.arc(source.as_ref(), target.as_ref(), strand);
         }
         match (source, target) {
             (Some(source), Some(target)) if source == target => None,
-            (Some(source), Some(target)) => Some(between(source, target, strand)),
+            (Some(source), Some(target)) => Some(between(&source, &target, strand)),
             // Who has no seat here (the people who merge, an agent out of view) is beyond the right edge.
             (Some(seat), None) => {
-                let (x, y) = centre(seat);
+                let (x, y) = centre(&seat);
                 let end = (self.width - 4.0, y + strand);
                 let start = (x + seat.width / 2.0 + AIR, y + strand);
                 Some(Curve {
@@ -106,7 +112,7 @@ impl Scene {
                 })
             }
             (None, Some(seat)) => {
-                let (x, y) = centre(seat);
+                let (x, y) = centre(&seat);
                 let start = (self.width - 4.0, y + 20.0 + strand);
                 let end = (x + seat.width / 2.0 + AIR, y + strand);
                 Some(Curve {
@@ -339,7 +345,6 @@ fn polygon(context: &CanvasRenderingContext2d, points: &[Point]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terrarium::layout::Seat;
 
     #[test]
     fn a_curve_runs_from_edge_to_edge_and_never_from_within_a_card() {

@@ -164,7 +164,8 @@ impl Connection {
                         (connection.0.handlers.deliver)(text, false);
                     }
                     SocketEvent::Closed(code) => {
-                        connection.socket_ended(code, format!("the stream closed the connection ({code})"));
+                        let greeted = connection.0.state.borrow().greeted_at.is_some();
+                        connection.socket_ended(code, closing_words(code, greeted));
                     }
                 }
             });
@@ -257,6 +258,16 @@ impl Connection {
                 return self.attempt(Route::Socket);
             }
         }
+    }
+}
+
+/// What a close code means to a person (RFC 6455, section 7.4.1).
+fn closing_words(code: u16, greeted: bool) -> String {
+    match code {
+        1006 if greeted => "the connection was cut".to_owned(),
+        1006 => "no connection could be made".to_owned(),
+        1001 | 1012 => "the stream is going away for a moment".to_owned(),
+        _ => format!("the stream closed the connection (code {code})"),
     }
 }
 
