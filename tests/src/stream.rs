@@ -1,0 +1,165 @@
+//! A real stream in this process, on a port of its own, with the built page.
+
+use crate::{
+    site,
+    wait::{PATIENCE, soon},
+};
+use monkeytown_protocol::SourceKind;
+use monkeytown_stream::{
+    Log, Metrics, Options, RingBounds, Server, Tokens, now,
+    sources::{
+        git::{GitConfig, GitSource, GitSpeed},
+        simulator::{Simulator, SimulatorConfig},
+    },
+};
+use serde_json::Value;
+use std::{net::SocketAddr, path::Path};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+/// The token that publishers of these tests give.
+pub const TOKEN: &str = "the-tests-own-token";
+/// The media type of one event.
+pub const STRUCTURED: &str = "application/cloudevents+json";
+/// The media type of many.
+pub const BATCHED: &str = "application/cloudevents-batch+json";
+
+/// Where a stream's events come from, beside publishers.
+pub enum Source<'a> {
+    /// Publishers alone.
+    Publishers,
+    /// The history of a repository at once, then what is committed to it.
+    Git(&'a Path),
+    /// Invented events, so many a second.
+    Simulator(f64),
+}
+
+/// A running stream. Dropping it ends it without a word; [`Stream::end`] drains it.
+pub struct Stream {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it accepted.
+    pub log: Log,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+    telling: Option<JoinHandle<()>>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.telling.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Stream {
+    /// A stream on loopback.
+    ///
+    /// # Panics
+    /// When its source cannot be opened.
+    pub async fn start(source: Source<'_>) -> Self {
+        Self::on("127.0.0.1:0", source).await
+    }
+
+    /// A stream on `address`.
+    ///
+    /// # Panics
+    /// When the address cannot be had or the source cannot be opened.
+    pub async fn on(address: &str, source: Source<'_>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
+        let address = listener.local_addr().expect("a listener has an address");
+        let metrics = Metrics::new();
+        let log = Log::new(RingBounds { max_events: 1_000_000, max_bytes: 1 << 30 }, metrics.clone());
+        let source_kind = match source {
+            Source::Publishers => SourceKind::Live,
+            Source::Git(_) => SourceKind::Git,
+            Source::Simulator(_) => SourceKind::Simulated,
+        };
+        let options = Options {
+            site: Some(site::folder()),
+            source_kind,
+            tokens: Tokens::read(TOKEN).expect("a token"),
+            ..Options::default()
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = Server::new(log.clone(), metrics, options);
+        let serving = tokio::spawn(async move {
+            let shutdown = async move {
+                // A stream that is dropped stops as well as one that is told to.
+                let _ = stopped.await;
+            };
+            server.serve(listener, shutdown).await.expect("the listener works");
+        });
+        let telling = tell(source, log.clone());
+        Self { address, log, stop: Some(stop), serving, telling }
+    }
+
+    /// An address on it.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.address.port())
+    }
+
+    /// How many events it has accepted.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.log.head().map_or(0, |offset| offset.0 + 1)
+    }
+
+    /// What the stream answers to one event.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn post(&self, event: &Value) -> (u16, Value) {
+        post(&self.url("/api/v1/events"), STRUCTURED, event).await
+    }
+
+    /// Publishes events that must be taken.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub async fn publish(&self, events: &[Value]) -> Value {
+        let (status, answer) = post(&self.url("/api/v1/events"), BATCHED, &Value::from(events)).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Drains it, as SIGTERM does.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn end(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended on its own; then there is nothing left to stop.
+            let _ = stop.send(());
+        }
+        soon("the end of the stream", &mut self.serving).await.expect("the stream drains");
+    }
+}
+
+async fn post(url: &str, media: &str, body: &Value) -> (u16, Value) {
+    let request = reqwest::Client::new().post(url).timeout(PATIENCE).bearer_auth(TOKEN);
+    let answer = request.header("content-type", media).body(body.to_string()).send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("a JSON answer"))
+}
+
+fn tell(source: Source<'_>, log: Log) -> Option<JoinHandle<()>> {
+    match source {
+        Source::Publishers => None,
+        Source::Git(path) => {
+            let config = GitConfig {
+                repository: path.display().to_string(),
+                branch: None,
+                speed: GitSpeed::Max,
+                domains: None,
+                fetch_seconds: 60,
+                cache: None,
+            };
+            let git = GitSource::open(config).expect("a repository");
+            Some(tokio::spawn(async move { match git.run(log, now).await {} }))
+        }
+        Source::Simulator(rate) => {
+            let simulator = Simulator::new(SimulatorConfig { rate, seed: 7 }).expect("a rate");
+            Some(tokio::spawn(simulator.run(log, now)))
+        }
+    }
+}
