@@ -34,6 +34,8 @@ pub struct Counters {
 pub enum Intake {
     /// Events were applied, or there was nothing to apply.
     Taken,
+    /// It was no frame; counted.
+    Unreadable,
     /// The stream said hello. `lost`: what was asked for could not be recovered, and a snapshot stands in.
     Greeted {
         /// What the stream said of itself.
@@ -105,7 +107,7 @@ impl Ingest {
             Err(error) => {
                 self.counters.unreadable += 1;
                 self.counters.last_unreadable = Some(format!("a frame that could not be read: {error}"));
-                return Intake::Taken;
+                return Intake::Unreadable;
             }
         };
         match frame {
@@ -196,6 +198,8 @@ impl Ingest {
         let complete = events.len() as u64 == last.0 - first.0 + 1;
         let fresh = if complete { events.get(known..).unwrap_or_default() } else { events };
         self.counters.duplicates += (events.len() - fresh.len()) as u64;
+        // This page narrows nothing, so a frame that covers more than it brings has lost the difference.
+        self.counters.holes += (last.0 - first.0 + 1).saturating_sub(events.len() as u64);
         self.take_events(fresh, state, changes, now);
         self.position = Some(Position { epoch: epoch.clone(), after: Some(last) });
         Intake::Taken
@@ -340,10 +344,18 @@ mod tests {
     fn malformed_frames_are_counted_and_never_fatal() {
         let mut page = Page::greeted();
         for text in ["", "{", "[]", "null", r#"{"kind":"unheard"}"#, r#"{"kind":"events","first":1}"#] {
-            assert_eq!(page.frame(text), Intake::Taken, "{text}");
+            assert_eq!(page.frame(text), Intake::Unreadable, "{text}");
         }
         assert_eq!(page.ingest.counters().unreadable, 6);
         assert_eq!(page.events(0, &["a"]), Intake::Taken);
+    }
+
+    #[test]
+    fn a_frame_that_brings_less_than_it_covers_leaves_holes() {
+        let mut page = Page::greeted();
+        let frame = format!(r#"{{"kind":"events","epoch":"e","first":0,"last":4,"events":[{}]}}"#, agent("a"));
+        page.frame(&frame);
+        assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(4)), 4));
     }
 
     #[test]

@@ -16,6 +16,8 @@ const AIR: f64 = 8.0;
 const GUTTER: f64 = 52.0;
 /// A backing store over this ratio costs memory that no eye sees.
 const PIXEL_RATIO_MAX: f64 = 3.0;
+/// Longest side of a backing store that every browser holds, in device pixels.
+const SIDE_MAX: f64 = 8_192.0;
 
 const BROKEN: &str = "#ef4444";
 
@@ -183,22 +185,25 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, stage: &Stage, now_milli
 
 /// A clean canvas of the scene's size.
 fn context(canvas: &HtmlCanvasElement, scene: &Scene) -> Option<CanvasRenderingContext2d> {
+    // In the one column only the gutter is drawn on: the whole would be larger than some browsers can hold.
+    let width = if scene.one_column { GUTTER + AIR } else { scene.width };
     let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio()).clamp(1.0, PIXEL_RATIO_MAX);
+    let ratio = ratio.min(SIDE_MAX / scene.height.max(1.0)).min(SIDE_MAX / width.max(1.0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a screen's size")]
-    let size = ((scene.width * ratio) as u32, (scene.height * ratio) as u32);
+    let size = ((width * ratio) as u32, (scene.height * ratio) as u32);
     #[expect(clippy::cast_possible_truncation, reason = "a screen's size")]
     if (canvas.width(), canvas.height()) != size {
         canvas.set_width(size.0);
         canvas.set_height(size.1);
         let style = canvas.style();
         // Setting a length that the browser computed itself cannot fail.
-        let _ = style.set_property("width", &format!("{}px", scene.width as i32));
+        let _ = style.set_property("width", &format!("{}px", width as i32));
         let _ = style.set_property("height", &format!("{}px", scene.height as i32));
     }
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     // A context that refuses these has lost its canvas; there is nothing to paint on.
     context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0).ok()?;
-    context.clear_rect(0.0, 0.0, scene.width, scene.height);
+    context.clear_rect(0.0, 0.0, width, scene.height);
     Some(context)
 }
 

@@ -35,10 +35,11 @@ pub enum Ending {
         /// `Retry-After`, in milliseconds.
         asked_millis: Option<u32>,
     },
-    /// Polling has worked long enough to see whether a socket can be had again.
-    PollingSettled,
     /// The client itself gave up the connection to resume from where it stands (a gap, a lost tail).
-    Resume,
+    Resume {
+        /// How long it had held, in milliseconds.
+        held_millis: f64,
+    },
 }
 
 /// What to do next.
@@ -88,8 +89,7 @@ impl Policy {
             Ending::Polling { held_millis, asked_millis } => {
                 self.wait(Route::Socket, held_millis, asked_millis, false, random)
             }
-            Ending::PollingSettled => Next::Try { route: Route::Socket, wait_millis: 0 },
-            Ending::Resume => self.wait(self.socket_or_polling(), 0.0, None, true, random),
+            Ending::Resume { held_millis } => self.wait(self.socket_or_polling(), held_millis, None, true, random),
         }
     }
 
@@ -100,6 +100,10 @@ impl Policy {
     /// A first return "at once" is; a peer that keeps asking for it meets the back-off like any other.
     fn wait(&mut self, route: Route, held_millis: f64, asked: Option<u32>, at_once: bool, random: f64) -> Next {
         let backoff = self.backoff.next_millis(held_millis, random);
+        if self.backoff.failures() == 1 {
+            // A stable minute has made this the first failure again.
+            self.hasty_returns = 0;
+        }
         self.hasty_returns = if at_once { self.hasty_returns.saturating_add(1) } else { 0 };
         let wait_millis = match asked {
             Some(asked) => asked.min(ASKED_MAX_MILLIS),
@@ -145,6 +149,16 @@ mod tests {
         let mut policy = Policy::default();
         assert_eq!(policy.after(closed(true, 4200), 1.0), Next::Try { route: Route::Socket, wait_millis: 0 });
         assert_eq!(policy.after(closed(true, 4200), 1.0), Next::Try { route: Route::Socket, wait_millis: 1_000 });
+    }
+
+    #[test]
+    fn a_resume_after_a_stable_minute_is_not_punished_for_the_ones_before() {
+        let mut policy = Policy::default();
+        let resume = |held_millis| Ending::Resume { held_millis };
+        for _ in 0..6 {
+            policy.after(resume(0.0), 1.0);
+        }
+        assert_eq!(policy.after(resume(90_000.0), 1.0), Next::Try { route: Route::Socket, wait_millis: 0 });
     }
 
     #[test]
