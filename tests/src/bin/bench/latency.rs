@@ -115,7 +115,12 @@ async fn probe(stream: &Stream, page: &Page) -> Figures {
     }
     delays.sort_by(f64::total_cmp);
     let quantile = |share: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let at = ((delays.len().saturating_sub(1)) as f64 * share).round() as usize;
         delays.get(at).copied()
     };
