@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod events;
+pub mod program;
 pub mod proxy;
 pub mod puppet;
 pub mod repository;

@@ -57,14 +57,14 @@ impl Stream {
     /// # Panics
     /// When its source cannot be opened.
     pub async fn start(source: Source<'_>) -> Self {
-        Self::on("127.0.0.1:0", source).await
+        Self::on("127.0.0.1:0", source, &[]).await
     }
 
-    /// A stream on `address`.
+    /// A stream on `address` that pages of `origins` may use as well.
     ///
     /// # Panics
     /// When the address cannot be had or the source cannot be opened.
-    pub async fn on(address: &str, source: Source<'_>) -> Self {
+    pub async fn on(address: &str, source: Source<'_>, origins: &[&str]) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let metrics = Metrics::new();
@@ -78,6 +78,7 @@ impl Stream {
             site: Some(site::folder()),
             source_kind,
             tokens: Tokens::read(TOKEN).expect("a token"),
+            allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
             ..Options::default()
         };
         let (stop, stopped) = oneshot::channel::<()>();
