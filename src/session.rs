@@ -114,9 +114,10 @@ impl Session {
     }
 
     fn connect(&self) {
-        let (deliver, report, position) = (self.clone(), self.clone(), self.clone());
+        let (deliver, flush, report, position) = (self.clone(), self.clone(), self.clone(), self.clone());
         let handlers = Handlers {
             deliver: Box::new(move |frame, at_once| deliver.deliver(frame, at_once)),
+            flush: Box::new(move || flush.work(f64::INFINITY)),
             report: Box::new(move |standing| report.report(standing)),
             position: Box::new(move || position.0.borrow().ingest.position().cloned()),
         };
@@ -166,7 +167,12 @@ impl Session {
         } else if ask {
             self.ask_for_frame();
         }
-        if self.0.borrow().queued_bytes > QUEUE_MAX_BYTES {
+        // One frame alone is never too much: dropped, it would come again, for ever.
+        let behind = {
+            let core = self.0.borrow();
+            core.queued_bytes > QUEUE_MAX_BYTES && core.queue.len() > 1
+        };
+        if behind {
             self.0.borrow_mut().drop_queue();
             self.carry_out(vec![Order::Resume("this page fell behind")]);
         }

@@ -32,6 +32,8 @@ const IDLE_POLL_MILLIS: u32 = 2_000;
 pub struct Handlers {
     /// Takes a frame; `true`: at once, for the next question depends on it.
     pub deliver: Box<dyn Fn(String, bool)>,
+    /// Takes everything that was handed over in earnest, now: what was said before a closing counts.
+    pub flush: Box<dyn Fn()>,
     /// Hears how the connection stands.
     pub report: Box<dyn Fn(ConnectionState)>,
     /// Says where to resume from.
@@ -176,6 +178,11 @@ impl Connection {
                         (connection.0.handlers.deliver)(text, false);
                     }
                     SocketEvent::Closed(code) => {
+                        // A hello or a bye that came just before still waits for a frame.
+                        (connection.0.handlers.flush)();
+                        if connection.0.state.borrow().attempt != attempt {
+                            return;
+                        }
                         let greeted = connection.0.state.borrow().greeted_at.is_some();
                         connection.socket_ended(code, closing_words(code, greeted));
                     }

@@ -106,7 +106,9 @@ impl Policy {
         }
         self.hasty_returns = if at_once { self.hasty_returns.saturating_add(1) } else { 0 };
         let wait_millis = match asked {
-            Some(asked) => asked.min(ASKED_MAX_MILLIS),
+            // Believed once; a peer that goes on asking for less meets the back-off.
+            Some(asked) if self.backoff.failures() <= 1 => asked.min(ASKED_MAX_MILLIS),
+            Some(asked) => asked.clamp(backoff, ASKED_MAX_MILLIS),
             None if self.hasty_returns == 1 => 0,
             None => backoff,
         };
@@ -165,6 +167,8 @@ mod tests {
     fn what_bye_asks_for_is_honoured_within_reason() {
         let mut policy = Policy::default();
         let bye = |asked| Ending::Socket { greeted: true, code: 1001, held_millis: 0.0, asked_millis: Some(asked) };
+        assert_eq!(policy.after(bye(0), 1.0), Next::Try { route: Route::Socket, wait_millis: 0 });
+        assert_eq!(policy.after(bye(0), 1.0), Next::Try { route: Route::Socket, wait_millis: 1_000 });
         assert_eq!(policy.after(bye(7_000), 0.0), Next::Try { route: Route::Socket, wait_millis: 7_000 });
         assert_eq!(policy.after(bye(u32::MAX), 0.0), Next::Try { route: Route::Socket, wait_millis: ASKED_MAX_MILLIS });
     }

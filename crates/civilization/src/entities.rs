@@ -87,7 +87,9 @@ impl Entity {
             self.status = status;
         }
         self.kind = patch.kind.unwrap_or(self.kind);
-        if let Some(label) = patch.label {
+        // A name that shows nothing names nobody; the one before, or the id, stays.
+        let shows = |label: &Text| label.as_str().chars().any(|c| !c.is_whitespace() && c != '\u{200b}');
+        if let Some(label) = patch.label.filter(shows) {
             self.label = label;
         }
         if let Some(metrics) = patch.metrics {
