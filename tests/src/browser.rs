@@ -290,6 +290,20 @@ impl Page {
         panic!("it does not come to hold that {condition}\n{last}\n{}", self.standing().await);
     }
 
+    /// Waits until a JavaScript condition holds that the document says nothing of, looked at before every frame.
+    ///
+    /// # Panics
+    /// When it does not come to hold.
+    pub async fn until_script(&self, condition: &str) {
+        let script = format!(
+            "new Promise((resolve) => {{
+                const look = () => ({condition}) ? resolve(true) : requestAnimationFrame(look);
+                look();
+            }})"
+        );
+        assert!(soon(condition, self.value::<bool>(&script)).await, "{condition}");
+    }
+
     /// How the page stands, for whoever reads a failure.
     async fn standing(&self) -> String {
         let script = "(document.querySelector('[data-testid=connection]')?.outerHTML ?? 'no connection panel') \
