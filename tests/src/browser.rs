@@ -238,6 +238,15 @@ impl Page {
         self.tab.bring_to_front().await.expect("a tab in front");
     }
 
+    /// Presses a key, as `KeyboardEvent.key` names it.
+    ///
+    /// # Panics
+    /// When there is no such key.
+    pub async fn press(&self, key: &str) {
+        let body = self.tab.find_element("body").await.expect("a body");
+        body.press_key(key).await.expect("a key");
+    }
+
     /// The driver's own tab, for what only one test needs.
     #[must_use]
     pub fn driver(&self) -> &Tab {
