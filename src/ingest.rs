@@ -34,6 +34,8 @@ pub struct Counters {
 pub enum Intake {
     /// Events were applied, or there was nothing to apply.
     Taken,
+    /// It was no frame; counted.
+    Unreadable,
     /// The stream said hello. `lost`: what was asked for could not be recovered, and a snapshot stands in.
     Greeted {
         /// What the stream said of itself.
@@ -105,7 +107,7 @@ impl Ingest {
             Err(error) => {
                 self.counters.unreadable += 1;
                 self.counters.last_unreadable = Some(format!("a frame that could not be read: {error}"));
-                return Intake::Taken;
+                return Intake::Unreadable;
             }
         };
         match frame {
@@ -116,8 +118,9 @@ impl Ingest {
             Frame::CaughtUp { .. } => Intake::CaughtUp,
             Frame::Heartbeat { head, server_time, clock, clock_rate } => {
                 let here = self.position.as_ref().and_then(|position| position.after);
-                if head > here {
-                    // Events may be on their way behind this frame; that nothing came by the next one says not.
+                if head != here {
+                    // Events may be on their way behind this frame; that nothing came by the next one says not. A
+                    // head behind this page is a stream that is not the one it was.
                     let standing = (head, self.position.clone());
                     if self.ahead.as_ref().is_some_and(|(_, before)| *before == standing.1) {
                         self.ahead = None;
@@ -149,7 +152,9 @@ impl Ingest {
             // Without a snapshot the state must continue exactly where the stream starts to serve.
             // It may start earlier: frames that still waited when it was asked have been applied meanwhile.
             None => match &had {
-                None => self.position = Some(hello.from.clone()),
+                None if hello.from.after.is_none() => self.position = Some(hello.from.clone()),
+                // Events before that place are in no snapshot: a page that knows nothing must not join there.
+                None => return Intake::Gap,
                 Some(here) if here.epoch == hello.from.epoch && hello.from.next() <= here.next() => {}
                 Some(_) => return Intake::Gap,
             },
@@ -196,6 +201,8 @@ impl Ingest {
         let complete = events.len() as u64 == last.0 - first.0 + 1;
         let fresh = if complete { events.get(known..).unwrap_or_default() } else { events };
         self.counters.duplicates += (events.len() - fresh.len()) as u64;
+        // This page narrows nothing, so a frame that covers more than it brings has lost the difference.
+        self.counters.holes += (last.0 - first.0 + 1).saturating_sub(events.len() as u64);
         self.take_events(fresh, state, changes, now);
         self.position = Some(Position { epoch: epoch.clone(), after: Some(last) });
         Intake::Taken
@@ -340,10 +347,18 @@ mod tests {
     fn malformed_frames_are_counted_and_never_fatal() {
         let mut page = Page::greeted();
         for text in ["", "{", "[]", "null", r#"{"kind":"unheard"}"#, r#"{"kind":"events","first":1}"#] {
-            assert_eq!(page.frame(text), Intake::Taken, "{text}");
+            assert_eq!(page.frame(text), Intake::Unreadable, "{text}");
         }
         assert_eq!(page.ingest.counters().unreadable, 6);
         assert_eq!(page.events(0, &["a"]), Intake::Taken);
+    }
+
+    #[test]
+    fn a_frame_that_brings_less_than_it_covers_leaves_holes() {
+        let mut page = Page::greeted();
+        let frame = format!(r#"{{"kind":"events","epoch":"e","first":0,"last":4,"events":[{}]}}"#, agent("a"));
+        page.frame(&frame);
+        assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(4)), 4));
     }
 
     #[test]
@@ -353,6 +368,24 @@ mod tests {
         let heartbeat = r#"{"kind":"heartbeat","head":5,"server_time":"2026-01-18T12:00:00Z"}"#;
         assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
         assert_eq!(page.frame(heartbeat), Intake::Gap);
+    }
+
+    #[test]
+    fn a_stream_that_falls_behind_this_page_is_asked_anew() {
+        let mut page = Page::greeted();
+        page.events(0, &["a", "b"]);
+        let heartbeat = r#"{"kind":"heartbeat","head":0,"server_time":"2026-01-18T12:00:00Z"}"#;
+        assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
+        assert_eq!(page.frame(heartbeat), Intake::Gap);
+    }
+
+    #[test]
+    fn a_page_that_knows_nothing_does_not_join_in_the_middle() {
+        let mut page = Page { ingest: Ingest::default(), state: Civilization::default() };
+        let hello = r#"{"kind":"hello","epoch":"e","head":9,"from":"e:7","recovered":true,"heartbeat_ms":25000,
+            "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
+            "version":"0.1.0","source_kind":"git"}"#;
+        assert_eq!(page.frame(hello), Intake::Gap);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     terrarium::stage::Stage,
     transport::{Connection, ConnectionState, Handlers},
 };
-use leptos::prelude::GetUntracked;
+use leptos::prelude::{GetUntracked, WithUntracked};
 use monkeytown_civilization::{Changes, Civilization};
 use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -21,10 +21,14 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 const FRAME_SHARE_MILLIS: f64 = 8.0;
 /// Bytes that may wait to be applied. Over it the page resumes from where it stands: the stream holds what waits.
 const QUEUE_MAX_BYTES: usize = 16_000_000;
-/// Least time between two drawings of the ghost column, in milliseconds.
-const GHOSTS_EVERY_MILLIS: f64 = 200.0;
+/// Least time between two writings of a list (ghosts, flows), in milliseconds.
+const LISTS_EVERY_MILLIS: f64 = 200.0;
 /// How often what is known is kept for the next visit, in milliseconds.
 const KEEP_EVERY_MILLIS: f64 = 15_000.0;
+/// Least time between two snapshots asked for to be kept, in milliseconds.
+const RENEW_EVERY_MILLIS: f64 = 120_000.0;
+/// Changed keys that a hidden tab remembers; past it everything is redrawn when it is shown again.
+const HIDDEN_CHANGES_MAX: usize = 2_000;
 /// How long a remark stays, in milliseconds.
 const REMARK_MILLIS: f64 = 60_000.0;
 
@@ -52,9 +56,14 @@ struct Core {
     stored_at: Option<Timestamp>,
     remark: Option<(String, f64)>,
     ghosts_pending: bool,
+    flows_pending: bool,
+    flows_at: f64,
     ghosts_at: f64,
     kept_at: f64,
     record: Record,
+    renewed_at: f64,
+    /// Whether so much changed unseen that everything is to be redrawn.
+    everything: bool,
     connection: Option<Connection>,
     config: Config,
 }
@@ -85,9 +94,13 @@ impl Session {
             stored_at: None,
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
             ghosts_pending: false,
+            flows_pending: false,
+            flows_at: f64::NEG_INFINITY,
             ghosts_at: f64::NEG_INFINITY,
             kept_at: now,
             record: Record::default(),
+            renewed_at: now,
+            everything: false,
             connection: None,
             config,
         };
@@ -101,9 +114,10 @@ impl Session {
     }
 
     fn connect(&self) {
-        let (deliver, report, position) = (self.clone(), self.clone(), self.clone());
+        let (deliver, flush, report, position) = (self.clone(), self.clone(), self.clone(), self.clone());
         let handlers = Handlers {
             deliver: Box::new(move |frame, at_once| deliver.deliver(frame, at_once)),
+            flush: Box::new(move || flush.work(f64::INFINITY)),
             report: Box::new(move |standing| report.report(standing)),
             position: Box::new(move || position.0.borrow().ingest.position().cloned()),
         };
@@ -153,7 +167,12 @@ impl Session {
         } else if ask {
             self.ask_for_frame();
         }
-        if self.0.borrow().queued_bytes > QUEUE_MAX_BYTES {
+        // One frame alone is never too much: dropped, it would come again, for ever.
+        let behind = {
+            let core = self.0.borrow();
+            core.queued_bytes > QUEUE_MAX_BYTES && core.queue.len() > 1
+        };
+        if behind {
             self.0.borrow_mut().drop_queue();
             self.carry_out(vec![Order::Resume("this page fell behind")]);
         }
@@ -171,8 +190,11 @@ impl Session {
             let orders = core.drain(share_millis);
             if !clock::is_hidden() {
                 core.flush();
+            } else if core.changes.entities.len() + core.changes.flows.len() > HIDDEN_CHANGES_MAX {
+                core.changes = Changes::default();
+                core.everything = true;
             }
-            core.frame_asked = !core.queue.is_empty() || core.ghosts_pending;
+            core.frame_asked = !core.queue.is_empty() || core.ghosts_pending || core.flows_pending;
             (orders, core.frame_asked)
         };
         self.carry_out(orders);
@@ -214,10 +236,31 @@ impl Session {
             let now = monotonic_millis();
             if now - core.kept_at >= KEEP_EVERY_MILLIS {
                 core.keep();
+                drop(core);
+                session.renew_record(now);
             }
         });
         // It lives as long as the page.
         std::mem::forget(timer);
+    }
+
+    /// Asks for a snapshot to keep when more has followed the kept one than is kept; seldom, and never while hidden.
+    fn renew_record(&self, now: f64) {
+        let rest = {
+            let mut core = self.0.borrow_mut();
+            if !core.record.is_full() || now - core.renewed_at < RENEW_EVERY_MILLIS || clock::is_hidden() {
+                return;
+            }
+            core.renewed_at = now;
+            core.config.stream.rest.clone()
+        };
+        let session = self.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            // Without an answer the older record stays, and says how old it is.
+            if let Ok(frame) = crate::transport::snapshot(&rest, clock::wall()).await {
+                session.0.borrow_mut().record.begin(frame);
+            }
+        });
     }
 
     fn on_page_event(&self, event: PageEvent) {
@@ -225,7 +268,11 @@ impl Session {
         match event {
             PageEvent::Online => connection.iter().for_each(Connection::start),
             PageEvent::Offline => connection.iter().for_each(Connection::offline),
-            PageEvent::Leaving => self.0.borrow_mut().keep(),
+            PageEvent::Leaving => {
+                // A hidden tab gets no frames: what waits for one is applied now.
+                self.work(f64::INFINITY);
+                self.0.borrow_mut().keep();
+            }
             PageEvent::Shown => {
                 connection.iter().for_each(Connection::watch);
                 self.work(FRAME_SHARE_MILLIS);
@@ -246,6 +293,7 @@ impl Core {
             self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
             match self.ingest.take(&frame, &mut self.state, &mut self.changes, clock::wall()) {
                 Intake::Taken => self.record.follow(frame),
+                Intake::Unreadable => {}
                 Intake::Greeted { terms, lost, fresh } => {
                     if fresh {
                         self.record.begin(frame);
@@ -301,19 +349,31 @@ impl Core {
     /// Writes what changed since the last frame.
     fn flush(&mut self) {
         let now = monotonic_millis();
-        let changes = std::mem::take(&mut self.changes);
+        let mut changes = std::mem::take(&mut self.changes);
+        let unseen = std::mem::take(&mut self.everything);
+        if unseen {
+            changes.entities.extend(self.state.entities().map(|(id, _)| id.clone()));
+            changes.flows.extend(self.state.flows().map(|(id, _)| id.clone()));
+            self.signals.agents.with_untracked(|agents| changes.entities.extend(agents.iter().map(|a| a.id.clone())));
+            (changes.history, changes.system) = (true, true);
+            *self.stage.borrow_mut() = Stage::default();
+        }
         if !changes.flows.is_empty() {
             let mut stage = self.stage.borrow_mut();
             stage.sweep(now);
-            stage.update(&self.state, changes.flows.iter(), now, self.replaying);
-            drop(stage);
+            stage.update(&self.state, changes.flows.iter(), now, self.replaying || unseen);
+            self.flows_pending = true;
+        }
+        // The canvas follows every frame; the list beside it is for reading.
+        if self.flows_pending && now - self.flows_at >= LISTS_EVERY_MILLIS {
             self.write_flows();
+            (self.flows_pending, self.flows_at) = (false, now);
         }
         self.ghosts_pending |= changes.history;
         if !changes.is_empty() {
             self.signals.write(&self.state, &changes);
         }
-        if self.ghosts_pending && now - self.ghosts_at >= GHOSTS_EVERY_MILLIS {
+        if self.ghosts_pending && now - self.ghosts_at >= LISTS_EVERY_MILLIS {
             self.signals.write_ghosts(&self.state);
             self.ghosts_pending = false;
             self.ghosts_at = now;

@@ -262,12 +262,17 @@ pub fn name_of(state: &Civilization, id: &EntityId) -> Text {
 /// A commit's hash or a pull request's number, short, from an id such as `commit:a3f9…` or `pull:42`.
 #[must_use]
 pub fn short_id(id: &str) -> String {
-    let name = id.rsplit_once([':', '/']).map_or(id, |(_, name)| name);
+    let name = id.rsplit_once([':', '/', '-']).map_or(id, |(_, name)| name);
     let is_hash = name.len() >= 12 && name.chars().all(|c| c.is_ascii_hexdigit());
-    match name {
-        _ if is_hash => name.chars().take(7).collect(),
-        _ if !name.is_empty() && name.chars().all(|c| c.is_ascii_digit()) => format!("#{name}"),
-        _ => name.chars().take(16).collect(),
+    let is_number = !name.is_empty() && name.chars().all(|c| c.is_ascii_digit());
+    if is_hash {
+        name.chars().take(7).collect()
+    } else if is_number && id.starts_with("pull") {
+        format!("#{name}")
+    } else if id.starts_with("commit") {
+        name.chars().take(16).collect()
+    } else {
+        id.chars().take(16).collect()
     }
 }
 
@@ -327,6 +332,8 @@ mod tests {
         assert_eq!(short_id("commit:a3f9c21d0b1e4f5a6b7c8d9e0f1a2b3c4d5e6f70"), "a3f9c21");
         assert_eq!(short_id("pull:42"), "#42");
         assert_eq!(short_id("merge:a3f9c21d0b1e4f5a6b7c8d9e0f1a2b3c4d5e6f70"), "a3f9c21");
-        assert_eq!(short_id("release"), "release");
+        assert_eq!(short_id("commit:0000000"), "0000000");
+        assert_eq!(short_id("pull-61"), "#61");
+        assert_eq!(short_id("release-2"), "release-2");
     }
 }

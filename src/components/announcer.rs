@@ -24,12 +24,14 @@ pub fn Announcer() -> impl IntoView {
     let urgent = Memo::new(move |_| {
         signals.times.track();
         signals.agents.with_untracked(|agents| {
-            let broken = agents.iter().find_map(|slot| {
+            // The newest break: one that lasts must not silence those after it.
+            let broken = agents.iter().filter_map(|slot| {
                 slot.view.with_untracked(|view| {
-                    (view.entity.status == EntityStatus::Error).then(|| format!("{} is broken", view.entity.label))
+                    let broken = view.entity.status == EntityStatus::Error;
+                    broken.then(|| (view.entity.since, format!("{} is broken", view.entity.label)))
                 })
             });
-            broken.unwrap_or_default()
+            broken.max_by_key(|(since, _)| *since).map(|(_, words)| words).unwrap_or_default()
         })
     });
     view! {

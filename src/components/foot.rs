@@ -38,7 +38,7 @@ pub fn Foot() -> impl IntoView {
     });
     let sum = move |read: fn(&Totals) -> u64, label: &'static str| {
         let count = text(move || voice::grouped(signals.figures.with(|figures| read(&figures.totals))));
-        view! { <div><dd>{count}</dd><dt>{label}</dt></div> }
+        view! { <div><dt>{label}</dt><dd>{count}</dd></div> }
     };
     let exact = text(move || signals.times.get().now.to_string());
     let shown = text(move || moment(signals.times.get().now));

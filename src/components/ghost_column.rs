@@ -28,32 +28,28 @@ enum Line {
 }
 
 impl Line {
-    fn key(&self) -> (u64, &'static str, usize) {
+    /// What tells a line from every other. An item's number alone would not: another history counts from one again.
+    fn key(&self) -> String {
         match self {
-            Self::Heading { name, count } => (0, name, *count),
-            Self::Item(item) => (item.number, "", 0),
+            Self::Heading { name, count } => format!("{name} {count}"),
+            Self::Item(item) => format!("{} {} {}", item.number, item.id, item.time.millis()),
         }
     }
 }
 
-fn group_of(age_millis: i64) -> &'static str {
-    GROUPS.iter().find(|(under, _)| age_millis < *under).map_or("", |(_, name)| name)
-}
-
-/// Items with their headings. The items come newest first, so a group is a run.
+/// Items under their headings. Sources put what times they like, so a group is gathered, not assumed to be a run.
 fn lines(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::with_capacity(items.len() + GROUPS.len());
-    let mut heading = None;
-    for item in items {
-        let name = group_of(now.since_millis(item.time));
-        match heading.and_then(|at: usize| lines.get_mut(at)) {
-            Some(Line::Heading { name: current, count }) if *current == name => *count += 1,
-            _ => {
-                heading = Some(lines.len());
-                lines.push(Line::Heading { name, count: 1 });
-            }
+    let mut over = i64::MIN;
+    for (under, name) in GROUPS {
+        let heading = lines.len();
+        let within = |item: &&Arc<HistoryItem>| (over..under).contains(&now.since_millis(item.time));
+        lines.extend(items.iter().filter(within).map(|item| Line::Item(Arc::clone(item))));
+        let count = lines.len() - heading;
+        if count > 0 {
+            lines.insert(heading, Line::Heading { name, count });
         }
-        lines.push(Line::Item(Arc::clone(item)));
+        over = under;
     }
     lines
 }
@@ -72,7 +68,7 @@ pub fn GhostColumn() -> impl IntoView {
     });
     view! {
         <aside class="ghosts" data-testid="ghost-column" aria-label="what settled">
-            <ul>
+            <ul tabindex="0" aria-label="what settled, newest first">
                 <For each=rows key=Line::key let:line>
                     {match line {
                         Line::Heading { name, count } => {
@@ -158,17 +154,30 @@ mod tests {
         })
     }
 
+    fn told(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<String> {
+        let line = |line: &Line| match line {
+            Line::Heading { name, count } => format!("{name}: {count}"),
+            Line::Item(item) => item.number.to_string(),
+        };
+        lines(items, now).iter().map(line).collect()
+    }
+
     #[test]
     fn items_stand_under_the_heading_of_their_age_with_a_count() {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(3, DAY * 10 - 1_000), item(2, DAY * 10 - 5 * MINUTE), item(1, 0)];
-        let told: Vec<String> = lines(&items, now)
-            .iter()
-            .map(|line| match line {
-                Line::Heading { name, count } => format!("{name}: {count}"),
-                Line::Item(item) => item.number.to_string(),
-            })
-            .collect();
-        assert_eq!(told, ["in the last 10 minutes: 2", "3", "2", "longer ago: 1", "1"]);
+        assert_eq!(told(&items, now), ["in the last 10 minutes: 2", "3", "2", "longer ago: 1", "1"]);
+    }
+
+    #[test]
+    fn times_out_of_order_do_not_break_the_groups() {
+        let now = Timestamp::from_millis(DAY * 10);
+        let items = [item(4, DAY * 10), item(3, 0), item(2, DAY * 11), item(1, 5)];
+        assert_eq!(told(&items, now), ["in the last 10 minutes: 2", "4", "2", "longer ago: 2", "3", "1"]);
+    }
+
+    #[test]
+    fn an_item_of_another_history_is_another_line() {
+        assert_ne!(Line::Item(item(1, 0)).key(), Line::Item(item(1, 60_000)).key());
     }
 }

@@ -37,7 +37,8 @@ pub fn BeadGlyph(
         (_, Some(Outcome::Broken)) => ("glyph cross", "M2 2l6 6m0-6L2 8"),
         (HistoryKind::Contract, None) => ("glyph diamond hollow", "M5 .8 9.200 5 5 9.200.8 5Z"),
         (HistoryKind::Contract, _) => ("glyph diamond", "M5 .8 9.200 5 5 9.200.8 5Z"),
-        _ => ("glyph bead", "M5 2a3 3 0 1 0 .01 0Z"),
+        (HistoryKind::Run, _) => ("glyph tick", "M1.500 5.500 4 8l4.500-6"),
+        (HistoryKind::Transaction, _) => ("glyph bead", "M5 2a3 3 0 1 0 .01 0Z"),
     };
     view! {
         <svg class=class viewBox="0 0 10 10" aria-hidden="true">

@@ -29,7 +29,7 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
     if view.counters.holes > 0 || view.counters.unreadable > 0 {
         let missing = voice::grouped(view.counters.holes.max(view.counters.unreadable));
         let last = view.counters.last_unreadable.as_deref().unwrap_or("no more is known");
-        return Some(format!("{missing} could not be read and is left out: {last}"));
+        return Some(format!("{missing} could not be read, so left out: {last}"));
     }
     view.remark.clone()
 }

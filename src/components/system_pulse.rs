@@ -46,20 +46,20 @@ pub fn SystemPulse() -> impl IntoView {
             </svg>
             <dl>
                 <div data-testid="metric-active-agents">
-                    <dd>{figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
                     <dt><span class="wide">"agents "</span>"active"</dt>
+                    <dd>{figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
                 </div>
                 <div data-testid="metric-pending-flows">
-                    <dd>{figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
                     <dt><span class="wide">"flows "</span>"pending"</dt>
+                    <dd>{figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
                 </div>
                 <div data-testid="metric-contracts-settled">
-                    <dd>{figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
                     <dt><span class="wide">"contracts "</span>"settled"</dt>
+                    <dd>{figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
                 </div>
                 <div data-testid="metric-load">
-                    <dd>{figure(|pulse| voice::percent(pulse.load.get()))}</dd>
                     <dt>"load"</dt>
+                    <dd>{figure(|pulse| voice::percent(pulse.load.get()))}</dd>
                 </div>
             </dl>
             <p class="health">

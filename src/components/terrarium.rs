@@ -58,14 +58,34 @@ pub fn Terrarium(
     let entities = text(move || signals.figures.get().entity_count.to_string());
     let class = text(move || {
         let one_column = arrangement.with(|arrangement| arrangement.one_column);
-        if one_column { "terrarium one-column" } else { "terrarium" }.to_owned()
+        let (anyone, awake) = signals.roster.with(|r| (!r.is_empty(), r.iter().any(|s| s.posture.is_awake())));
+        match (one_column, anyone, awake) {
+            (_, false, _) => "terrarium empty",
+            (true, ..) => "terrarium one-column",
+            (false, true, false) => "terrarium silent",
+            _ => "terrarium",
+        }
+        .to_owned()
     });
     #[expect(clippy::cast_possible_truncation, reason = "a screen's height")]
     let height = text(move || format!("{}px", arrangement.with(|arrangement| arrangement.height) as i32));
     let slots = move || signals.agents.get();
-    let unseated = part(move || match arrangement.with(|arrangement| arrangement.hidden) {
-        0 => ().into_any(),
-        hidden => view! { <p class="unseated-count">{format!("and {hidden} more, at rest")}</p> }.into_any(),
+    let unseated = part(move || {
+        let (mut awake, mut resting) = (0, 0);
+        signals.roster.with(|roster| {
+            arrangement.with(|arrangement| {
+                for (sitter, _) in roster.iter().zip(&arrangement.seats).filter(|(_, seat)| seat.is_none()) {
+                    *(if sitter.posture.is_awake() { &mut awake } else { &mut resting }) += 1;
+                }
+            });
+        });
+        match (awake, resting) {
+            (0, 0) => ().into_any(),
+            _ => {
+                let words = format!("no room here for {awake} awake and {resting} at rest");
+                view! { <p class="unseated-count">{words}</p> }.into_any()
+            }
+        }
     });
     view! {
         <div

@@ -6,8 +6,9 @@
 use super::{StorageError, read, write};
 use monkeytown_protocol::Timestamp;
 
-/// Versioned: another version is somebody else's record. The stream's address follows.
-const KEY: &str = "monkeytown.last-known.v2 ";
+/// Versioned: another version is somebody else's record. There is one, of the stream met last: several would outgrow
+/// what all of this page may keep.
+const KEY: &str = "monkeytown.last-known.v3";
 /// Largest record, in UTF-16 units: under half of what all of this page may keep (`limits.md`).
 const RECORD_MAX_UNITS: usize = 1_000_000;
 /// Frames kept behind the snapshot, in bytes. Past it the record stays as it is until a snapshot comes again.
@@ -55,6 +56,12 @@ impl Record {
         }
     }
 
+    /// Whether more has followed than is kept.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Keeps the record in the place of what was kept before, when there is something new in it.
     ///
     /// # Errors
@@ -63,7 +70,7 @@ impl Record {
         if !std::mem::take(&mut self.changed) {
             return Ok(());
         }
-        let mut record = format!("{saved_at}{SEPARATOR}{clock}");
+        let mut record = format!("{stream}{SEPARATOR}{saved_at}{SEPARATOR}{clock}");
         for frame in &self.frames {
             record.push(SEPARATOR);
             record.push_str(frame);
@@ -72,18 +79,21 @@ impl Record {
         if record.len() > RECORD_MAX_UNITS {
             return Err(StorageError::TooLarge);
         }
-        write(&format!("{KEY}{stream}"), &record)
+        write(KEY, &record)
     }
 }
 
 /// What was kept of `stream`. None when nothing was, or what is there cannot be read.
 #[must_use]
 pub fn load(stream: &str) -> Option<LastKnown> {
-    parse(&read(&format!("{KEY}{stream}"))?)
+    parse(&read(KEY)?, stream)
 }
 
-fn parse(record: &str) -> Option<LastKnown> {
+fn parse(record: &str, stream: &str) -> Option<LastKnown> {
     let mut parts = record.split(SEPARATOR);
+    if parts.next() != Some(stream) {
+        return None;
+    }
     let saved_at = parts.next()?.parse().ok()?;
     let clock = parts.next()?.parse().ok()?;
     Some(LastKnown { saved_at, clock, frames: parts.map(str::to_owned).collect() })
@@ -108,9 +118,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_counts_as_nothing() {
-        assert!(parse("").is_none());
-        assert!(parse("edited by hand").is_none());
-        let sound = "2026-01-18T12:00:00.000Z\u{1e}2026-01-18T12:00:00.000Z\u{1e}{}";
-        assert_eq!(parse(sound).expect("a record").frames, ["{}"]);
+        assert!(parse("", "https://here").is_none());
+        assert!(parse("https://here", "https://here").is_none());
+        let sound = "https://here\u{1e}2026-01-18T12:00:00.000Z\u{1e}2026-01-18T12:00:00.000Z\u{1e}{}";
+        assert_eq!(parse(sound, "https://here").expect("a record").frames, ["{}"]);
+        assert!(parse(sound, "https://elsewhere").is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! Drawn in CSS pixels on a backing store of device pixels. Knows the stage and the seats, nothing of signals.
 
 use super::{
-    layout::Placement,
+    layout::{OVERHANG, Placement, Seat},
     stage::{Stage, Staged},
 };
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus};
@@ -16,6 +16,8 @@ const AIR: f64 = 8.0;
 const GUTTER: f64 = 52.0;
 /// A backing store over this ratio costs memory that no eye sees.
 const PIXEL_RATIO_MAX: f64 = 3.0;
+/// Longest side of a backing store that every browser holds, in device pixels.
+const SIDE_MAX: f64 = 8_192.0;
 
 const BROKEN: &str = "#ef4444";
 
@@ -79,23 +81,29 @@ fn colour(kind: FlowKind) -> &'static str {
 }
 
 impl Scene {
-    fn seat(&self, id: &EntityId) -> Option<&Placement> {
+    /// What lines must leave and reach: a card with its mask, or at rest the mask alone.
+    fn seat(&self, id: &EntityId) -> Option<Placement> {
         let at = self.seats.binary_search_by(|(held, _)| held.cmp(id)).ok()?;
-        self.seats.get(at).map(|(_, seat)| seat)
+        let (_, seat) = *self.seats.get(at)?;
+        Some(match seat.seat {
+            Seat::Card => Placement { x: seat.x - OVERHANG, width: seat.width + OVERHANG, ..seat },
+            Seat::Rest => Placement { width: seat.height, ..seat },
+            Seat::Row => seat,
+        })
     }
 
     /// The way of a flow; `strand` tells those between the same two apart. None when neither end has a seat.
     fn curve(&self, staged: &Staged, strand: f64) -> Option<Curve> {
         let (source, target) = (self.seat(&staged.flow.source), self.seat(&staged.flow.target));
         if self.one_column {
-            return self.arc(source, target, strand);
+            return self.arc(source.as_ref(), target.as_ref(), strand);
         }
         match (source, target) {
             (Some(source), Some(target)) if source == target => None,
-            (Some(source), Some(target)) => Some(between(source, target, strand)),
+            (Some(source), Some(target)) => Some(between(&source, &target, strand)),
             // Who has no seat here (the people who merge, an agent out of view) is beyond the right edge.
             (Some(seat), None) => {
-                let (x, y) = centre(seat);
+                let (x, y) = centre(&seat);
                 let end = (self.width - 4.0, y + strand);
                 let start = (x + seat.width / 2.0 + AIR, y + strand);
                 Some(Curve {
@@ -106,7 +114,7 @@ impl Scene {
                 })
             }
             (None, Some(seat)) => {
-                let (x, y) = centre(seat);
+                let (x, y) = centre(&seat);
                 let start = (self.width - 4.0, y + 20.0 + strand);
                 let end = (x + seat.width / 2.0 + AIR, y + strand);
                 Some(Curve {
@@ -177,22 +185,25 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, stage: &Stage, now_milli
 
 /// A clean canvas of the scene's size.
 fn context(canvas: &HtmlCanvasElement, scene: &Scene) -> Option<CanvasRenderingContext2d> {
+    // In the one column only the gutter is drawn on: the whole would be larger than some browsers can hold.
+    let width = if scene.one_column { GUTTER + AIR } else { scene.width };
     let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio()).clamp(1.0, PIXEL_RATIO_MAX);
+    let ratio = ratio.min(SIDE_MAX / scene.height.max(1.0)).min(SIDE_MAX / width.max(1.0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a screen's size")]
-    let size = ((scene.width * ratio) as u32, (scene.height * ratio) as u32);
+    let size = ((width * ratio) as u32, (scene.height * ratio) as u32);
     #[expect(clippy::cast_possible_truncation, reason = "a screen's size")]
     if (canvas.width(), canvas.height()) != size {
         canvas.set_width(size.0);
         canvas.set_height(size.1);
         let style = canvas.style();
         // Setting a length that the browser computed itself cannot fail.
-        let _ = style.set_property("width", &format!("{}px", scene.width as i32));
+        let _ = style.set_property("width", &format!("{}px", width as i32));
         let _ = style.set_property("height", &format!("{}px", scene.height as i32));
     }
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
     // A context that refuses these has lost its canvas; there is nothing to paint on.
     context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0).ok()?;
-    context.clear_rect(0.0, 0.0, scene.width, scene.height);
+    context.clear_rect(0.0, 0.0, width, scene.height);
     Some(context)
 }
 
@@ -339,7 +350,6 @@ fn polygon(context: &CanvasRenderingContext2d, points: &[Point]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terrarium::layout::Seat;
 
     #[test]
     fn a_curve_runs_from_edge_to_edge_and_never_from_within_a_card() {

@@ -21,6 +21,8 @@ use std::{
 const GREETING_MILLIS: u32 = 5_000;
 /// How long polling must have worked before a socket is tried again, in milliseconds.
 const POLLING_SETTLED_MILLIS: f64 = 60_000.0;
+/// Longest time between two such looks: each one that fails doubles it.
+const POLLING_SETTLED_MAX_MILLIS: f64 = 15.0 * 60_000.0;
 /// How often the watchdog looks, in milliseconds.
 const WATCHDOG_MILLIS: u32 = 5_000;
 /// Least time between two polls that bring nothing: a proxy may answer a long poll at once, for ever.
@@ -30,6 +32,8 @@ const IDLE_POLL_MILLIS: u32 = 2_000;
 pub struct Handlers {
     /// Takes a frame; `true`: at once, for the next question depends on it.
     pub deliver: Box<dyn Fn(String, bool)>,
+    /// Takes everything that was handed over in earnest, now: what was said before a closing counts.
+    pub flush: Box<dyn Fn()>,
     /// Hears how the connection stands.
     pub report: Box<dyn Fn(ConnectionState)>,
     /// Says where to resume from.
@@ -58,6 +62,10 @@ struct State {
     heard_at: f64,
     silence_max_millis: f64,
     asked_millis: Option<u32>,
+    /// Whether the socket under way is only a look, beside polling that works.
+    probing: bool,
+    /// How long polling lasts before the next look, in milliseconds.
+    settled_millis: f64,
 }
 
 impl Connection {
@@ -73,9 +81,13 @@ impl Connection {
             return self.offline();
         }
         let first = self.0.state.borrow().attempt == 0;
-        if first {
-            (self.0.handlers.report)(ConnectionState::Connecting);
-        }
+        let failures = self.0.state.borrow().policy.failures();
+        (self.0.handlers.report)(if first {
+            ConnectionState::Connecting
+        } else {
+            let why = "the network is back".to_owned();
+            ConnectionState::Reconnecting { failures, next_at_millis: None, why }
+        });
         self.attempt(Route::Socket);
     }
 
@@ -95,6 +107,7 @@ impl Connection {
         let heartbeat = heartbeat_millis.clamp(1_000, 86_400_000) as f64;
         state.silence_max_millis = heartbeat * 2.0;
         state.greeted_at = Some(monotonic_millis());
+        (state.probing, state.settled_millis) = (false, POLLING_SETTLED_MILLIS);
         state.timer = None;
         let weak = Rc::downgrade(&self.0);
         state.watchdog = Timer::every(WATCHDOG_MILLIS, move || with(&weak, |connection| connection.watch()));
@@ -109,7 +122,8 @@ impl Connection {
 
     /// Subscribes again from where the page stands: something is missing.
     pub fn resume(&self, why: &str) {
-        self.ended(Ending::Resume, why.to_owned());
+        let held_millis = self.held_millis();
+        self.ended(Ending::Resume { held_millis }, why.to_owned());
     }
 
     /// The page can be seen again: a socket that fell silent meanwhile is not waited for.
@@ -164,7 +178,13 @@ impl Connection {
                         (connection.0.handlers.deliver)(text, false);
                     }
                     SocketEvent::Closed(code) => {
-                        connection.socket_ended(code, format!("the stream closed the connection ({code})"));
+                        // A hello or a bye that came just before still waits for a frame.
+                        (connection.0.handlers.flush)();
+                        if connection.0.state.borrow().attempt != attempt {
+                            return;
+                        }
+                        let greeted = connection.0.state.borrow().greeted_at.is_some();
+                        connection.socket_ended(code, closing_words(code, greeted));
                     }
                 }
             });
@@ -184,16 +204,25 @@ impl Connection {
     }
 
     fn socket_ended(&self, code: u16, why: String) {
-        let (greeted, held_millis, asked_millis) = {
+        let held_millis = self.held_millis();
+        let (greeted, asked_millis) = {
             let state = self.0.state.borrow();
-            let held = state.greeted_at.map_or(0.0, |at| monotonic_millis() - at);
-            (state.greeted_at.is_some(), held, state.asked_millis)
+            (state.greeted_at.is_some(), state.asked_millis)
         };
         self.ended(Ending::Socket { greeted, code, held_millis, asked_millis }, why);
     }
 
+    fn held_millis(&self) -> f64 {
+        self.0.state.borrow().greeted_at.map_or(0.0, |at| monotonic_millis() - at)
+    }
+
     fn ended(&self, ending: Ending, why: String) {
         self.silence();
+        let probed = std::mem::take(&mut self.0.state.borrow_mut().probing);
+        if probed && matches!(ending, Ending::Socket { greeted: false, .. }) {
+            // Polling works: a look at whether a socket can be had is no reason to alarm anybody.
+            return self.attempt(Route::Polling);
+        }
         if !clock::is_online() {
             return (self.0.handlers.report)(ConnectionState::Offline);
         }
@@ -243,7 +272,8 @@ impl Connection {
                 worked = true;
                 (self.0.handlers.report)(ConnectionState::Polling);
             }
-            let news = events.is_some();
+            // A snapshot is no news: a stream that never lets this page catch up is not asked without a pause.
+            let news = events.is_some() && heartbeat.is_some();
             events.into_iter().chain(heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
             if !news && monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS) {
                 clock::sleep(IDLE_POLL_MILLIS).await;
@@ -252,11 +282,25 @@ impl Connection {
             if self.0.state.borrow().attempt != attempt {
                 return;
             }
-            if held_millis > POLLING_SETTLED_MILLIS {
-                self.0.state.borrow_mut().policy.after(Ending::PollingSettled, 0.0);
+            let mut state = self.0.state.borrow_mut();
+            let settled_millis = state.settled_millis.max(POLLING_SETTLED_MILLIS);
+            if held_millis > settled_millis {
+                state.probing = true;
+                state.settled_millis = (settled_millis * 2.0).min(POLLING_SETTLED_MAX_MILLIS);
+                drop(state);
                 return self.attempt(Route::Socket);
             }
         }
+    }
+}
+
+/// What a close code means to a person (RFC 6455, section 7.4.1).
+fn closing_words(code: u16, greeted: bool) -> String {
+    match code {
+        1006 if greeted => "the connection was cut".to_owned(),
+        1006 => "no connection could be made".to_owned(),
+        1001 | 1012 => "the stream is going away for a moment".to_owned(),
+        _ => format!("the stream closed the connection (code {code})"),
     }
 }
 

@@ -13,6 +13,7 @@ mod websocket;
 pub use backoff::Backoff;
 pub use connection::{Connection, Handlers};
 pub use policy::{Ending, Next, Policy, Route};
+pub use polling::snapshot;
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -35,10 +35,11 @@ pub enum Ending {
         /// `Retry-After`, in milliseconds.
         asked_millis: Option<u32>,
     },
-    /// Polling has worked long enough to see whether a socket can be had again.
-    PollingSettled,
     /// The client itself gave up the connection to resume from where it stands (a gap, a lost tail).
-    Resume,
+    Resume {
+        /// How long it had held, in milliseconds.
+        held_millis: f64,
+    },
 }
 
 /// What to do next.
@@ -88,8 +89,7 @@ impl Policy {
             Ending::Polling { held_millis, asked_millis } => {
                 self.wait(Route::Socket, held_millis, asked_millis, false, random)
             }
-            Ending::PollingSettled => Next::Try { route: Route::Socket, wait_millis: 0 },
-            Ending::Resume => self.wait(self.socket_or_polling(), 0.0, None, true, random),
+            Ending::Resume { held_millis } => self.wait(self.socket_or_polling(), held_millis, None, true, random),
         }
     }
 
@@ -100,9 +100,15 @@ impl Policy {
     /// A first return "at once" is; a peer that keeps asking for it meets the back-off like any other.
     fn wait(&mut self, route: Route, held_millis: f64, asked: Option<u32>, at_once: bool, random: f64) -> Next {
         let backoff = self.backoff.next_millis(held_millis, random);
+        if self.backoff.failures() == 1 {
+            // A stable minute has made this the first failure again.
+            self.hasty_returns = 0;
+        }
         self.hasty_returns = if at_once { self.hasty_returns.saturating_add(1) } else { 0 };
         let wait_millis = match asked {
-            Some(asked) => asked.min(ASKED_MAX_MILLIS),
+            // Believed once; a peer that goes on asking for less meets the back-off.
+            Some(asked) if self.backoff.failures() <= 1 => asked.min(ASKED_MAX_MILLIS),
+            Some(asked) => asked.clamp(backoff, ASKED_MAX_MILLIS),
             None if self.hasty_returns == 1 => 0,
             None => backoff,
         };
@@ -148,9 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn a_resume_after_a_stable_minute_is_not_punished_for_the_ones_before() {
+        let mut policy = Policy::default();
+        let resume = |held_millis| Ending::Resume { held_millis };
+        for _ in 0..6 {
+            policy.after(resume(0.0), 1.0);
+        }
+        assert_eq!(policy.after(resume(90_000.0), 1.0), Next::Try { route: Route::Socket, wait_millis: 0 });
+    }
+
+    #[test]
     fn what_bye_asks_for_is_honoured_within_reason() {
         let mut policy = Policy::default();
         let bye = |asked| Ending::Socket { greeted: true, code: 1001, held_millis: 0.0, asked_millis: Some(asked) };
+        assert_eq!(policy.after(bye(0), 1.0), Next::Try { route: Route::Socket, wait_millis: 0 });
+        assert_eq!(policy.after(bye(0), 1.0), Next::Try { route: Route::Socket, wait_millis: 1_000 });
         assert_eq!(policy.after(bye(7_000), 0.0), Next::Try { route: Route::Socket, wait_millis: 7_000 });
         assert_eq!(policy.after(bye(u32::MAX), 0.0), Next::Try { route: Route::Socket, wait_millis: ASKED_MAX_MILLIS });
     }

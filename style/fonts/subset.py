@@ -15,8 +15,9 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-# ASCII, Latin-1 without the soft hyphen (names of people), and the marks of the page's own sentences.
-CODEPOINTS = set(range(0x20, 0x7F)) | set(range(0xA0, 0x100)) - {0xAD}
+# ASCII and the marks of the page's own sentences. Other letters of Latin-1 would cost 4 KB of a first visit: they
+# are shown in the system's monospace.
+CODEPOINTS = set(range(0x20, 0x7F)) | {0xA0}
 CODEPOINTS |= {ord(mark) for mark in "·…×→←↑↓–—‘’“”#°≈●○"}
 # The font has no ✕: it shows the glyph of ×, rather than one of another font beside it.
 ALIASES = {0x2715: 0xD7}

@@ -87,7 +87,9 @@ impl Entity {
             self.status = status;
         }
         self.kind = patch.kind.unwrap_or(self.kind);
-        if let Some(label) = patch.label {
+        // A name that shows nothing names nobody; the one before, or the id, stays.
+        let shows = |label: &Text| label.as_str().chars().any(|c| !c.is_whitespace() && c != '\u{200b}');
+        if let Some(label) = patch.label.filter(shows) {
             self.label = label;
         }
         if let Some(metrics) = patch.metrics {
@@ -124,13 +126,26 @@ impl Civilization {
             // Late words on what is already history belong to the item, unless they open it again.
             None if !patch.status.is_some_and(is_open) && self.history.amend(&id, &patch) => {
                 changes.history = true;
+                changes.entities.extend(self.history.item(&id).and_then(|item| item.agent.clone()));
                 return;
             }
             None => {
                 let gone = make_room(&mut self.entities, ENTITIES_MAX);
                 count(&mut self.totals.forgotten, gone.len());
                 changes.entities.extend(gone);
-                Entity::unknown(&id, time)
+                let mut entity = Entity::unknown(&id, time);
+                // What is opened again is what it was: history knows it.
+                if let Some(item) = self.history.item(&id) {
+                    entity.kind = match item.kind {
+                        HistoryKind::Contract => EntityKind::Contract,
+                        HistoryKind::Transaction => EntityKind::Transaction,
+                        HistoryKind::Run => EntityKind::Agent,
+                    };
+                    entity.label = item.label.clone();
+                    entity.parent = item.agent.clone();
+                    entity.url = item.url.clone();
+                }
+                entity
             }
         };
         let before = entity.status;

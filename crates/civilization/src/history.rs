@@ -111,14 +111,16 @@ impl History {
         }
     }
 
+    /// The item of a settled contract or transaction.
+    pub(crate) fn item(&mut self, id: &EntityId) -> Option<&mut HistoryItem> {
+        let number = self.by_id.get(id).copied()?;
+        let at = self.items.binary_search_by_key(&number, |item| item.number).ok()?;
+        self.items.get_mut(at)
+    }
+
     /// Takes late words on a settled contract or transaction into its item. False when there is none.
     pub(crate) fn amend(&mut self, id: &EntityId, patch: &EntityPatch) -> bool {
-        let Some(number) = self.by_id.get(id).copied() else {
-            return false;
-        };
-        let Some(item) =
-            self.items.binary_search_by_key(&number, |item| item.number).ok().and_then(|at| self.items.get_mut(at))
-        else {
+        let Some(item) = self.item(id) else {
             return false;
         };
         if let Some(label) = &patch.label {

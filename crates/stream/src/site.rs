@@ -92,8 +92,10 @@ pub(crate) fn router(folder: &Path, on_loopback: bool) -> Router {
         move |request: Request| {
             let page = page.clone();
             async move {
-                let last = request.uri().path().rsplit('/').next().unwrap_or_default();
-                if last.contains('.') {
+                let path = request.uri().path();
+                let last = path.rsplit('/').next().unwrap_or_default();
+                // What lies under /assets/ is cached for a year: the page must never be its answer.
+                if last.contains('.') || path.trim_start_matches('/').starts_with("assets") {
                     let missing = Refusal::new(StatusCode::NOT_FOUND, "the site has no such file");
                     return Ok(missing.into_response());
                 }

@@ -64,6 +64,11 @@ async fn accept(app: &App, headers: &HeaderMap, body: Body) -> Outcome<PublishRe
         let refusal = Refusal::new(StatusCode::UNAUTHORIZED, detail);
         return Err((Rejection::Unauthorized, refusal.header(header::WWW_AUTHENTICATE, "Bearer realm=\"monkeytown\"")));
     }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let refusal =
+            Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send events as they are, without Content-Encoding");
+        return Err((Rejection::MediaType, refusal.header(header::ACCEPT_ENCODING, "identity")));
+    }
     let mode = mode_of(headers).ok_or_else(|| {
         let detail = "send application/cloudevents+json, application/cloudevents-batch+json, or ce- headers with \
                       application/json; text is UTF-8";

@@ -24,15 +24,28 @@ impl Trouble {
         let (message, resolved) = match (&self.said, before) {
             (Some(wrong), _) => {
                 tracing::warn!(wrong, "the repository cannot be followed, trying again");
-                (wrong.clone(), false)
+                (without_places(wrong), false)
             }
             (None, before) => {
                 tracing::info!("the repository is followed again");
-                (before.unwrap_or_default(), true)
+                (without_places(&before.unwrap_or_default()), true)
             }
         };
         Some(alert(translator, SOURCE_ALERT, Severity::Warning, &message, resolved, time))
     }
+}
+
+/// `text` for everybody: where things lie on this machine is for the log alone, so of a path the name is left.
+fn without_places(text: &str) -> String {
+    let word = |word: &str| match word.rsplit_once('/') {
+        Some((_, name))
+            if word.contains("file://") || word.trim_start_matches(['\'', '"', '`', '(']).starts_with('/') =>
+        {
+            name.to_owned()
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Says that the branch was rewritten: said and over at once, since nothing is to be done.
@@ -61,4 +74,19 @@ fn alert(
     let event_id = format!("alert/{}/{id}{}", time.millis(), if resolved { "/resolved" } else { "" });
     let alert = Alert { id: Text::fitted(id), severity, message: Text::fitted(message), resolved };
     translator.event(&event_id, time, Payload::SystemAlert(alert))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_places;
+
+    #[test]
+    fn what_everybody_reads_names_no_place_of_this_machine() {
+        assert_eq!(without_places("/srv/git/town: the branch `main` is gone"), "town: the branch `main` is gone");
+        assert_eq!(without_places("git fetch file:///srv/git/town failed"), "git fetch town failed");
+        assert_eq!(
+            without_places("git fetch https://example.org/town failed"),
+            "git fetch https://example.org/town failed"
+        );
+    }
 }

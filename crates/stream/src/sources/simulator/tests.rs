@@ -1,3 +1,5 @@
+//! The story held to what it promises: repeatable, complete, bounded, and never an end without a beginning.
+
 use super::*;
 use crate::sources::SourceClock;
 use monkeytown_civilization::{Changes, Civilization};
