@@ -238,6 +238,15 @@ impl Page {
         self.tab.bring_to_front().await.expect("a tab in front");
     }
 
+    /// Presses a key, as `KeyboardEvent.key` names it.
+    ///
+    /// # Panics
+    /// When there is no such key.
+    pub async fn press(&self, key: &str) {
+        let body = self.tab.find_element("body").await.expect("a body");
+        body.press_key(key).await.expect("a key");
+    }
+
     /// The driver's own tab, for what only one test needs.
     #[must_use]
     pub fn driver(&self) -> &Tab {
@@ -288,6 +297,20 @@ impl Page {
             }
         }
         panic!("it does not come to hold that {condition}\n{last}\n{}", self.standing().await);
+    }
+
+    /// Waits until a JavaScript condition holds that the document says nothing of, looked at before every frame.
+    ///
+    /// # Panics
+    /// When it does not come to hold.
+    pub async fn until_script(&self, condition: &str) {
+        let script = format!(
+            "new Promise((resolve) => {{
+                const look = () => ({condition}) ? resolve(true) : requestAnimationFrame(look);
+                look();
+            }})"
+        );
+        assert!(soon(condition, self.value::<bool>(&script)).await, "{condition}");
     }
 
     /// How the page stands, for whoever reads a failure.

@@ -3,6 +3,7 @@
 //!
 //! Everything here waits for conditions, within [`wait::PATIENCE`]; nothing guesses how long something takes.
 
+pub mod axe;
 pub mod browser;
 pub mod events;
 pub mod program;

@@ -1,91 +1,116 @@
-//! Reading the history of 50,000 commits, beside `git log --numstat` on the same repository.
+//! Reading a history of 50,000 commits, beside `git log --numstat` on the same repository: seconds and memory.
+//!
+//! The stream's side also works out domains, references and flows and makes events of them; git's side writes lines.
 
-use crate::Figures;
-use serde_json::{Value, json};
+use crate::table::{Table, quantile};
+use anyhow::{Context, Result, ensure};
 use std::{
-    io::Read,
-    path::Path,
-    process::{Command, Stdio},
-    time::Instant,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
 };
+use tokio::process::Command;
 
-const COMMITS: u32 = 50_000;
+const COMMITS: &str = "50000";
 const RUNS: usize = 3;
+/// Longest time for one run, in seconds.
+const RUN_SECONDS: u64 = 300;
+const SAMPLE_MILLIS: u64 = 5;
 
-pub(crate) fn measure() -> Figures {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let repository = folder.path().join("repository");
-    eprintln!("making a repository of {COMMITS} commits, about two minutes");
-    let path = repository.to_str().ok_or("a folder whose name is no text")?;
-    reader(&["make-repo", path, &COMMITS.to_string()])?;
-    let (mut ours, mut peer) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        ours.push(read_history(path)?);
-        peer.push(git_log(&repository)?);
-    }
-    let (ours, peer) = (median(ours), median(peer));
-    eprintln!("history of {COMMITS} commits, median of {RUNS} runs in turn");
-    eprintln!("{:<24}{:>10}{:>14}", "", "seconds", "peak MB");
-    for (name, (seconds, megabytes)) in [("the Git source", ours), ("git log --numstat", peer)] {
-        eprintln!("{name:<24}{seconds:>10.2}{megabytes:>14.0}");
-    }
-    let figures = |(seconds, megabytes)| json!({ "seconds": seconds, "peak_megabytes": megabytes });
-    Ok(json!({ "benchmark": "git", "commits": COMMITS, "source": figures(ours), "git_log_numstat": figures(peer) }))
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Cost {
+    seconds: f64,
+    /// Most memory that was resident, mapped files included, in MiB.
+    peak_mib: f64,
+    /// Most memory that no file backs, in MiB.
+    anonymous_mib: f64,
 }
 
-/// Runs the example that reads a history, and gives what it printed.
-fn reader(arguments: &[&str]) -> Result<String, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+/// Makes the repository and measures both, by turns.
+pub(crate) async fn measure() -> Result<Table> {
+    let reader = build_reader().await?;
+    let folder = tempfile::tempdir().context("a folder for the repository")?;
+    let repository = folder.path().join("history.git");
+    eprintln!("making a repository of {COMMITS} commits, about a minute");
+    let mut maker = Command::new(&reader);
+    cost(maker.arg("make-repo").arg(&repository).arg(COMMITS)).await.context("making the repository")?;
+    let mut ours = Vec::new();
+    let mut gits = Vec::new();
+    for run in 1..=RUNS {
+        eprintln!("reading it, run {run} of {RUNS}");
+        ours.push(cost(Command::new(&reader).arg(&repository)).await?);
+        gits.push(cost(&mut git_log(&repository)).await?);
+    }
+    let medians = |costs: &[Cost]| {
+        let median = |read: fn(&Cost) -> f64| {
+            let mut values: Vec<f64> = costs.iter().map(read).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            quantile(&values, 0.5)
+        };
+        vec![median(|cost| cost.seconds), median(|cost| cost.peak_mib), median(|cost| cost.anonymous_mib)]
+    };
+    Ok(Table {
+        title: format!("a history of {COMMITS} commits, medians of {RUNS} runs by turns"),
+        columns: vec!["seconds", "peak_rss_mib", "peak_anon_mib"],
+        rows: vec![("the stream's reader", medians(&ours)), ("git log --numstat", medians(&gits))],
+        notes: vec![
+            "both read packs through mapped files, which count as resident but can be dropped at any time".to_owned(),
+            format!("memory is looked at every {SAMPLE_MILLIS} ms in /proc"),
+        ],
+    })
+}
+
+/// The example of the stream's crate that reads and makes histories, built as what runs in production.
+async fn build_reader() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["run", "--release", "--quiet", "--package", "monkeytown-stream", "--example", "git_history", "--"]);
-    let output = command.args(arguments).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(format!("git_history {arguments:?} failed"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["build", "--release", "--quiet", "--package", "monkeytown-stream", "--example", "git_history"]);
+    let status = command.status().await.context("cargo")?;
+    ensure!(status.success(), "the reader of histories does not build");
+    let program = std::env::current_exe().context("where this program is")?;
+    let target = program.ancestors().nth(2).context("a target folder around this program")?;
+    let reader = target.join("release/examples/git_history");
+    ensure!(reader.is_file(), "there is no {}", reader.display());
+    Ok(reader)
 }
 
-/// Seconds and peak memory of the source, by its own account.
-fn read_history(path: &str) -> Result<(f64, f64), String> {
-    let told: Value = serde_json::from_str(&reader(&[path])?).map_err(|error| error.to_string())?;
-    let number = |key: &str| told.get(key).and_then(Value::as_f64).ok_or_else(|| format!("no {key} in {told}"));
-    Ok((number("seconds")?, number("peak_rss_kib")? * 1_024.0 / 1e6))
+fn git_log(repository: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("--git-dir").arg(repository).args(["log", "--numstat", "--format=%H %an %at %s", "HEAD"]);
+    command
 }
 
-/// Seconds and peak memory of `git log --numstat`, as the kernel counts it.
-fn git_log(repository: &Path) -> Result<(f64, f64), String> {
+/// Runs a command to its end and looks at its memory meanwhile.
+async fn cost(command: &mut Command) -> Result<Cost> {
     let begun = Instant::now();
-    let mut child = Command::new("git")
-        .current_dir(repository)
-        .args(["log", "--numstat"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut output = child.stdout.take().ok_or("no output")?;
-    let (mut block, mut peak_kilobytes, mut blocks) = (vec![0; 1 << 16], 0.0_f64, 0_u64);
-    loop {
-        // The high-water mark only rises, so a look now and then, and one near the end, is enough.
-        if blocks % 64 == 0
-            && let Ok(text) = std::fs::read_to_string(&status)
-            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:"))
-        {
-            let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-            peak_kilobytes = peak_kilobytes.max(kilobytes.unwrap_or(0.0));
+    let mut child = command.stdout(Stdio::null()).kill_on_drop(true).spawn().context("starting a run")?;
+    let process = child.id().context("a child that was just started")?;
+    let mut cost = Cost { seconds: 0.0, peak_mib: 0.0, anonymous_mib: 0.0 };
+    let mut look = tokio::time::interval(Duration::from_millis(SAMPLE_MILLIS));
+    let ended = async {
+        loop {
+            tokio::select! {
+                status = child.wait() => return status,
+                _ = look.tick() => {
+                    cost.peak_mib = cost.peak_mib.max(memory_mib(process, "VmHWM:"));
+                    cost.anonymous_mib = cost.anonymous_mib.max(memory_mib(process, "RssAnon:"));
+                }
+            }
         }
-        blocks += 1;
-        if output.read(&mut block).map_err(|error| error.to_string())? == 0 {
-            break;
-        }
-    }
-    let ended = child.wait().map_err(|error| error.to_string())?;
-    if !ended.success() {
-        return Err("git log failed".to_owned());
-    }
-    Ok((begun.elapsed().as_secs_f64(), peak_kilobytes * 1_024.0 / 1e6))
+    };
+    let status = tokio::time::timeout(Duration::from_secs(RUN_SECONDS), ended).await;
+    let status = status.with_context(|| format!("a run takes longer than {RUN_SECONDS} s"))??;
+    ensure!(status.success(), "a run ends with {status}");
+    cost.seconds = begun.elapsed().as_secs_f64();
+    Ok(cost)
 }
 
-fn median(mut runs: Vec<(f64, f64)>) -> (f64, f64) {
-    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    runs.get(runs.len() / 2).copied().unwrap_or((f64::NAN, f64::NAN))
+/// A field of `/proc/ID/status`; 0 when the process has just ended.
+fn memory_mib(process: u32, field: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or_default() / 1_024.0
 }

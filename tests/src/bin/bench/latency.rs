@@ -1,136 +1,204 @@
-//! Publish to pixels: from the moment a publisher sends an event until the frame after the one that shows it.
+//! From publishing to pixels: how long after a publisher sends an event the page shows it, at 1,000 events a second;
+//! beside a page of twenty lines that only parses and writes text.
 //!
-//! 1,000 events a second, of which twenty are probes: an agent's activity becomes `probe N`. A page as small as can be
-//! (WebSocket, `JSON.parse`, `textContent`) hears the same stream in the same way and is the floor.
+//! A probe is an event that changes what one agent does. A script in the page looks, after every frame that was
+//! drawn, which probe is shown. Publisher and page are on one machine, so they share one clock.
 
-use crate::Figures;
+use crate::table::{Table, quantile};
+use anyhow::{Context, Result, ensure};
 use monkeytown_tests::{
-    browser::{Browser, Page},
-    events::works,
+    browser::Browser,
+    events::{event, works},
+    program::Running,
     proxy::Proxy,
-    stream::{Source, Stream},
+    site,
+    stream::{BATCHED, TOKEN},
+    wait::PATIENCE,
 };
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{MissedTickBehavior, interval};
 
-const SECONDS: u32 = 20;
-const TICK: Duration = Duration::from_millis(10);
-const EVENTS_A_TICK: u32 = 10;
-/// Every so many ticks one event is a probe.
-const PROBE_EVERY_TICKS: u32 = 5;
+const SECONDS: u64 = 20;
+const BATCH_MILLIS: u64 = 10;
+const EVENTS_PER_BATCH: u64 = 10;
+const BATCHES_PER_PROBE: u64 = 5;
+const AGENTS: u64 = 24;
 
-/// Notes when a probe's text has been on screen for a frame.
-const WATCH: &str = r#"
-    window.seen = {};
-    const look = () => {
-        const shown = document.querySelector('[data-entity-id="probe"] .doing')?.textContent ?? '';
-        const number = /^probe (\d+)$/.exec(shown)?.[1];
-        if (number && !(number in seen)) {
-            seen[number] = 0;
-            requestAnimationFrame(() => { seen[number] = performance.timeOrigin + performance.now(); });
-        }
-    };
-    new MutationObserver(look).observe(document.documentElement, { subtree: true, childList: true, characterData: true });
-"#;
-
-const FLOOR: &str = r#"<!doctype html><title>floor</title>
-    <p data-entity-id="probe"><span class="doing"></span></p><script>
-    const socket = new WebSocket(`ws://${location.host}/ws`, 'monkeytown.v1.json');
-    const shown = document.querySelector('.doing');
-    const agents = new Map();
+/// The least that a page can do with the same events.
+const FLOOR: &str = "<!doctype html><meta charset=utf-8><title>floor</title><ul></ul><script>
+    const lines = new Map();
+    const socket = new WebSocket('ws://STREAM/ws', 'monkeytown.v1.json');
     socket.onmessage = ({ data }) => {
-        for (const event of JSON.parse(data).events ?? []) {
-            agents.set(event.data.id, event.data);
-            if (event.data.id === 'probe') shown.textContent = event.data.activity;
+        for (const { data: entity } of JSON.parse(data).events ?? []) {
+            if (entity.kind !== 'agent') continue;
+            let line = lines.get(entity.id);
+            if (!line) {
+                line = document.createElement('li');
+                line.dataset.testid = 'agent-card';
+                line.dataset.entityId = entity.id;
+                lines.set(entity.id, line);
+                document.querySelector('ul').append(line);
+            }
+            line.textContent = entity.activity;
         }
     };
-    socket.onopen = () => { document.title = 'open'; };
-    </script>"#;
+</script>";
 
-pub(crate) async fn measure() -> Figures {
-    let ours = {
-        let stream = Stream::start(Source::Publishers).await;
-        let browser = Browser::start().await;
-        let page = browser.visit(&stream.url("/")).await;
-        page.until_state("live").await;
-        let figures = probe(&stream, &page).await?;
-        browser.close().await;
-        figures
+/// Notes for every probe when a frame that shows it, or a later one, had been drawn. A task posted from within a frame
+/// runs once that frame is drawn.
+const WATCH: &str = "
+    window.probes = [];
+    let newest = -1;
+    let shown = -1;
+    const read = () => {
+        const card = document.querySelector('[data-testid=agent-card][data-entity-id=probe]');
+        const number = Number(/probe (\\d+)/.exec(card?.textContent ?? '')?.[1] ?? -1);
+        newest = Math.max(newest, number);
     };
-    let floor = {
-        let stream = Stream::start(Source::Publishers).await;
-        let proxy = Proxy::before(stream.address).await;
-        proxy.answer("/floor.html", "text/html", FLOOR);
-        let browser = Browser::start().await;
-        let page = browser.visit(&proxy.url("/floor.html")).await;
-        page.until("document.title === 'open'").await;
-        let figures = probe(&stream, &page).await?;
-        browser.close().await;
-        figures
+    const drawn = new MessageChannel();
+    drawn.port1.onmessage = () => {
+        const at = performance.timeOrigin + performance.now();
+        for (; shown < newest; shown += 1) window.probes.push(at);
     };
-    eprintln!("publish to pixels at 1,000 events a second for {SECONDS} s, milliseconds");
-    eprintln!("{:<28}{:>8}{:>8}{:>8}{:>8}", "", "p50", "p99", "worst", "probes");
-    for (name, figures) in [("the page", &ours), ("plain JavaScript, the floor", &floor)] {
-        let figure = |key: &str| figures.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        let (p50, p99, worst) = (figure("p50_millis"), figure("p99_millis"), figure("worst_millis"));
-        eprintln!("{name:<28}{p50:>8.1}{p99:>8.1}{worst:>8.1}{:>8}", figure("probes"));
-    }
-    Ok(json!({ "benchmark": "latency", "events_per_second": 1_000, "page": ours, "floor": floor }))
+    const frame = () => { drawn.port2.postMessage(0); requestAnimationFrame(frame); };
+    addEventListener('DOMContentLoaded', () => {
+        new MutationObserver(read).observe(document, { subtree: true, childList: true, characterData: true });
+        requestAnimationFrame(frame);
+    });
+";
+
+/// What a publisher saw.
+struct Published {
+    /// When each probe was sent, in milliseconds since 1970.
+    probes: Vec<f64>,
+    /// How long each request took, in milliseconds.
+    answers: Vec<f64>,
+    /// Events a second that were really sent.
+    rate: f64,
 }
 
-async fn probe(stream: &Stream, page: &Page) -> Figures {
-    let _: Value = page.value(&format!("(() => {{ {WATCH} return true; }})()")).await;
-    let mut ticks = interval(TICK);
-    // A publisher that is late does not send faster afterwards.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut sent: BTreeMap<u32, f64> = BTreeMap::new();
-    let begun = now_millis();
-    for tick in 0..SECONDS * 100 {
-        ticks.tick().await;
-        let mut events: Vec<Value> = (0..EVENTS_A_TICK)
-            .map(|at| works(&format!("e{tick}.{at}"), &format!("agent-{at}"), &format!("counting to {tick}")))
-            .collect();
-        if tick % PROBE_EVERY_TICKS == 0 {
-            events.pop();
-            let number = tick / PROBE_EVERY_TICKS;
-            events.push(works(&format!("probe{number}"), "probe", &format!("probe {number}")));
-            sent.insert(number, now_millis());
-        }
-        stream.publish(&events).await;
+/// Measures the page and the floor, one after the other, each with a stream and a browser of its own.
+pub(crate) async fn measure() -> Result<Table> {
+    let mut rows = Vec::new();
+    let mut notes = vec![
+        "milliseconds from sending the request to the end of the frame that shows it; software rendering".to_owned(),
+        format!("{} probes each; both include the request, its acceptance and the socket", probes()),
+    ];
+    for subject in ["floor: 20 lines of JS", "the page"] {
+        eprintln!("measuring {subject}, {SECONDS} s");
+        let floor = Proxy::before(([127, 0, 0, 1], 9).into()).await;
+        let site = site::folder().display().to_string();
+        let stream = Running::start(&["--site", &site, "--allow-origin", &floor.url("")]);
+        floor.answer("/", "text/html", &FLOOR.replace("STREAM", &stream.address));
+        let url = if subject == "the page" { format!("http://{}/", stream.address) } else { floor.url("/") };
+        let browser = Browser::start().await;
+        let page = browser.tab().await;
+        page.before_everything(WATCH).await;
+        page.go(&url).await;
+        // Both are connected and drawn before the first figure is taken.
+        publish(&stream.address, &[works("warm", "warm", "warms up")]).await?;
+        page.until("document.querySelector('[data-testid=agent-card]')").await;
+        let published = publish_all(&stream.address).await?;
+        page.until_script(&format!("window.probes.length >= {}", probes())).await;
+        let shown: Vec<f64> = page.value("window.probes").await;
+        browser.close().await;
+        let mut waits: Vec<f64> = shown.iter().zip(&published.probes).map(|(shown, sent)| shown - sent).collect();
+        ensure!(waits.len() == published.probes.len(), "{} of {} probes seen", waits.len(), published.probes.len());
+        waits.sort_unstable_by(f64::total_cmp);
+        ensure!(waits.first().is_some_and(|least| *least > 0.0), "a probe was seen before it was sent: two clocks");
+        rows.push((subject, [0.5, 0.9, 0.99, 1.0].map(|share| quantile(&waits, share)).to_vec()));
+        let mut answers = published.answers;
+        answers.sort_unstable_by(f64::total_cmp);
+        let (p50, p99) = (quantile(&answers, 0.5), quantile(&answers, 0.99));
+        notes.push(format!(
+            "{subject}: {:.0} events/s sent; the stream's own answers p50 {p50:.1} ms, p99 {p99:.1} ms",
+            published.rate
+        ));
     }
-    let rate = f64::from(SECONDS * 100 * EVENTS_A_TICK) / ((now_millis() - begun) / 1_000.0);
-    let last = SECONDS * 100 / PROBE_EVERY_TICKS - 1;
-    page.until(&format!("window.seen[{last}] > 0")).await;
-    let seen: BTreeMap<String, f64> = page.value("window.seen").await;
-    let mut delays: Vec<f64> = Vec::new();
-    for (number, at) in &sent {
-        // A probe that the next one overtook within a frame was never to be seen.
-        if let Some(shown) = seen.get(&number.to_string()).filter(|shown| **shown > 0.0) {
-            delays.push(shown - at);
-        }
-    }
-    delays.sort_by(f64::total_cmp);
-    let quantile = |share: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "an index"
-        )]
-        let at = ((delays.len().saturating_sub(1)) as f64 * share).round() as usize;
-        delays.get(at).copied()
-    };
-    Ok(json!({
-        "p50_millis": quantile(0.5), "p99_millis": quantile(0.99), "worst_millis": quantile(1.0),
-        "probes": delays.len(), "sent": sent.len(), "events_per_second": rate.round(),
-    }))
+    let rate = EVENTS_PER_BATCH * 1_000 / BATCH_MILLIS;
+    let title = format!("publish to pixels at {rate} events a second, {SECONDS} s, real Chromium");
+    Ok(Table { title, columns: vec!["p50_ms", "p90_ms", "p99_ms", "max_ms"], rows, notes })
 }
 
-fn now_millis() -> f64 {
+fn batches() -> u64 {
+    SECONDS * 1_000 / BATCH_MILLIS
+}
+
+fn probes() -> u64 {
+    batches() / BATCHES_PER_PROBE
+}
+
+fn wall_millis() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs_f64() * 1_000.0
+}
+
+async fn publish_all(address: &str) -> Result<Published> {
+    let mut published = Published { probes: Vec::new(), answers: Vec::new(), rate: 0.0 };
+    let mut pace = interval(Duration::from_millis(BATCH_MILLIS));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let begun = wall_millis();
+    let client = reqwest::Client::new();
+    for batch in 0..batches() {
+        pace.tick().await;
+        let first = batch * EVENTS_PER_BATCH;
+        let mut events: Vec<Value> = (first..first + EVENTS_PER_BATCH).map(load).collect();
+        let is_probe = batch % BATCHES_PER_PROBE == 0;
+        if is_probe {
+            let number = published.probes.len();
+            events.pop();
+            events.push(works(&format!("probe-{number}"), "probe", &format!("probe {number}")));
+        }
+        let sent = wall_millis();
+        send(&client, address, &events).await?;
+        published.answers.push(wall_millis() - sent);
+        if is_probe {
+            published.probes.push(sent);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "some thousand events")]
+    let sent = (batches() * EVENTS_PER_BATCH) as f64;
+    published.rate = sent * 1_000.0 / (wall_millis() - begun);
+    Ok(published)
+}
+
+/// What agents do all day: half of it says what they do, the rest are their figures and flows that come and go.
+fn load(number: u64) -> Value {
+    let agent = |number: u64| format!("agent-{}", number % AGENTS);
+    let id = format!("load-{number}");
+    match number % 10 {
+        0..=4 => works(&id, &agent(number / 3), &format!("works on piece {number}")),
+        5 | 6 => {
+            let data = json!({"id": agent(number), "metrics": {"load": 0.5, "efficiency": 0.9}});
+            event(&id, "monkeytown.entity.metrics_updated", &data)
+        }
+        kind => {
+            let (verb, status, flow) = match kind {
+                7 => ("started", "active", number / 10),
+                8 => ("progress", "active", number / 10),
+                _ => ("complete", "complete", (number / 10).saturating_sub(20)),
+            };
+            let data = json!({
+                "id": format!("flow-{flow}"), "source": agent(flow), "target": agent(flow + 7),
+                "kind": "resource", "status": status, "progress": 0.5,
+            });
+            event(&id, &format!("monkeytown.flow.{verb}"), &data)
+        }
+    }
+}
+
+async fn publish(address: &str, events: &[Value]) -> Result<()> {
+    send(&reqwest::Client::new(), address, events).await
+}
+
+async fn send(client: &reqwest::Client, address: &str, events: &[Value]) -> Result<()> {
+    let request = client.post(format!("http://{address}/api/v1/events")).timeout(PATIENCE).bearer_auth(TOKEN);
+    let body = Value::from(events).to_string();
+    let answer = request.header("content-type", BATCHED).body(body).send().await.context("publishing")?;
+    let status = answer.status();
+    // Reading it to its end lets the connection carry the next one.
+    let text = answer.text().await.context("the stream's answer")?;
+    ensure!(status.is_success(), "the stream answers {status}: {text}");
+    Ok(())
 }

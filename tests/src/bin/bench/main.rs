@@ -1,34 +1,52 @@
-//! `cargo xtask bench [NAME] [--json]`: figures, each beside a floor or a peer measured in the same run.
+//! The benchmarks: `bench [NAME] [--json]`. Each prints one table and says what it was measured on.
+//!
+//! A figure is the product's beside something simpler on the same machine in the same run; neither is a test.
 
 mod git;
 mod latency;
+mod table;
 
-use serde_json::Value;
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-/// A benchmark: prints its table on stderr and gives its figures.
-type Figures = Result<Value, String>;
+const NAMES: [&str; 2] = ["latency", "git"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let json = arguments.iter().any(|argument| argument == "--json");
-    let named: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--json").collect();
-    let names = if named.is_empty() { vec!["latency", "git"] } else { named };
-    for name in names {
-        let figures = match name {
-            "latency" => latency::measure().await,
-            "git" => git::measure(),
-            other => Err(format!("no benchmark is called {other}: there are latency and git")),
-        };
-        match figures {
-            Ok(figures) if json => println!("{figures}"),
-            Ok(_) => {}
-            Err(why) => {
-                eprintln!("broken: {why}");
-                return ExitCode::FAILURE;
-            }
+    let mut names: Vec<String> = std::env::args().skip(1).collect();
+    let before = names.len();
+    names.retain(|argument| argument != "--json");
+    let json = names.len() < before;
+    match run(&names, json).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
+}
+
+async fn run(names: &[String], json: bool) -> Result<()> {
+    let mut figures = Map::new();
+    let chosen: Vec<&str> = match names {
+        [] => NAMES.to_vec(),
+        names => names.iter().map(String::as_str).collect(),
+    };
+    for name in chosen {
+        let table = match name {
+            "latency" => latency::measure().await?,
+            "git" => git::measure().await?,
+            other => bail!("no benchmark is named {other:?}; there are {}", NAMES.join(", ")),
+        };
+        if json {
+            figures.insert(name.to_owned(), table.json());
+        } else {
+            print!("{table}");
+        }
+    }
+    if json {
+        println!("{}", Value::from(figures));
+    }
+    Ok(())
 }

@@ -1,0 +1,54 @@
+//! A table of figures: for people as text, for programs as JSON.
+
+use serde_json::{Map, Value, json};
+use std::fmt;
+
+/// Figures of several subjects.
+pub(crate) struct Table {
+    /// What was measured, and how.
+    pub(crate) title: String,
+    /// Names of the figures, with units.
+    pub(crate) columns: Vec<&'static str>,
+    /// Subjects with their figures.
+    pub(crate) rows: Vec<(&'static str, Vec<f64>)>,
+    /// What a reader must know to compare.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Table {
+    /// One object: a subject's figures by their names.
+    pub(crate) fn json(&self) -> Value {
+        let figures = |figures: &[f64]| -> Map<String, Value> {
+            self.columns.iter().zip(figures).map(|(name, figure)| ((*name).to_owned(), json!(figure))).collect()
+        };
+        let rows: Map<String, Value> =
+            self.rows.iter().map(|(name, row)| ((*name).to_owned(), figures(row).into())).collect();
+        json!({"title": self.title, "figures": rows, "notes": self.notes})
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        write!(f, "{:<22}", "")?;
+        for column in &self.columns {
+            write!(f, "{column:>18}")?;
+        }
+        writeln!(f)?;
+        for (name, figures) in &self.rows {
+            write!(f, "{name:<22}")?;
+            for figure in figures {
+                write!(f, "{figure:>18.1}")?;
+            }
+            writeln!(f)?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "  {note}"))
+    }
+}
+
+/// The value under which `share` of the sorted values lie (nearest rank).
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank")]
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).or(sorted.last()).copied().unwrap_or(f64::NAN)
+}
