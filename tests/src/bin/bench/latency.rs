@@ -28,7 +28,7 @@ const AGENTS: u64 = 24;
 /// The least that a page can do with the same events.
 const FLOOR: &str = "<!doctype html><meta charset=utf-8><title>floor</title><ul></ul><script>
     const lines = new Map();
-    const socket = new WebSocket('ws://STREAM/ws', 'monkeytown.v1.json');
+    const socket = new WebSocket('ws://STREAM/ws?after=earliest', 'monkeytown.v1.json');
     socket.onmessage = ({ data }) => {
         for (const { data: entity } of JSON.parse(data).events ?? []) {
             if (entity.kind !== 'agent') continue;
