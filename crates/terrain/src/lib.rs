@@ -1,0 +1,10 @@
+//! The geometry of the terrarium: where agents sit, how flows run between them, where contours lie.
+//!
+//! Pure and deterministic: sizes, postures and links in, positions and lines out, the same everywhere and always.
+//!
+//! Absent here: browsers, canvases, the wire, the fold, clocks, identities beyond a number. Whoever draws says what a
+//! number stands for; a budget of time comes in as a question ("is it over?").
+
+mod geometry;
+
+pub use geometry::{Point, Rect, Size};
