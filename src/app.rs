@@ -1,55 +1,31 @@
 //! The composition root: the only place that knows everyone.
 
 use crate::{
-    clock,
-    components::{
-        Announcer, ConnectionPanel, FlowKey, FlowList, Foot, GhostColumn, Notice, SystemPulse, Terrarium, Wordmark,
-    },
-    config,
+    clock, components, config,
+    dom::document,
+    intent,
     session::Session,
     signals::Signals,
-    terrarium::stage::Stage,
 };
 use leptos::prelude::*;
-use std::{cell::RefCell, rc::Rc};
 
-/// Puts the page into the document and starts the visit.
+/// Puts the page's life into its markup and starts the visit.
 pub fn mount() {
-    if let Some(boot) = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("boot")) {
+    if let Some(boot) = document().get_element_by_id("boot") {
         boot.remove();
     }
     mount_to_body(App);
 }
 
-/// The page.
+/// The page. Its markup is there already (`index.html`): nothing is built, everything is bound.
 #[component]
 fn App() -> impl IntoView {
     let signals = Signals::new(clock::wall());
-    let stage = Rc::new(RefCell::new(Stage::default()));
-    provide_context(signals);
-    let staged = Rc::clone(&stage);
+    components::bind(&signals);
     leptos::task::spawn_local(async move {
         let config = config::load().await;
         // The session lives in the callbacks that it registers: sockets, timers and the page's events.
-        Session::start(config, signals, staged);
+        let session = Session::start(config, signals);
+        intent::on_intent(move |intent| session.intend(intent));
     });
-    let stage = StoredValue::new_local(stage);
-    view! {
-        <div class="page">
-            <header class="head">
-                <Wordmark />
-                <SystemPulse />
-            </header>
-            <ConnectionPanel />
-            <Notice />
-            <main class="field" aria-label="terrarium">
-                <FlowKey />
-                <Terrarium stage=stage />
-                <FlowList />
-            </main>
-            <GhostColumn />
-            <Foot />
-            <Announcer />
-        </div>
-    }
 }

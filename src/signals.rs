@@ -4,18 +4,75 @@
 
 pub use crate::{ingest::Counters, transport::ConnectionState};
 
-use crate::terrarium::layout::{Posture, Sitter};
 use leptos::prelude::*;
 use monkeytown_civilization::{
-    AGENT_RECENT_MAX, Changes, Civilization, Entity, HistoryItem, HistoryKind, Outcome, Pulse, Totals,
+    AGENT_RECENT_MAX, Civilization, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals, Trend,
 };
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityStatus, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,
 };
-use std::sync::Arc;
+use std::{
+    cell::{Ref, RefCell, RefMut},
+    rc::Rc,
+};
 
 /// History items that the ghost column holds at once; the others are counted.
 pub const GHOSTS_SHOWN_MAX: usize = 120;
+
+/// A value that effects follow. Leptos' trigger beside a plain cell: a signal of its own for every type costs the page
+/// kilobytes each (`ARCHITECTURE.md`, "Bytes").
+pub struct Topic<T> {
+    value: Rc<RefCell<T>>,
+    changed: ArcTrigger,
+}
+
+impl<T> Clone for Topic<T> {
+    fn clone(&self) -> Self {
+        Self { value: Rc::clone(&self.value), changed: self.changed.clone() }
+    }
+}
+
+impl<T> Topic<T> {
+    fn new(value: T) -> Self {
+        Self { value: Rc::new(RefCell::new(value)), changed: ArcTrigger::new() }
+    }
+
+    /// What it is; an effect that asks runs again when it changes.
+    pub fn read(&self) -> Ref<'_, T> {
+        self.changed.track();
+        self.value.borrow()
+    }
+
+    /// What it is; nobody runs again for having asked.
+    pub fn peek(&self) -> Ref<'_, T> {
+        self.value.borrow()
+    }
+
+    /// What it is, to be changed quietly; [`notify`](Self::notify) says so.
+    pub fn peek_mut(&self) -> RefMut<'_, T> {
+        self.value.borrow_mut()
+    }
+
+    /// Says that it has changed.
+    pub fn notify(&self) {
+        self.changed.notify();
+    }
+
+    /// Changes it and says so.
+    pub fn change(&self, change: impl FnOnce(&mut T)) {
+        change(&mut self.value.borrow_mut());
+        self.changed.notify();
+    }
+}
+
+impl<T: PartialEq> Topic<T> {
+    /// Sets it, and says so only when that changes something: an equal value would redraw for nothing.
+    pub fn set(&self, value: T) {
+        if *self.value.borrow() != value {
+            self.change(|held| *held = value);
+        }
+    }
+}
 
 /// A piece of an agent's recent work, below its card.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +100,25 @@ pub struct AgentView {
     pub beads: Vec<Bead>,
 }
 
-/// An agent's place in the list and its own signal, so that one event redraws one card.
-#[derive(Debug, Clone)]
-pub struct AgentSlot {
+/// An agent as its card shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentView {
     /// Who it is.
     pub id: EntityId,
-    /// What its card shows.
-    pub view: ArcRwSignal<AgentView>,
+    /// What the fold says.
+    pub entity: Entity,
+    /// Its recent work, newest first.
+    pub beads: Vec<Bead>,
+    /// How many of its children are done, of how many; `None` without children.
+    pub children: Option<(u32, u32)>,
+    /// What it and another disagree on, in words.
+    pub contradiction: Option<String>,
+}
+
+impl AgentView {
+    fn new(id: EntityId, entity: Entity) -> Self {
+        Self { id, entity, beads: Vec::new(), children: None, contradiction: None }
+    }
 }
 
 /// A flow as the readable list tells it.
@@ -71,28 +140,58 @@ pub struct FlowRow {
     pub status: FlowStatus,
     /// Why it broke.
     pub reason: Option<Text>,
+    /// When it leaves the stage, on the monotonic clock; `None` while it is under way.
+    pub leaves_at: Option<f64>,
 }
+
+/// Flows that are not drawn one by one: those between the same two, or of the same source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BundleRow {
+    /// Where they come from; `None` for what is left of everybody.
+    pub source: Option<EntityId>,
+    /// Where they go; `None` for all the ways of one source.
+    pub target: Option<EntityId>,
+    /// From whom to whom, in words.
+    pub between: String,
+    /// What moves in most of them.
+    pub kind: FlowKind,
+    /// How many they are.
+    pub count: usize,
+    /// Whether the witness has opened it: its flows are told one by one.
+    pub opened: Vec<FlowRow>,
+}
+
+/// Flows of an opened bundle that are told one by one.
+pub const BUNDLE_TOLD_MAX: usize = 100;
 
 /// The flows to be seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FlowsView {
     /// Those drawn.
     pub drawn: Vec<FlowRow>,
-    /// How many are not.
-    pub hidden: usize,
+    /// The others, bundled; their counts add up to those not drawn.
+    pub bundles: Vec<BundleRow>,
+}
+
+impl FlowsView {
+    /// How many are not drawn one by one.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        self.bundles.iter().map(|bundle| bundle.count).sum()
+    }
 }
 
 /// What was settled.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GhostsView {
     /// The newest.
-    pub items: Vec<Arc<HistoryItem>>,
+    pub items: Vec<Rc<HistoryItem>>,
     /// How many the fold holds in all.
     pub held: usize,
 }
 
 /// How the connection stands, as the panel shows it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConnectionView {
     /// The transport's word.
     pub state: ConnectionState,
@@ -116,7 +215,15 @@ pub struct ConnectionView {
     pub remark: Option<String>,
 }
 
-/// The clocks that the page shows or measures by. Few signals of few types: each type costs kilobytes.
+impl ConnectionView {
+    /// Whether events arrive as they happen.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, ConnectionState::Live | ConnectionState::Polling)
+    }
+}
+
+/// The clocks that the page shows or measures by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
     /// The page's time, the source's own: every age is measured against it.
@@ -144,25 +251,155 @@ pub struct Figures {
     pub source: Option<SourceKind>,
 }
 
+/// The last hour on the time axis.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HourView {
+    /// Events in each half minute, oldest first.
+    pub bins: Vec<u32>,
+    /// The last minute against the hour.
+    pub trend: Trend,
+    /// What was opened, settled or broken, and how long ago.
+    pub marks: Vec<(MarkKind, i64)>,
+    /// From when to when no stream was heard, in milliseconds ago.
+    pub gaps: Vec<(i64, i64)>,
+    /// When each agent was at work.
+    pub lanes: Vec<LaneView>,
+}
+
+/// A lane of the actogram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LaneView {
+    /// Whose it is.
+    pub id: EntityId,
+    /// The name of that.
+    pub name: Text,
+    /// In which half minutes of the hour it was at work, oldest first.
+    pub bins: Vec<bool>,
+}
+
+/// Something that passes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Toast {
+    /// Tells it from others.
+    pub number: u64,
+    /// Whom it is about.
+    pub id: EntityId,
+    /// What happened.
+    pub what: String,
+    /// Where.
+    pub place: String,
+    /// Why.
+    pub why: String,
+    /// When it goes, on the monotonic clock.
+    pub until_millis: f64,
+}
+
+/// A tab of the detail panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tab {
+    /// How it is.
+    #[default]
+    Status,
+    /// What it says.
+    Logs,
+    /// With whom it works.
+    Connections,
+    /// What it has done.
+    History,
+}
+
+/// What the witness looks at, and how. Lives as long as the page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gaze {
+    /// Whose detail panel is open.
+    pub entity: Option<EntityId>,
+    /// Its tab.
+    pub tab: Tab,
+    /// Whether its raw event is shown.
+    pub raw: bool,
+    /// Words looked for in the ghost column.
+    pub query: String,
+    /// Ghosts that the witness has put away, by their numbers.
+    pub dismissed: Vec<u64>,
+    /// Whether the page stands still, while events go on being applied.
+    pub paused: bool,
+    /// Whether those without room in the field are listed.
+    pub everyone: bool,
+    /// On a narrow screen: whether history stands in the place of the agents.
+    pub history: bool,
+    /// The bundle whose flows are told one by one: its source and its target.
+    pub bundle: Option<(Option<EntityId>, Option<EntityId>)>,
+    /// Broken agents whose words the witness has put aside.
+    pub ignored: Vec<EntityId>,
+}
+
+impl Gaze {
+    /// Closes what opened last.
+    pub fn close_last(&mut self) {
+        if self.raw {
+            self.raw = false;
+        } else if self.entity.is_some() {
+            self.entity = None;
+        } else if self.bundle.is_some() {
+            self.bundle = None;
+        } else if self.everyone {
+            self.everyone = false;
+        } else {
+            self.query.clear();
+        }
+    }
+}
+
+/// Somebody looked at closely.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetailView {
+    /// Who it is.
+    pub id: EntityId,
+    /// What the fold says of it; the last that was known when it is gone.
+    pub entity: Entity,
+    /// Whether the fold holds it no longer.
+    pub gone: bool,
+    /// The flows that it has a part in.
+    pub flows: Vec<FlowRow>,
+    /// What it has done, newest first.
+    pub history: Vec<Rc<HistoryItem>>,
+    /// How many log lines the page holds of it, and how many older ones it holds no longer.
+    pub log_counts: (usize, u64),
+    /// Its log lines, oldest first, when they are looked at.
+    pub log: Vec<Line>,
+    /// In which half hours of six days it was at work, oldest first.
+    pub days: Vec<bool>,
+    /// When asked for: its newest event as it came, empty when the page no longer holds it.
+    pub raw: Option<String>,
+}
+
 /// Every signal of the page.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Signals {
     /// The name in the wordmark.
-    pub app_name: RwSignal<String>,
+    pub app_name: Topic<String>,
     /// Agents in the order of their ids.
-    pub agents: RwSignal<Vec<AgentSlot>>,
-    /// The same as the layout sees them.
-    pub roster: RwSignal<Vec<Sitter>>,
+    pub agents: Topic<Vec<AgentView>>,
     /// Flows to be seen.
-    pub flows: RwSignal<FlowsView>,
+    pub flows: Topic<FlowsView>,
     /// What was settled.
-    pub ghosts: RwSignal<GhostsView>,
+    pub ghosts: Topic<GhostsView>,
     /// What time it is; ticks once a second.
-    pub times: RwSignal<Times>,
+    pub times: Topic<Times>,
     /// How the whole is doing.
-    pub figures: RwSignal<Figures>,
+    pub figures: Topic<Figures>,
+    /// The last hour.
+    pub hour: Topic<HourView>,
+    /// What passes.
+    pub toasts: Topic<Vec<Toast>>,
+    /// Contracts settled, each time another round number of them is reached.
+    pub milestone: Topic<Option<u64>>,
     /// How the connection stands.
-    pub connection: RwSignal<ConnectionView>,
+    pub connection: Topic<ConnectionView>,
+    /// What the witness looks at.
+    pub gaze: Topic<Gaze>,
+    /// What is looked at closely.
+    pub detail: Topic<Option<DetailView>>,
 }
 
 impl Signals {
@@ -170,86 +407,98 @@ impl Signals {
     #[must_use]
     pub fn new(wall: Timestamp) -> Self {
         Self {
-            app_name: RwSignal::new("monkeytown".to_owned()),
-            agents: RwSignal::default(),
-            roster: RwSignal::default(),
-            flows: RwSignal::default(),
-            ghosts: RwSignal::default(),
-            times: RwSignal::new(Times { now: wall, rate: 1.0, wall, monotonic: 0.0 }),
-            figures: RwSignal::default(),
-            connection: RwSignal::new(ConnectionView {
-                state: ConnectionState::Connecting,
-                greeted: false,
-                stored_at: None,
-                offset: None,
-                counters: Counters::default(),
-                waiting_bytes: 0,
-                replaying: false,
-                address: String::new(),
-                chosen_by_address: false,
-                remark: None,
-            }),
+            app_name: Topic::new("monkeytown".to_owned()),
+            agents: Topic::new(Vec::new()),
+            flows: Topic::new(FlowsView::default()),
+            ghosts: Topic::new(GhostsView::default()),
+            times: Topic::new(Times { now: wall, rate: 1.0, wall, monotonic: 0.0 }),
+            figures: Topic::new(Figures::default()),
+            hour: Topic::new(HourView::default()),
+            toasts: Topic::new(Vec::new()),
+            milestone: Topic::new(None),
+            connection: Topic::new(ConnectionView::default()),
+            gaze: Topic::new(Gaze::default()),
+            detail: Topic::new(None),
         }
     }
 
-    /// Writes what `changes` names of `state`, each key once.
-    pub fn write(&self, state: &Civilization, changes: &Changes) {
-        let mut touched = changes.entities.clone();
-        // A contract or transaction that changed shows below its agent.
-        touched.extend(changes.entities.iter().filter_map(|id| state.entity(id)?.parent.clone()));
-        let mut membership = false;
-        self.agents.with_untracked(|agents| {
-            for id in &touched {
-                let held = state.entity(id).filter(|entity| entity.kind == EntityKind::Agent);
-                match (held, find(agents, id)) {
-                    (Some(entity), Some(slot)) => {
-                        let view = view_of(state, id, entity);
-                        if slot.view.with_untracked(|before| *before != view) {
-                            slot.view.set(view);
-                        }
+    /// Writes what `state` says of the agents in `touched`; what takes longer to find stays for
+    /// [`write_work`](Self::write_work).
+    pub fn write_agents(&self, state: &Civilization, touched: &Keys<EntityId>) {
+        let mut changed = false;
+        let mut agents = self.agents.peek_mut();
+        for id in touched {
+            let held = state.entity(id).filter(|entity| entity.kind == EntityKind::Agent);
+            match (held, agents.binary_search_by(|agent| agent.id.cmp(id))) {
+                (Some(entity), Ok(at)) => {
+                    if let Some(agent) = agents.get_mut(at).filter(|agent| agent.entity != *entity) {
+                        agent.entity = entity.clone();
+                        changed = true;
                     }
-                    (Some(_), None) | (None, Some(_)) => membership = true,
-                    (None, None) => {}
                 }
+                (Some(entity), Err(at)) => {
+                    agents.insert(at, AgentView::new(id.clone(), entity.clone()));
+                    changed = true;
+                }
+                (None, Ok(at)) => {
+                    agents.remove(at);
+                    changed = true;
+                }
+                (None, Err(_)) => {}
             }
-        });
-        if membership {
-            self.write_membership(state);
         }
-        if !touched.is_empty() {
-            set_if_other(self.roster, roster_of(state));
+        drop(agents);
+        if changed {
+            self.agents.notify();
         }
-        let mut figures = self.figures.get_untracked();
-        figures.entity_count = state.entities().len();
-        figures.totals = state.totals();
-        figures.last_time = state.last_time();
-        set_if_other(self.figures, figures);
     }
 
-    fn write_membership(&self, state: &Civilization) {
-        let agents = state.entities().filter(|(_, entity)| entity.kind == EntityKind::Agent);
-        let slots = self.agents.with_untracked(|before| {
-            let slot = |(id, entity): (&EntityId, &Entity)| {
-                find(before, id)
-                    .cloned()
-                    .unwrap_or_else(|| AgentSlot { id: id.clone(), view: ArcRwSignal::new(view_of(state, id, entity)) })
+    /// Writes recent work, children and contradictions of every agent: one pass over what the fold holds.
+    pub fn write_work(&self, state: &Civilization) {
+        let mut work: Vec<AgentView> = self.agents.peek().clone();
+        for agent in &mut work {
+            (agent.beads, agent.children, agent.contradiction) = (Vec::new(), None, None);
+        }
+        let find = |work: &[AgentView], id: &EntityId| work.binary_search_by(|agent| agent.id.cmp(id)).ok();
+        for (id, entity) in state.entities() {
+            let Some(at) = entity.parent.as_ref().and_then(|parent| find(&work, parent)) else { continue };
+            let Some(agent) = work.get_mut(at) else { continue };
+            let kind = match entity.kind {
+                EntityKind::Agent => {
+                    let (done, all) = agent.children.unwrap_or((0, 0));
+                    let is_done = matches!(entity.status, EntityStatus::Complete | EntityStatus::Idle);
+                    agent.children = Some((done + u32::from(is_done), all + 1));
+                    continue;
+                }
+                EntityKind::Contract => HistoryKind::Contract,
+                EntityKind::Transaction => HistoryKind::Transaction,
             };
-            agents.map(slot).collect()
-        });
-        self.agents.set(slots);
+            if agent.beads.len() < AGENT_RECENT_MAX {
+                let (short, label) = (short_id(id.as_str()), entity.label.clone());
+                agent.beads.push(Bead { kind, outcome: None, short, label, url: entity.url.clone() });
+            }
+        }
+        // Far enough back to find something of almost everybody, near enough to be done five times a second.
+        for item in state.history().take(300).filter(|item| item.kind != HistoryKind::Run) {
+            let at = item.agent.as_ref().and_then(|id| find(&work, id));
+            if let Some(agent) = at.and_then(|at| work.get_mut(at)).filter(|agent| agent.beads.len() < AGENT_RECENT_MAX)
+            {
+                agent.beads.push(Bead {
+                    kind: item.kind,
+                    outcome: Some(item.outcome),
+                    short: short_id(item.id.as_str()),
+                    label: item.label.clone(),
+                    url: item.url.clone(),
+                });
+            }
+        }
+        self.agents.set(work);
     }
 
     /// Writes the ghost column.
     pub fn write_ghosts(&self, state: &Civilization) {
-        let items: Vec<Arc<HistoryItem>> = state.history().take(GHOSTS_SHOWN_MAX).cloned().map(Arc::new).collect();
-        set_if_other(self.ghosts, GhostsView { items, held: state.history().len() });
-    }
-}
-
-/// Sets a signal only when that changes something: an equal value would redraw for nothing.
-pub fn set_if_other<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.with_untracked(|before| *before != value) {
-        signal.set(value);
+        let items = state.history().take(GHOSTS_SHOWN_MAX).cloned().map(Rc::new).collect();
+        self.ghosts.set(GhostsView { items, held: state.history().len() });
     }
 }
 
@@ -274,53 +523,6 @@ pub fn short_id(id: &str) -> String {
     } else {
         id.chars().take(16).collect()
     }
-}
-
-/// The slot of an agent among those in the order of ids.
-fn find<'a>(agents: &'a [AgentSlot], id: &EntityId) -> Option<&'a AgentSlot> {
-    agents.get(agents.binary_search_by(|slot| slot.id.cmp(id)).ok()?)
-}
-
-fn view_of(state: &Civilization, id: &EntityId, entity: &Entity) -> AgentView {
-    AgentView { id: id.clone(), entity: entity.clone(), beads: recent_work(state, id) }
-}
-
-fn roster_of(state: &Civilization) -> Vec<Sitter> {
-    let agents = state.entities().filter(|(_, entity)| entity.kind == EntityKind::Agent);
-    agents.map(|(id, entity)| Sitter { id: id.clone(), posture: posture_of(entity) }).collect()
-}
-
-fn posture_of(entity: &Entity) -> Posture {
-    match entity.status {
-        EntityStatus::Idle => Posture::Rest,
-        EntityStatus::Error => Posture::Broken,
-        EntityStatus::Active | EntityStatus::Processing if entity.progress.is_some() => Posture::Measured,
-        EntityStatus::Active | EntityStatus::Processing | EntityStatus::Complete => Posture::Card,
-    }
-}
-
-/// The newest work of an agent: open contracts and transactions first, then what settled.
-fn recent_work(state: &Civilization, agent: &EntityId) -> Vec<Bead> {
-    let open =
-        state.entities().filter(|(_, entity)| entity.parent.as_ref() == Some(agent)).filter_map(|(id, entity)| {
-            let kind = match entity.kind {
-                EntityKind::Agent => return None,
-                EntityKind::Contract => HistoryKind::Contract,
-                EntityKind::Transaction => HistoryKind::Transaction,
-            };
-            let (short, label) = (short_id(id.as_str()), entity.label.clone());
-            Some(Bead { kind, outcome: None, short, label, url: entity.url.clone() })
-        });
-    // Far enough back to find something of almost everybody, near enough to be done in every frame.
-    let settled = state.history().take(300).filter(|item| item.kind != HistoryKind::Run);
-    let settled = settled.filter(|item| item.agent.as_ref() == Some(agent)).map(|item| Bead {
-        kind: item.kind,
-        outcome: Some(item.outcome),
-        short: short_id(item.id.as_str()),
-        label: item.label.clone(),
-        url: item.url.clone(),
-    });
-    open.chain(settled).take(AGENT_RECENT_MAX).collect()
 }
 
 #[cfg(test)]

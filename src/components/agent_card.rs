@@ -1,159 +1,138 @@
-//! An agent: name, state, what it is doing, how far it has come, and its recent work.
+//! An agent: name, state, what it is doing, how far it has come, its recent work; where it broke, what can be done.
 
+use super::mask;
 use crate::{
-    components::{BeadGlyph, Mask, StatusGlyph, part, result_link, text},
-    signals::{AgentSlot, AgentView, Bead, Signals},
-    terrarium::layout::{Arrangement, Placement, Seat},
+    components::terrarium::whole,
+    dom::Piece,
+    signals::{AgentView, Gaze},
+    terrarium::seats::{Form, Seat},
     voice,
 };
-use leptos::prelude::*;
-use monkeytown_protocol::{EntityStatus, Ratio};
+use monkeytown_civilization::{Entity, HistoryKind, Outcome};
+use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Timestamp};
+
+/// What a card does once, when it is made.
+pub fn make(id: &str, piece: &Piece) {
+    piece.set("", "data-entity-id", id);
+    if let Some(card) = piece.part("card") {
+        mask::wear(&card, "t-mask", id);
+    }
+}
 
 /// The line that says what it is doing, or what broke.
-fn activity(view: &AgentView) -> Option<String> {
-    let entity = &view.entity;
+pub fn doing(entity: &Entity) -> String {
     match entity.status {
-        EntityStatus::Idle => None,
-        EntityStatus::Error => {
-            let reason = entity.reason.as_ref().or(entity.activity.as_ref());
-            Some(reason.map_or("broken, without a reason".to_owned(), |reason| format!("broken: {reason}")))
-        }
-        _ => entity.activity.as_ref().map(ToString::to_string),
+        EntityStatus::Idle => String::new(),
+        EntityStatus::Error => match entity.reason.as_ref() {
+            Some(reason) => format!("broken: {reason}"),
+            None => "broken, without a reason".to_owned(),
+        },
+        _ => entity.activity.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
-/// A card where there is room and something to say, a mask and a name at rest, a row in the one column.
-#[component]
-pub fn AgentCard(
-    /// Who it is.
-    agent: AgentSlot,
-    /// Everybody's seat.
-    arrangement: Memo<Arrangement>,
-) -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let id = agent.id.to_string();
-    let view = RwSignal::from(agent.view);
-    let place = Signal::derive(move || {
-        let at = signals.roster.with(|roster| roster.binary_search_by(|sitter| sitter.id.cmp(&agent.id)).ok())?;
-        arrangement.with(|arrangement| arrangement.seats.get(at).copied().flatten())
+/// Writes a card.
+pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp) {
+    let entity = &agent.entity;
+    let status = entity.status.as_str();
+    let rect = seat.rect;
+    piece.set("", "data-seat", seat.form.as_str());
+    piece.set("", "data-status", status);
+    piece.style("", "transform", &format!("translate({}px,{}px)", whole(rect.x), whole(rect.y)));
+    piece.style("", "width", &format!("{}px", whole(rect.width)));
+    piece.style("", "height", &format!("{}px", whole(rect.height)));
+    piece.mark("", "data-selected", if gaze.entity.as_ref() == Some(&agent.id) { "yes" } else { "" });
+    piece.mark("", "data-contradiction", if agent.contradiction.is_some() { "yes" } else { "" });
+    mask::look(piece, status);
+    let label = entity.label.to_string();
+    piece.say("name", &label);
+    piece.set("name", "title", &label);
+    piece.say("word", voice::status(entity.status));
+    piece.say("since", &voice::span(now.since_millis(entity.since)));
+    piece.set("state", "title", &entity.since.to_string());
+    let doing = doing(entity);
+    piece.say("doing", &doing);
+    piece.set("doing", "title", &doing);
+    let percent = share(piece, entity);
+    piece.say("percent", &percent);
+    if seat.form == Form::Mask || seat.form == Form::Rest {
+        return;
+    }
+    let path = entity.domain.as_ref().map_or_else(String::new, |domain| {
+        format!("{} {}", domain.path, voice::grouped(domain.files.into()))
     });
-    let status = Signal::derive(move || view.with(|view| view.entity.status));
-    let read = move |read: fn(&AgentView) -> String| text(move || view.with(read));
-    let label = read(|view| view.entity.label.to_string());
-    let doing = read(|view| activity(view).unwrap_or_default());
-    let exact = read(|view| view.entity.since.to_string());
-    let status_key = read(|view| view.entity.status.as_str().to_owned());
-    let status_word = read(|view| voice::status(view.entity.status).to_owned());
-    let since = text(move || {
-        let millis = signals.times.get().now.since_millis(view.with(|view| view.entity.since));
-        match status.get() {
-            EntityStatus::Idle | EntityStatus::Complete => voice::span(millis),
-            _ => format!("for {}", voice::span(millis)),
-        }
-    });
-    let class = text(move || match place.get().map(|place| place.seat) {
-        Some(Seat::Card) => "agent seat-card".to_owned(),
-        Some(Seat::Rest) => "agent seat-rest".to_owned(),
-        Some(Seat::Row) => "agent seat-row".to_owned(),
-        None => "agent unseated".to_owned(),
-    });
-    let pixels = move |read: fn(&Placement) -> f64| {
-        text(move || place.get().map_or_else(String::new, |place| format!("{}px", whole(read(&place)))))
-    };
-    let transform =
-        text(move || place.get().map_or_else(String::new, |p| format!("translate({}px,{}px)", whole(p.x), whole(p.y))));
-    view! {
-        <li
-            class=class
-            data-testid="agent-card"
-            data-entity-id=id.clone()
-            data-status=status_key
-            style:transform=transform
-            style:width=pixels(|place| place.width)
-            style:height=pixels(|place| place.height)
-        >
-            {part(move || path(&view.read()))}
-            <div class="card">
-                <Mask id=id.clone() status=status />
-                <h3 dir="auto" title=label>
-                    {label}
-                </h3>
-                <p class="state" title=exact>
-                    {part(move || view! { <StatusGlyph status=status.get() /> }.into_any())}
-                    <b>{status_word}</b>
-                    " "
-                    <span>{since}</span>
-                </p>
-                <p class="doing" dir="auto" title=doing>
-                    {doing}
-                </p>
-                {part(move || ruler(&view.read()))}
-            </div>
-            {part(move || beads(&view.read(), arrangement.with(|arrangement| arrangement.beads)))}
-        </li>
+    piece.say("path", &path);
+    let children = agent.children.map_or_else(String::new, |(done, all)| format!("{done} of {all} done"));
+    piece.say_if("children", &children);
+    piece.say_if("contradiction", agent.contradiction.as_deref().unwrap_or_default());
+    let broken = entity.status == EntityStatus::Error && !gaze.ignored.contains(&agent.id);
+    piece.show("broken", broken);
+    if broken {
+        let was = entity.activity.as_ref().map_or_else(String::new, |activity| format!("was {activity}"));
+        piece.say("was", &was);
+    }
+    figures(piece, entity);
+    piece.say("since-exact", &entity.since.to_string());
+    beads(piece, agent);
+}
+
+/// Shows how far it has come as a ruler and in figures, and says the figures.
+pub fn share(piece: &Piece, entity: &Entity) -> String {
+    let working = matches!(entity.status, EntityStatus::Active | EntityStatus::Processing);
+    let percent = entity.progress.map(Ratio::get).filter(|_| working).map(voice::percent).unwrap_or_default();
+    piece.show("ruler", !percent.is_empty());
+    if !percent.is_empty() {
+        piece.style("ruler", "--done", &percent);
+        piece.set("ruler", "aria-label", &format!("{percent} done"));
+    }
+    percent
+}
+
+/// Efficiency, load and connections in figures.
+pub fn figures(piece: &Piece, entity: &Entity) {
+    let share = |share: Option<Ratio>| share.map_or("–".to_owned(), |share| voice::percent(share.get()));
+    piece.say("efficiency", &share(entity.metrics.efficiency));
+    piece.say("load", &share(entity.metrics.load));
+    let connections = entity.metrics.connections.map_or("–".to_owned(), |count| voice::grouped(count.into()));
+    piece.say("connections", &connections);
+}
+
+fn beads(piece: &Piece, agent: &AgentView) {
+    const PARTS: [(&str, &str, &str); 2] = [("bead0", "id0", "label0"), ("bead1", "id1", "label1")];
+    piece.show("beads", !agent.beads.is_empty());
+    for (at, (bead, id, label)) in PARTS.into_iter().enumerate() {
+        let held = agent.beads.get(at);
+        piece.show(bead, held.is_some());
+        let Some(held) = held else { continue };
+        piece.set(bead, "data-kind", kind(held.kind));
+        piece.set(bead, "data-outcome", outcome(held.outcome));
+        link(piece, id, &held.short, held.url.as_ref());
+        let words = held.label.to_string();
+        piece.say(label, &words);
+        piece.set(label, "title", &words);
     }
 }
 
-/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
-#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
-fn whole(pixels: f64) -> i32 {
-    pixels.round() as i32
+/// The short name of a piece of work: a link where its result can be seen.
+pub fn link(piece: &Piece, part: &'static str, short: &str, url: Option<&HttpsUrl>) {
+    piece.say(part, short);
+    piece.mark(part, "href", url.map(HttpsUrl::as_str).unwrap_or_default());
 }
 
-/// The folder and how many files it holds.
-fn path(view: &AgentView) -> AnyView {
-    match &view.entity.domain {
-        Some(domain) => {
-            let words = format!("{} {}", domain.path, voice::grouped(domain.files.into()));
-            view! { <p class="path">{words}</p> }.into_any()
-        }
-        None => ().into_any(),
+/// What a piece of work was, as the markup says it.
+pub fn kind(kind: HistoryKind) -> &'static str {
+    match kind {
+        HistoryKind::Run => "run",
+        HistoryKind::Contract => "pull",
+        HistoryKind::Transaction => "commit",
     }
 }
 
-/// Ten ticks, an upright end mark, and the share in figures; nothing while nothing is measured.
-fn ruler(view: &AgentView) -> AnyView {
-    let working = matches!(view.entity.status, EntityStatus::Active | EntityStatus::Processing);
-    let Some(share) = view.entity.progress.map(Ratio::get).filter(|_| working) else { return ().into_any() };
-    let percent = voice::percent(share);
-    let x = whole(f64::from(share) * 100.0);
-    view! {
-        <div class="ruler" role="img" aria-label=format!("{percent} done")>
-            <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
-                <path
-                    class="ticks"
-                    d="M0 7.500H100M0 4v4M10 6v2M20 6v2M30 6v2M40 6v2M50 6v2M60 6v2M70 6v2M80 6v2M90 6v2M100 4v4"
-                />
-                <path class="done" d=format!("M0 3H{x}") />
-                <path class="end" d=format!("M{x} 0V8") />
-            </svg>
-            <span>{percent.clone()}</span>
-        </div>
+/// How it ended, as the markup says it.
+pub fn outcome(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        None => "open",
+        Some(Outcome::Settled) => "settled",
+        Some(Outcome::Broken) => "broken",
     }
-    .into_any()
-}
-
-/// Recent work on a thread, as much as there is room for.
-fn beads(view: &AgentView, room: usize) -> AnyView {
-    if view.entity.status == EntityStatus::Idle || room == 0 || view.beads.is_empty() {
-        return ().into_any();
-    }
-    let lines: Vec<AnyView> = view.beads.iter().take(room).map(bead).collect();
-    view! { <ul class="beads">{lines}</ul> }.into_any()
-}
-
-/// Mark, short id (a link where the result can be seen), title.
-fn bead(bead: &Bead) -> AnyView {
-    let label = bead.label.to_string();
-    view! {
-        <li>
-            <BeadGlyph kind=bead.kind outcome=bead.outcome />
-            {result_link(bead.url.as_ref(), bead.short.clone())}
-            " "
-            <span dir="auto" title=label.clone()>
-                {label.clone()}
-            </span>
-        </li>
-    }
-    .into_any()
 }

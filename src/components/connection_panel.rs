@@ -1,10 +1,10 @@
 //! How the connection stands, and where the events come from: always visible, never silent.
 
 use crate::{
-    components::text,
+    dom::{Piece, follow},
     signals::{ConnectionState, ConnectionView, Signals},
+    voice,
 };
-use leptos::prelude::*;
 use monkeytown_protocol::{Offset, SourceKind};
 
 /// The state as `data-state` says it (`states.md`, "Connection").
@@ -45,78 +45,53 @@ fn detail(view: &ConnectionView, monotonic_millis: f64) -> String {
     }
 }
 
-/// State, source, and what was received, for people and for tests.
-#[component]
-pub fn ConnectionPanel() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let view = signals.connection;
-    let state = text(move || view.with(key).to_owned());
-    let offset = text(move || view.with(|v| v.offset.map_or("-1".to_owned(), |Offset(offset)| offset.to_string())));
-    let count = move |read: fn(&ConnectionView) -> u64| text(move || view.with(read).to_string());
-    let title = text(move || {
-        view.with(|v| {
-            let Some(Offset(offset)) = v.offset else { return format!("stream: {}", v.address) };
-            format!(
-                "stream: {}; newest event {}; {} applied here, {} dropped as known, {} missing",
-                v.address, offset, v.counters.received, v.counters.duplicates, v.counters.holes
-            )
-        })
+/// Fills it: state, source, and what was received, for people and for tests.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let (page, piece, source) = (Piece::section("page"), Piece::section("connection"), Piece::section("source"));
+    follow(move || {
+        let view = signals.connection.read();
+        let state = key(&view);
+        page.set("", "data-state", state);
+        piece.set("", "data-state", state);
+        piece.say("state", state);
+        piece.say("detail", &detail(&view, signals.times.read().monotonic));
+        let offset = view.offset.map_or("-1".to_owned(), |Offset(offset)| offset.to_string());
+        piece.set("", "data-offset", &offset);
+        let counters = &view.counters;
+        piece.set("", "data-received", &counters.received.to_string());
+        piece.set("", "data-duplicates", &counters.duplicates.to_string());
+        piece.set("", "data-holes", &counters.holes.to_string());
+        piece.set("", "data-unreadable", &counters.unreadable.to_string());
+        let title = format!(
+            "stream: {}; newest event {}; {} applied here, {} dropped as known, {} missing",
+            view.address,
+            offset,
+            voice::grouped(counters.received),
+            counters.duplicates,
+            counters.holes
+        );
+        piece.set("", "title", &title);
+        let kind = match signals.figures.read().source {
+            None => "unknown",
+            Some(SourceKind::Live) => "live",
+            Some(SourceKind::Git) => "git",
+            Some(SourceKind::Simulated) => "simulated",
+        };
+        source.set("", "data-source-kind", kind);
+        source.say("kind", kind);
+        source.say("named", if view.chosen_by_address { "by address" } else { "source" });
     });
-    let source = text(move || match signals.figures.get().source {
-        None => "unknown".to_owned(),
-        Some(SourceKind::Live) => "live".to_owned(),
-        Some(SourceKind::Git) => "git".to_owned(),
-        Some(SourceKind::Simulated) => "simulated".to_owned(),
-    });
-    let line = text(move || view.with(|v| detail(v, signals.times.get().monotonic)));
-    let named = text(move || if view.with(|v| v.chosen_by_address) { "by address" } else { "source" }.to_owned());
-    view! {
-        <section class="standing" aria-label="connection">
-            <div
-                class="connection"
-                data-testid="connection"
-                data-state=state
-                data-offset=offset
-                data-received=count(|v| v.counters.received)
-                data-duplicates=count(|v| v.counters.duplicates)
-                data-holes=count(|v| v.counters.holes)
-                data-unreadable=count(|v| v.counters.unreadable)
-                title=title
-            >
-                <strong><span class="dot" aria-hidden="true"></span>{state}</strong>
-                <span>{line}</span>
-            </div>
-            <div
-                class="source"
-                data-testid="source-badge"
-                data-source-kind=source
-            >
-                <strong>{source}</strong>
-                <span>{named}</span>
-            </div>
-        </section>
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signals::Counters;
     use monkeytown_protocol::Timestamp;
 
     fn view(state: ConnectionState, stored: bool) -> ConnectionView {
-        ConnectionView {
-            state,
-            greeted: false,
-            stored_at: stored.then(|| Timestamp::from_millis(0)),
-            offset: None,
-            counters: Counters::default(),
-            waiting_bytes: 0,
-            replaying: false,
-            address: String::new(),
-            chosen_by_address: false,
-            remark: None,
-        }
+        let stored_at = stored.then(|| Timestamp::from_millis(0));
+        ConnectionView { state, stored_at, ..ConnectionView::default() }
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The readable twin of the canvas: every flow that is drawn, in words.
+//! Flows in words: the key above the field, the readable twin of the canvas, and the counts of bundles on it.
 
 use crate::{
-    components::part,
-    signals::{FlowRow, Signals},
+    dom::{Piece, Rows, follow},
+    signals::{FlowRow, FlowsView, Signals},
+    voice,
 };
-use leptos::prelude::*;
 use monkeytown_protocol::FlowStatus;
+use std::cell::RefCell;
 
 fn sentence(row: &FlowRow) -> String {
     let end = match (row.status, &row.reason) {
@@ -18,27 +19,39 @@ fn sentence(row: &FlowRow) -> String {
     format!("{} from {} to {}{end}", row.kind.as_str(), row.source_name, row.target_name)
 }
 
-/// A list for screen readers and tests.
-#[component]
-pub fn FlowList() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let rows = part(move || {
-        signals.flows.with(|flows| {
-            let row = |row: &FlowRow| {
-                let status = row.status.as_str();
-                view! { <li data-flow-id=row.id.to_string() data-status=status>{sentence(row)}</li> }.into_any()
-            };
-            let mut rows: Vec<AnyView> = flows.drawn.iter().map(row).collect();
-            if flows.hidden > 0 {
-                rows.push(view! { <li>{format!("and {} more", flows.hidden)}</li> }.into_any());
-            }
-            rows.into_any()
-        })
-    });
-    view! {
-        <h2 class="unseen">"flows"</h2>
-        <ul class="unseen" data-testid="flow-list">
-            {rows}
-        </ul>
+/// How many are drawn, and where the others are.
+fn count(flows: &FlowsView) -> String {
+    match (flows.drawn.len(), flows.hidden()) {
+        (0, 0) => "no flow is open".to_owned(),
+        (drawn, 0) => format!("{drawn} of {drawn} flows drawn"),
+        (drawn, hidden) => {
+            let bundles = voice::counted(flows.bundles.len(), "bundle");
+            format!("{drawn} of {} flows drawn, {hidden} in {bundles}", drawn + hidden)
+        }
     }
+}
+
+/// Fills them.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let key = Piece::section("key");
+    let rows = RefCell::new(Rows::of("flow-list"));
+    follow(move || {
+        let flows = signals.flows.read();
+        key.say("count", &count(&flows));
+        let bundle_keys: Vec<String> = (0..flows.bundles.len()).map(|at| at.to_string()).collect();
+        let drawn = flows.drawn.iter().map(|flow| flow.id.as_str());
+        let keys: Vec<&str> = drawn.chain(bundle_keys.iter().map(String::as_str)).collect();
+        let mut rows = rows.borrow_mut();
+        rows.keep(&keys, |_| "t-flow", &|_, _| {});
+        let mut pieces = rows.pieces();
+        for (piece, flow) in pieces.by_ref().zip(&flows.drawn) {
+            piece.set("", "data-flow-id", flow.id.as_str());
+            piece.set("", "data-status", flow.status.as_str());
+            piece.say("", &sentence(flow));
+        }
+        for (piece, bundle) in pieces.zip(&flows.bundles) {
+            piece.say("", &format!("{} more {}", bundle.count, bundle.between));
+        }
+    });
 }

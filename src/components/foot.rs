@@ -1,62 +1,158 @@
-//! The foot: what time the page shows and how fast it passes, and what the whole history came to.
+//! The foot: a time axis. Pause, the last hour in half minutes with its marks and gaps, and on wide screens a lane for
+//! each agent.
 
 use crate::{
-    components::text,
-    signals::{ConnectionState, Signals},
+    dom::{Piece, Rows, follow},
+    sigil::Sigil,
+    signals::{Signals, Times},
     voice,
 };
-use leptos::prelude::*;
-use monkeytown_civilization::Totals;
+use monkeytown_civilization::MarkKind;
 use monkeytown_protocol::{SourceKind, Timestamp};
+use std::{cell::RefCell, fmt::Write};
+
+const HOUR_MILLIS: i64 = 3_600_000;
+/// From this width of the page there are lanes (`look.md`, "Widths").
+const LANES_FROM: f64 = 1_920.0;
+/// Height of the tallest bin, in the axis' own units.
+const TALLEST: u64 = 36;
 
 /// A date as people write it: "2024-03-12 14:05".
 fn moment(time: Timestamp) -> String {
     time.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
-/// The page's time on the left, the sums on the right.
-#[component]
-pub fn Foot() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let playing = move || {
-        let rate = signals.times.get().rate;
-        signals.figures.get().source == Some(SourceKind::Git) && (rate - 1.0).abs() > 0.01
-    };
-    let word = text(move || match signals.connection.with(|c| c.state.clone()) {
-        ConnectionState::Live | ConnectionState::Polling if playing() => "replaying".to_owned(),
-        ConnectionState::Live | ConnectionState::Polling => "following".to_owned(),
-        _ => "waiting".to_owned(),
+/// How fast time runs here, in words.
+fn pace(times: &Times, source: Option<SourceKind>) -> String {
+    let playing = source == Some(SourceKind::Git) && (times.rate - 1.0).abs() > 0.01;
+    match source {
+        None => "for the stream".to_owned(),
+        Some(_) if playing && times.rate > 0.0 => voice::pace(times.rate),
+        Some(_) if playing => "standing still".to_owned(),
+        Some(_) => format!("{} utc", moment(times.now)),
+    }
+}
+
+/// Fills it.
+pub fn bind(signals: &Signals) {
+    let said = signals.clone();
+    let (foot, pause, sums) = (Piece::section("foot"), Piece::section("pause"), Piece::section("sums"));
+    let (page, views) = (Piece::section("page"), Piece::section("views"));
+    follow(move || {
+        let times = *said.times.read();
+        let figures = *said.figures.read();
+        let live = said.connection.read().is_live();
+        let gaze = said.gaze.read();
+        let replaying = figures.source == Some(SourceKind::Git) && (times.rate - 1.0).abs() > 0.01;
+        let word = match (gaze.paused, live) {
+            (true, _) => "paused",
+            (false, true) if replaying => "replaying",
+            (false, true) => "following",
+            (false, false) => "waiting",
+        };
+        foot.say("word", word);
+        let behind = said.behind();
+        let words = match (gaze.paused, behind) {
+            (false, _) => pace(&times, figures.source),
+            (true, 0) => "nothing new".to_owned(),
+            (true, behind) => format!("{} behind", voice::counted(behind, "event")),
+        };
+        foot.say("pace", &words);
+        let exact = times.now.to_string();
+        foot.set("pace", "datetime", &exact);
+        foot.set("pace", "title", &exact);
+        pause.set("", "aria-pressed", if gaze.paused { "true" } else { "false" });
+        pause.set("", "aria-label", if gaze.paused { "follow" } else { "pause" });
+        let totals = figures.totals;
+        sums.say("commits", &voice::grouped(totals.transactions));
+        sums.say("settled", &voice::grouped(totals.contracts_settled));
+        sums.say("arrived", &voice::grouped(totals.flows_arrived));
+        sums.say("broken", &voice::grouped(totals.flows_broken + totals.contracts_broken));
+        page.set("", "data-view", if gaze.history { "history" } else { "agents" });
+        views.set("agents", "aria-pressed", if gaze.history { "false" } else { "true" });
+        views.set("history", "aria-pressed", if gaze.history { "true" } else { "false" });
+        views.say("agents-count", &voice::grouped(said.agents.read().len() as u64));
     });
-    let pace = text(move || {
-        let rate = signals.times.get().rate;
-        match signals.figures.get().source {
-            None => "for the stream".to_owned(),
-            Some(_) if playing() && rate > 0.0 => voice::pace(rate),
-            Some(_) if playing() => "standing still".to_owned(),
-            Some(_) => "the present".to_owned(),
-        }
-    });
-    let sum = move |read: fn(&Totals) -> u64, label: &'static str| {
-        let count = text(move || voice::grouped(signals.figures.with(|figures| read(&figures.totals))));
-        view! { <div><dt>{label}</dt><dd>{count}</dd></div> }
-    };
-    let exact = text(move || signals.times.get().now.to_string());
-    let shown = text(move || moment(signals.times.get().now));
-    view! {
-        <footer class="foot">
-            <p class="foot-time">
-                <strong>{word}</strong>
-                <span>{pace}</span>
-            </p>
-            <p class="foot-moment">
-                <time datetime=exact>{shown}</time>
-                <span>"utc"</span>
-            </p>
-            <dl class="foot-sums">
-                {sum(|totals| totals.transactions, "commits")} {sum(|totals| totals.contracts_settled, "settled")}
-                {sum(|totals| totals.flows_arrived, "flows arrived")}
-                {sum(|totals| totals.flows_broken + totals.contracts_broken, "broken")}
-            </dl>
-        </footer>
+    let drawn = signals.clone();
+    let axis = Piece::section("axis");
+    let lanes = RefCell::new(Rows::of("lanes"));
+    follow(move || draw(&drawn, &axis, &mut lanes.borrow_mut()));
+}
+
+/// Draws the hour: bins, marks, gaps, lanes.
+fn draw(signals: &Signals, axis: &Piece, lanes: &mut Rows) {
+    let hour = signals.hour.read();
+    let width = i64::from(axis.root().client_width());
+    let x = |ago_millis: i64| width - width * ago_millis.clamp(0, HOUR_MILLIS) / HOUR_MILLIS;
+    axis.set("bins", "d", &bars(&hour.bins));
+    let mut rule = format!("M0 42.5H{width}");
+    for tick in 0..=6 {
+        let _ = write!(rule, "M{} 42v{}", width * tick / 6, if tick == 0 { 10 } else { 6 });
+    }
+    axis.set("axis", "d", &rule);
+    let (mut open, mut settled, mut broken) = (String::new(), String::new(), String::new());
+    for (kind, ago_millis) in hour.marks.iter().filter(|(_, ago)| (0..HOUR_MILLIS).contains(ago)) {
+        let x = x(*ago_millis);
+        // Writing to a string never fails.
+        let _ = match kind {
+            MarkKind::Opened => write!(open, "M{} 48l4-4 4 4-4 4Z", x - 4),
+            MarkKind::Settled => write!(settled, "M{} 48l4-4 4 4-4 4Z", x - 4),
+            MarkKind::Broken => write!(broken, "M{} 45l6 6m0-6-6 6", x - 3),
+        };
+    }
+    axis.set("open", "d", &open);
+    axis.set("settled", "d", &settled);
+    axis.set("broken", "d", &broken);
+    let mut gaps = String::new();
+    for (from, to) in &hour.gaps {
+        let (from, to) = (x(*from), x(*to).max(x(*from) + 2));
+        let _ = write!(gaps, "M{from} 4H{to}V42H{from}Z");
+    }
+    axis.set("gaps", "d", &gaps);
+    let marks = hour.marks.len();
+    let events: u64 = hour.bins.iter().map(|bin| u64::from(*bin)).sum();
+    let told = format!("the last hour: {}, {marks} marks", voice::counted(usize::try_from(events).unwrap_or(0), "event"));
+    axis.set("", "aria-label", &told);
+    let is_wide = web_sys::window().and_then(|w| w.inner_width().ok()?.as_f64()).is_some_and(|w| w >= LANES_FROM);
+    let shown: &[_] = if is_wide { &hour.lanes } else { &[] };
+    let keys: Vec<&str> = shown.iter().map(|lane| lane.id.as_str()).collect();
+    lanes.keep(&keys, |_| "t-lane", &|id, piece| piece.set("", "data-fur", &Sigil::of(id).fur.to_string()));
+    for (piece, lane) in lanes.pieces().zip(shown) {
+        piece.say("name", &lane.name.to_string());
+        piece.set("lane", "d", &ticks(&lane.bins));
+    }
+}
+
+/// Bins as bars, a unit wide each, the tallest as high as there is room. A root would flatter quiet hours: heights are
+/// true to each other.
+fn bars(bins: &[u32]) -> String {
+    let most = u64::from(bins.iter().copied().max().unwrap_or(0).max(1));
+    let mut path = String::new();
+    for (at, bin) in bins.iter().enumerate().filter(|(_, bin)| **bin > 0) {
+        let height = (u64::from(*bin) * TALLEST / most).max(2);
+        // Writing to a string never fails.
+        let _ = write!(path, "M{at} 38v-{height}h.8v{height}z");
+    }
+    path
+}
+
+/// Marks in a row, a unit wide each.
+pub fn ticks(bins: &[bool]) -> String {
+    let mut path = String::new();
+    for (at, _) in bins.iter().enumerate().filter(|(_, bin)| **bin) {
+        // Writing to a string never fails.
+        let _ = write!(path, "M{at} 0h.7v1h-.7z");
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_half_minute_is_the_tallest_and_one_event_is_seen() {
+        assert_eq!(bars(&[0, 1, 1_000]), "M1 38v-2h.8v2zM2 38v-36h.8v36z");
+        assert_eq!(bars(&[]), "");
     }
 }

@@ -1,14 +1,14 @@
-//! The ghost column: what settled or broke, newest first, fading with age.
+//! The ghost column: what settled or broke, newest first, fading with age; searched, put away, brought back.
 
+use super::{agent_card, mask};
 use crate::{
-    components::{BeadGlyph, Mask, result_link, text},
-    signals::{Signals, short_id},
+    dom::{Piece, Rows, follow},
+    signals::{Gaze, Signals, short_id},
     voice,
 };
-use leptos::prelude::*;
 use monkeytown_civilization::{HistoryItem, HistoryKind, Outcome};
-use monkeytown_protocol::{EntityStatus, Timestamp};
-use std::sync::Arc;
+use monkeytown_protocol::Timestamp;
+use std::{cell::RefCell, rc::Rc};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -21,31 +21,48 @@ const GROUPS: [(i64, &str); 4] = [
     (i64::MAX, "longer ago"),
 ];
 
-#[derive(Clone)]
-enum Line {
+/// A line of the column.
+enum Line<'a> {
     Heading { name: &'static str, count: usize },
-    Item(Arc<HistoryItem>),
+    /// An item, and how many neighbours say the same.
+    Item { item: &'a HistoryItem, alike: usize },
 }
 
-impl Line {
+impl Line<'_> {
     /// What tells a line from every other. An item's number alone would not: another history counts from one again.
     fn key(&self) -> String {
         match self {
-            Self::Heading { name, count } => format!("{name} {count}"),
-            Self::Item(item) => format!("{} {} {}", item.number, item.id, item.time.millis()),
+            Self::Heading { name, .. } => (*name).to_owned(),
+            Self::Item { item, .. } => format!("#{} {} {}", item.number, item.id, item.time.millis()),
         }
     }
 }
 
-/// Items under their headings. Sources put what times they like, so a group is gathered, not assumed to be a run.
-fn lines(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<Line> {
+/// What is looked for and not put away, under headings. Sources put what times they like, so a group is gathered, not
+/// assumed to be a run. Equal neighbours are one line with a count: the newest of them.
+fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<Line<'a>> {
+    let query = gaze.query.trim().to_lowercase();
+    let is_wanted = |item: &HistoryItem| {
+        let has = |text: &str| text.to_lowercase().contains(&query);
+        let agent = item.agent.as_ref().is_some_and(|agent| has(agent.as_str()));
+        !gaze.dismissed.contains(&item.number)
+            && (query.is_empty() || agent || has(&item.label.to_string()) || has(item.id.as_str()))
+    };
     let mut lines: Vec<Line> = Vec::with_capacity(items.len() + GROUPS.len());
     let mut over = i64::MIN;
     for (under, name) in GROUPS {
         let heading = lines.len();
-        let within = |item: &&Arc<HistoryItem>| (over..under).contains(&now.since_millis(item.time));
-        lines.extend(items.iter().filter(within).map(|item| Line::Item(Arc::clone(item))));
-        let count = lines.len() - heading;
+        let mut count = 0;
+        for item in items {
+            if !(over..under).contains(&now.since_millis(item.time)) || !is_wanted(item) {
+                continue;
+            }
+            count += 1;
+            match lines.get_mut(heading..).and_then(<[Line]>::last_mut) {
+                Some(Line::Item { item: before, alike }) if are_alike(before, item) => *alike += 1,
+                _ => lines.push(Line::Item { item, alike: 1 }),
+            }
+        }
         if count > 0 {
             lines.insert(heading, Line::Heading { name, count });
         }
@@ -54,85 +71,96 @@ fn lines(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<Line> {
     lines
 }
 
-/// The column.
-#[component]
-pub fn GhostColumn() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let rows = move || signals.ghosts.with(|ghosts| lines(&ghosts.items, signals.times.get().now));
-    let kept = text(move || {
-        signals.ghosts.with(|ghosts| match (ghosts.items.len(), ghosts.held) {
-            (0, _) => "nothing has settled yet".to_owned(),
-            (shown, held) if shown < held => format!("the newest {shown} of {} shown", voice::grouped(held as u64)),
-            (_, held) => format!("{} settled or broken", voice::grouped(held as u64)),
-        })
-    });
-    view! {
-        <aside class="ghosts" data-testid="ghost-column" aria-label="what settled">
-            <ul tabindex="0" aria-label="what settled, newest first">
-                <For each=rows key=Line::key let:line>
-                    {match line {
-                        Line::Heading { name, count } => {
-                            view! {
-                                <li class="ghost-heading"><h2>{name}</h2><span>{voice::grouped(count as u64)}</span></li>
-                            }
-                                .into_any()
-                        }
-                        Line::Item(item) => view! { <Ghost item=item /> }.into_any(),
-                    }}
-                </For>
-            </ul>
-            <p class="ghosts-foot">{kept}</p>
-        </aside>
-    }
+fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
+    a.label == b.label && a.agent == b.agent && a.outcome == b.outcome && a.kind == b.kind
 }
 
-/// One thing that ended.
-#[component]
-fn Ghost(item: Arc<HistoryItem>) -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let broken = item.outcome == Outcome::Broken;
-    let owner = item.agent.as_ref().unwrap_or(&item.id).to_string();
-    let status = if broken { EntityStatus::Error } else { EntityStatus::Complete };
-    let time = item.time;
-    let age = text(move || voice::ago(signals.times.get().now.since_millis(time)));
-    // Marks fade with age and are gone after a day; text only darkens, so that it can still be read.
-    let fade = text(move || {
-        #[expect(clippy::cast_precision_loss, reason = "a share of a day")]
-        let share = (signals.times.get().now.since_millis(time) as f64 / DAY as f64).clamp(0.0, 1.0);
-        #[expect(clippy::cast_possible_truncation, reason = "20 to 100")]
-        let percent = 100 - (80.0 * share) as i32;
-        format!("{percent}%")
+/// Fills it.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let rows = RefCell::new(Rows::of("ghost-list"));
+    let (kept, restore, views) = (Piece::section("kept"), Piece::section("restore"), Piece::section("views"));
+    follow(move || {
+        let ghosts = signals.ghosts.read();
+        let gaze = signals.gaze.read();
+        let now = signals.times.read().now;
+        let lines = lines(&ghosts.items, &gaze, now);
+        let keys: Vec<String> = lines.iter().map(Line::key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut rows = rows.borrow_mut();
+        rows.keep(&keys, |key| if key.starts_with('#') { "t-ghost" } else { "t-heading" }, &|_, _| {});
+        let mut shown = 0;
+        for (piece, line) in rows.pieces().zip(&lines) {
+            match line {
+                Line::Heading { name, count } => {
+                    piece.say("name", name);
+                    piece.say("count", &voice::grouped(*count as u64));
+                }
+                Line::Item { item, alike } => {
+                    shown += alike;
+                    fill(piece, item, *alike, now);
+                }
+            }
+        }
+        let held = voice::grouped(ghosts.held as u64);
+        let words = match (ghosts.items.len(), shown) {
+            (0, _) => "nothing has settled yet".to_owned(),
+            (_, shown) if !gaze.query.trim().is_empty() => format!("{} of {held} match", voice::grouped(shown as u64)),
+            (items, shown) if items < ghosts.held || shown < items => format!("the newest {shown} of {held} shown"),
+            _ => format!("{held} settled or broken"),
+        };
+        kept.say("", &words);
+        views.say("history-count", &held);
+        let away = gaze.dismissed.len() as u64;
+        let words = if away == 0 { String::new() } else { format!("restore {}", voice::grouped(away)) };
+        restore.say_if("", &words);
     });
+}
+
+/// Writes one thing that ended.
+fn fill(piece: &Piece, item: &HistoryItem, alike: usize, now: Timestamp) {
+    let broken = item.outcome == Outcome::Broken;
+    let age_millis = now.since_millis(item.time);
+    let owner = item.agent.as_ref().unwrap_or(&item.id);
+    if piece.part("face").is_none() {
+        mask::wear(piece.root(), "t-mask-small", owner.as_str());
+        piece.renew(&["face", "y"]);
+    }
+    piece.set("", "data-entity-id", item.id.as_str());
+    piece.set("", "data-number", &item.number.to_string());
+    piece.set("", "data-outcome", agent_card::outcome(Some(item.outcome)));
+    // Marks fade with age and are gone after a day; text only darkens, so that it can still be read.
+    let left_percent = 100 - (80 * age_millis.clamp(0, DAY)) / DAY;
+    piece.style("", "--fade", &format!("{left_percent}%"));
+    let age = match age_millis {
+        ..600_000 => "fresh",
+        600_000..3_600_000 => "aging",
+        _ => "old",
+    };
+    piece.set("face", "data-age", age);
+    let eyes = match (age, broken) {
+        ("fresh", true) => "error",
+        ("fresh", false) => "complete",
+        _ => "idle",
+    };
+    mask::look(piece, eyes);
+    let label = item.label.to_string();
+    piece.say("label", &label);
+    piece.set("label", "title", &label);
+    piece.set("dismiss", "aria-label", &format!("dismiss {label}"));
+    let reason = item.reason.as_ref().filter(|_| broken).map(|reason| format!("broken: {reason}"));
+    piece.say_if("reason", &reason.unwrap_or_default());
     let short = match item.kind {
         HistoryKind::Run => "run".to_owned(),
         HistoryKind::Contract | HistoryKind::Transaction => short_id(item.id.as_str()),
     };
-    let name = result_link(item.url.as_ref(), short);
-    let reason = item
-        .reason
-        .as_ref()
-        .filter(|_| broken)
-        .map(|reason| view! { <p class="ghost-reason" dir="auto">{format!("broken: {reason}")}</p> }.into_any());
-    let class = if broken { "ghost broken" } else { "ghost" };
-    let label = item.label.to_string();
-    view! {
-        <li
-            class=class
-            data-testid="ghost-item"
-            data-entity-id=item.id.to_string()
-            style:--fade=fade
-        >
-            <Mask id=owner status=Signal::stored(status) />
-            <p class="ghost-label" dir="auto" title=label.clone()>{label.clone()}</p>
-            {reason}
-            <p class="ghost-fact">
-                <BeadGlyph kind=item.kind outcome=Some(item.outcome) />
-                {name}
-                " "
-                <time datetime=time.to_string() title=time.to_string()>{age}</time>
-            </p>
-        </li>
-    }
+    agent_card::link(piece, "id", &short, item.url.as_ref());
+    let exact = item.time.to_string();
+    piece.say("time", &voice::ago(age_millis));
+    piece.set("time", "datetime", &exact);
+    piece.set("time", "title", &exact);
+    let count = if alike > 1 { format!("×{alike}") } else { String::new() };
+    piece.say_if("count", &count);
 }
 
 #[cfg(test)]
@@ -140,44 +168,66 @@ mod tests {
     use super::*;
     use monkeytown_protocol::{EntityId, Text};
 
-    fn item(number: u64, millis: i64) -> Arc<HistoryItem> {
-        Arc::new(HistoryItem {
+    fn item(number: u64, millis: i64) -> Rc<HistoryItem> {
+        Rc::new(HistoryItem {
             number,
             kind: HistoryKind::Transaction,
             outcome: Outcome::Settled,
             id: EntityId::new(&format!("commit:{number}")).expect("an id"),
             agent: None,
-            label: Text::fitted("a subject"),
+            label: Text::fitted(&format!("subject {number}")),
             reason: None,
             url: None,
             time: Timestamp::from_millis(millis),
         })
     }
 
-    fn told(items: &[Arc<HistoryItem>], now: Timestamp) -> Vec<String> {
+    fn told(items: &[Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<String> {
         let line = |line: &Line| match line {
             Line::Heading { name, count } => format!("{name}: {count}"),
-            Line::Item(item) => item.number.to_string(),
+            Line::Item { item, alike: 1 } => item.number.to_string(),
+            Line::Item { item, alike } => format!("{} ×{alike}", item.number),
         };
-        lines(items, now).iter().map(line).collect()
+        lines(items, gaze, now).iter().map(line).collect()
     }
 
     #[test]
     fn items_stand_under_the_heading_of_their_age_with_a_count() {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(3, DAY * 10 - 1_000), item(2, DAY * 10 - 5 * MINUTE), item(1, 0)];
-        assert_eq!(told(&items, now), ["in the last 10 minutes: 2", "3", "2", "longer ago: 1", "1"]);
+        let expected = ["in the last 10 minutes: 2", "3", "2", "longer ago: 1", "1"];
+        assert_eq!(told(&items, &Gaze::default(), now), expected);
     }
 
     #[test]
     fn times_out_of_order_do_not_break_the_groups() {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(4, DAY * 10), item(3, 0), item(2, DAY * 11), item(1, 5)];
-        assert_eq!(told(&items, now), ["in the last 10 minutes: 2", "4", "2", "longer ago: 2", "3", "1"]);
+        let expected = ["in the last 10 minutes: 2", "4", "2", "longer ago: 2", "3", "1"];
+        assert_eq!(told(&items, &Gaze::default(), now), expected);
     }
 
     #[test]
     fn an_item_of_another_history_is_another_line() {
-        assert_ne!(Line::Item(item(1, 0)).key(), Line::Item(item(1, 60_000)).key());
+        let key = |item: &HistoryItem| Line::Item { item, alike: 1 }.key();
+        assert_ne!(key(&item(1, 0)), key(&item(1, 60_000)));
+    }
+
+    #[test]
+    fn equal_neighbours_are_one_line_with_their_count() {
+        let now = Timestamp::from_millis(0);
+        let alike = |number| Rc::new(HistoryItem { label: Text::fitted("tick"), ..(*item(number, 0)).clone() });
+        let items = [alike(4), alike(3), item(2, 0), alike(1)];
+        assert_eq!(told(&items, &Gaze::default(), now), ["in the last 10 minutes: 4", "4 ×2", "2", "1"]);
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_by_any_case_and_what_is_put_away_is_not() {
+        let now = Timestamp::from_millis(0);
+        let items = [item(2, 0), item(1, 0)];
+        let gaze = Gaze { query: " SUBJECT 2 ".into(), ..Gaze::default() };
+        assert_eq!(told(&items, &gaze, now), ["in the last 10 minutes: 1", "2"]);
+        let gaze = Gaze { dismissed: vec![2], ..Gaze::default() };
+        assert_eq!(told(&items, &gaze, now), ["in the last 10 minutes: 1", "1"]);
     }
 }

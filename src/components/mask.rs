@@ -1,49 +1,51 @@
-//! A plain primate mask: fur in the agent's tone, a dark face, and eyes that tell the state.
-//!
-//! One mask for everybody; which ears, head and crown belong to whom comes with the sigils.
+//! The mask of an agent: its sigil's shapes, and eyes that tell its state (`look.md`, "The sigil").
 
-use crate::terrarium::layout::hash;
-use leptos::prelude::*;
-use monkeytown_protocol::EntityStatus;
+use crate::{
+    dom::Piece,
+    sigil::Sigil,
+};
+use wasm_bindgen::JsCast;
+use web_sys::Element;
 
-/// The eight muted fur tones (`look.md`, "The sigil"). The style sheet has them as `--fur-0` to `--fur-7`.
-const FURS: u32 = 8;
-
-/// The mask of `id`, as `status` has it.
-#[component]
-pub fn Mask(
-    /// Whose mask.
-    #[prop(into)]
-    id: String,
-    /// What the eyes say.
-    #[prop(into)]
-    status: Signal<EntityStatus>,
-) -> impl IntoView {
-    let eyes_key = Signal::derive(move || status.get().as_str().to_owned());
-    let fur = format!("mask fur-{}", hash(&id) % FURS);
-    view! {
-        <svg class=fur viewBox="-1 -1.5 26 26" aria-hidden="true" data-eyes=eyes_key>
-            <path
-                class="pelt"
-                d="M12 3.600a9 9 0 0 1 8.600 6.300 2.900 2.900 0 1 1 .2 4.800 9 9 0 0 1-17.600 0 2.900 2.900 0 1 1 .2-4.800A9 9 0 0 1 12 3.600Z"
-            />
-            <path
-                class="face"
-                d="M12 9.200C10.400 7 5.800 7.400 5.800 11.600c0 4 3.200 5.600 6.200 9 3-3.400 6.200-5 6.200-9C18.200 7.400 13.600 7 12 9.200Z"
-            />
-            <path class="muzzle" d="M10.600 16.600h2.800v1.200h-2.800Z" />
-            <path class="eyes" d=Signal::derive(move || eyes(status.get()).to_owned()) />
-        </svg>
+/// A mask from this template, as `id` has it, put into `place` before all else.
+pub fn wear(place: &Element, template: &str, id: &str) {
+    let mask = Piece::copy_of(template);
+    let sigil = Sigil::of(id);
+    let shapes = [
+        ("e", sigil.ears),
+        ("c", sigil.crown),
+        ("h", sigil.head),
+        ("f", sigil.face),
+        ("m", sigil.muzzle),
+        ("n", sigil.muzzle),
+    ];
+    for (shape, which) in shapes {
+        let href = format!("#{shape}{which}");
+        // The outline and the pelt are the same shapes twice.
+        let uses = mask.root().query_selector_all(&format!("[data-p={shape}]"));
+        let Ok(uses) = uses else { continue };
+        for at in 0..uses.length() {
+            if let Some(element) = uses.get(at).and_then(|node| node.dyn_into::<Element>().ok()) {
+                // The name is ours.
+                let _ = element.set_attribute("href", &href);
+            }
+        }
     }
+    mask.set("", "data-fur", &sigil.fur.to_string());
+    // The piece that the mask goes into finds it by this name.
+    mask.set("", "data-p", "face");
+    // The place is on the page, or in a copy that will be.
+    let _ = place.prepend_with_node_1(mask.root());
 }
 
-/// Discs, half-lids, closed lids, arcs or crosses.
-fn eyes(status: EntityStatus) -> &'static str {
-    match status {
-        EntityStatus::Active => "M8.500 9.950a1.750 1.750 0 1 0 .01 0ZM15.500 9.950a1.750 1.750 0 1 0 .01 0Z",
-        EntityStatus::Processing => "M6.500 11.200h4a2 2 0 0 1-4 0ZM13.500 11.200h4a2 2 0 0 1-4 0Z",
-        EntityStatus::Complete => "M6.600 12.600a1.900 2 0 0 1 3.800 0M13.600 12.600a1.900 2 0 0 1 3.800 0",
-        EntityStatus::Error => "M7 10.200l3 3m0-3l-3 3M14 10.200l3 3m0-3l-3 3",
-        EntityStatus::Idle => "M6.600 11.600a1.900 1.500 0 0 0 3.800 0M13.600 11.600a1.900 1.500 0 0 0 3.800 0",
-    }
+/// Gives the mask in `piece` the eyes of a status.
+pub fn look(piece: &Piece, status: &str) {
+    piece.set("y", "href", &["#y-", status].concat());
+    piece.set("face", "data-status", status);
+}
+
+/// Puts the mask of another into a place that had one.
+pub fn change(place: &Element, template: &str, id: &str) {
+    place.set_text_content(None);
+    wear(place, template, id);
 }

@@ -1,11 +1,10 @@
 //! One line that says what is wrong, what is being tried and what it means. Absent while all is well.
 
 use crate::{
-    components::part,
+    dom::{Piece, follow},
     signals::{ConnectionState, ConnectionView, Signals},
     voice,
 };
-use leptos::prelude::*;
 use monkeytown_protocol::Timestamp;
 
 /// What is to be said, the gravest first.
@@ -34,22 +33,13 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
     view.remark.clone()
 }
 
-/// The line.
-#[component]
-pub fn Notice() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let text =
-        Memo::new(move |_| signals.connection.with(|view| words(view, signals.times.get().wall)).unwrap_or_default());
-    part(move || match text.get() {
-        text if text.is_empty() => ().into_any(),
-        text => view! {
-            <p class="notice">
-                <svg viewBox="0 0 16 16" aria-hidden="true">
-                    <path d="M8 1.500 15 14H1ZM8 6v4m0 1.500v1" />
-                </svg>
-                <span>{text}</span>
-            </p>
-        }
-        .into_any(),
-    })
+/// Fills it.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let piece = Piece::section("notice");
+    follow(move || {
+        let said = words(&signals.connection.read(), signals.times.read().wall).unwrap_or_default();
+        piece.say("words", &said);
+        piece.show("", !said.is_empty());
+    });
 }

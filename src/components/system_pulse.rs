@@ -1,71 +1,103 @@
-//! The pulse: a heart at the health's pace, four numbers, a word, and when something last happened.
+//! The pulse: a heart at the health's pace, four numbers, the hour's line, a word and a trend.
 
 use crate::{
-    components::text,
-    signals::{ConnectionState, Signals},
+    dom::{Piece, follow},
+    signals::{HourView, Signals},
     voice,
 };
-use leptos::prelude::*;
-use monkeytown_civilization::Pulse;
+use monkeytown_civilization::Trend;
 use monkeytown_protocol::Health;
 
-/// Four numbers over their labels; each keeps its width, so that ticking shifts nothing.
-#[component]
-pub fn SystemPulse() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let connected =
-        move || signals.connection.with(|c| matches!(c.state, ConnectionState::Live | ConnectionState::Polling));
-    let health = text(move || match signals.figures.get().pulse {
-        Some(pulse) if connected() => pulse.health.as_str().to_owned(),
-        _ => "disconnected".to_owned(),
-    });
-    let figure = move |read: fn(&Pulse) -> String| {
-        text(move || signals.figures.get().pulse.as_ref().map_or("–".to_owned(), read))
-    };
-    let word = text(move || match signals.figures.get().pulse {
-        None => "waiting".to_owned(),
-        Some(_) if !connected() => "last known".to_owned(),
-        Some(pulse) => match pulse.health {
-            Health::Healthy => "steady",
-            Health::Stressed => "strained",
-            Health::Critical => "overrun",
+/// Fills it. Figures keep their width, so that ticking shifts nothing.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let piece = Piece::section("pulse");
+    let page = Piece::section("page");
+    follow(move || {
+        let figures = *signals.figures.read();
+        let live = signals.connection.read().is_live();
+        let times = *signals.times.read();
+        let hour = signals.hour.read();
+        let health = match figures.pulse {
+            Some(pulse) if live => pulse.health.as_str(),
+            _ => "disconnected",
+        };
+        piece.set("", "data-health", health);
+        page.set("", "data-health", health);
+        if let Some(pulse) = figures.pulse {
+            piece.say("active", &voice::grouped(pulse.active_agents.into()));
+            piece.say("pending", &voice::grouped(pulse.pending_flows.into()));
+            piece.say("settled", &voice::grouped(pulse.contracts_settled));
+            piece.say("load", &voice::percent(pulse.load.get()));
         }
-        .to_owned(),
+        let word = match figures.pulse {
+            None => "waiting",
+            Some(_) if !live => "last known",
+            Some(pulse) => match pulse.health {
+                Health::Healthy => "steady",
+                Health::Stressed => "strained",
+                Health::Critical => "overrun",
+            },
+        };
+        piece.say("word", word);
+        let quiet_millis = figures.last_time.map(|last| times.now.since_millis(last));
+        let trend = match hour.trend {
+            Trend::Rising => "rising",
+            Trend::Steady => "steady",
+            Trend::Easing => "easing",
+        };
+        let (trend, words) = match quiet_millis {
+            None => ("", "nothing yet".to_owned()),
+            Some(millis) if !live => ("", voice::ago(millis)),
+            Some(millis) if millis >= 60_000 => ("", format!("quiet {}", voice::span(millis))),
+            Some(_) => (trend, trend.to_owned()),
+        };
+        piece.mark("", "data-trend", trend);
+        piece.say("trend", &words);
+        let (line, area, tip) = paths(&hour);
+        piece.set("line", "d", &line);
+        piece.set("area", "d", &area);
+        piece.set("tip", "d", &tip);
     });
-    let quiet = text(move || match signals.figures.get().last_time {
-        None => "nothing yet".to_owned(),
-        Some(last) => match signals.times.get().now.since_millis(last) {
-            millis if millis < 60_000 => "busy".to_owned(),
-            millis => format!("quiet {}", voice::span(millis)),
-        },
-    });
-    view! {
-        <section class="pulse" data-testid="system-pulse" data-health=health aria-label="pulse">
-            <svg class="heart" viewBox="0 0 20 18" aria-hidden="true">
-                <path d="M10 17 2.200 9.400A4.900 4.900 0 0 1 9.100 2.400L10 3.300l.9-.9a4.900 4.900 0 0 1 6.900 7Z" />
-            </svg>
-            <dl>
-                <div data-testid="metric-active-agents">
-                    <dt><span class="wide">"agents "</span>"active"</dt>
-                    <dd>{figure(|pulse| voice::grouped(pulse.active_agents.into()))}</dd>
-                </div>
-                <div data-testid="metric-pending-flows">
-                    <dt><span class="wide">"flows "</span>"pending"</dt>
-                    <dd>{figure(|pulse| voice::grouped(pulse.pending_flows.into()))}</dd>
-                </div>
-                <div data-testid="metric-contracts-settled">
-                    <dt><span class="wide">"contracts "</span>"settled"</dt>
-                    <dd>{figure(|pulse| voice::grouped(pulse.contracts_settled))}</dd>
-                </div>
-                <div data-testid="metric-load">
-                    <dt>"load"</dt>
-                    <dd>{figure(|pulse| voice::percent(pulse.load.get()))}</dd>
-                </div>
-            </dl>
-            <p class="health">
-                <strong>{word}</strong>
-                <span>{quiet}</span>
-            </p>
-        </section>
+}
+
+/// The hour as a line, the area under it, and the dot at its end, in a box of 120 × 24.
+fn paths(hour: &HourView) -> (String, String, String) {
+    // A mean of three bins: the line tells how the hour went, the axis below the page tells each half minute.
+    let mean = |at: usize| {
+        let from = at.saturating_sub(2);
+        let near = hour.bins.iter().skip(from).take(at - from + 1);
+        near.clone().sum::<u32>() / u32::try_from(near.len().max(1)).unwrap_or(1)
+    };
+    let means: Vec<u32> = (0..hour.bins.len()).map(mean).collect();
+    let most = means.iter().copied().max().unwrap_or(0).max(1);
+    let mut line = String::from("M");
+    let mut y = 23;
+    for (at, mean) in means.iter().enumerate() {
+        y = 22 - u64::from(*mean) * 20 / u64::from(most);
+        line.push_str(&format!("{at} {y}L"));
+    }
+    line.push_str(&format!("120 {y}"));
+    let area = format!("{line}V24H0Z");
+    (line, area, format!("M120 {y}h0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hours_line_is_highest_where_most_happened() {
+        let mut bins = vec![0; 120];
+        bins[60..63].fill(300);
+        let (line, area, _) = paths(&HourView { bins, ..HourView::default() });
+        assert!(line.starts_with("M0 22L") && line.contains("L62 2L") && line.ends_with("L120 22"), "{line}");
+        assert!(area.ends_with("V24H0Z"));
+    }
+
+    #[test]
+    fn an_hour_of_nothing_is_a_flat_line() {
+        let (line, ..) = paths(&HourView::default());
+        assert_eq!(line, "M120 23");
     }
 }

@@ -1,216 +1,369 @@
-//! The terrarium: agents in their seats, flows on one canvas under them, and what is said when nothing moves.
+//! The terrarium: agents in their seats, flows and contours on canvases under them, and what is said when nothing
+//! moves.
 
+use super::{agent_card, painter::Painter};
 use crate::{
-    clock,
-    components::{AgentCard, part, text},
-    signals::Signals,
+    clock::{self, Timer},
+    dom::{Piece, Rows, follow, listen},
+    sigil::hash,
+    signals::{AgentView, FlowsView, Gaze, Signals},
     terrarium::{
-        canvas::{self, Scene},
-        layout::{Arrangement, Placement, Viewport, arrange},
-        stage::Stage,
+        ground,
+        scene::Scene,
+        seats::{self, ONE_COLUMN_BELOW, Seat},
     },
     voice,
 };
-use leptos::{html, prelude::*};
-use monkeytown_protocol::EntityId;
+use monkeytown_protocol::{EntityId, FlowStatus};
+use monkeytown_terrain::{Body, Hill, Link, Point, Posture, Rect, arrange};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
 };
 use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Element, HtmlCanvasElement};
 
-/// The flows on stage, shared with the session that writes them.
-pub type SharedStage = StoredValue<Rc<RefCell<Stage>>, LocalStorage>;
+/// Air around the field, in CSS pixels (`look.md`, "Frame").
+const MARGIN: f32 = 24.0;
+/// Height of the key above the agents.
+const KEY: f32 = 44.0;
+/// Least time between two arrangements, in milliseconds: under load the field must not stir all the time.
+const ARRANGE_EVERY_MILLIS: f64 = 700.0;
+/// How long the engine may take, in milliseconds (`product.md`, "Features").
+const ARRANGE_MAX_MILLIS: f64 = 100.0;
+/// How long who works with whom may change before it alone moves anybody, in milliseconds.
+const LINKS_EVERY_MILLIS: f64 = 10_000.0;
 
-/// The field in which the civilization lives.
-#[component]
-pub fn Terrarium(
-    /// The flows to draw.
-    stage: SharedStage,
-) -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let field = NodeRef::<html::Div>::new();
-    let canvas = NodeRef::<html::Canvas>::new();
-    let viewport = RwSignal::new(Viewport { width: 0.0, height: 0.0 });
-    let arrangement = Memo::new(move |_| {
-        let viewport = viewport.get();
-        if viewport.width < 1.0 { Arrangement::default() } else { signals.roster.with(|r| arrange(viewport, r)) }
-    });
-    Effect::new(move |_| {
-        if let Some(field) = field.get() {
-            watch_size(&field, viewport);
-        }
-    });
-    let painter = Painter::new(stage, canvas);
-    Effect::new(move |_| {
-        // Whatever changes the picture asks for it to be painted; the second's tick wakes it after a hidden time.
-        signals.flows.track();
-        signals.times.track();
-        let arrangement = arrangement.get();
-        let width = viewport.get().width;
-        let seats = signals.roster.with(|roster| {
-            roster.iter().zip(&arrangement.seats).filter_map(|(s, seat)| Some((s.id.clone(), (*seat)?))).collect()
-        });
-        painter.show(seats, width, &arrangement);
-    });
-    let drawn = text(move || signals.flows.with(|flows| flows.drawn.len()).to_string());
-    let hidden = text(move || signals.flows.with(|flows| flows.hidden).to_string());
-    let entities = text(move || signals.figures.get().entity_count.to_string());
-    let class = text(move || {
-        let one_column = arrangement.with(|arrangement| arrangement.one_column);
-        let (anyone, awake) = signals.roster.with(|r| (!r.is_empty(), r.iter().any(|s| s.posture.is_awake())));
-        match (one_column, anyone, awake) {
-            (_, false, _) => "terrarium empty",
-            (true, ..) => "terrarium one-column",
-            (false, true, false) => "terrarium silent",
-            _ => "terrarium",
-        }
-        .to_owned()
-    });
-    #[expect(clippy::cast_possible_truncation, reason = "a screen's height")]
-    let height = text(move || format!("{}px", arrangement.with(|arrangement| arrangement.height) as i32));
-    let slots = move || signals.agents.get();
-    let unseated = part(move || {
-        let (mut awake, mut resting) = (0, 0);
-        signals.roster.with(|roster| {
-            arrangement.with(|arrangement| {
-                for (sitter, _) in roster.iter().zip(&arrangement.seats).filter(|(_, seat)| seat.is_none()) {
-                    *(if sitter.posture.is_awake() { &mut awake } else { &mut resting }) += 1;
-                }
-            });
-        });
-        match (awake, resting) {
-            (0, 0) => ().into_any(),
-            _ => {
-                let words = format!("no room here for {awake} awake and {resting} at rest");
-                view! { <p class="unseated-count">{words}</p> }.into_any()
-            }
-        }
-    });
-    view! {
-        <div
-            class=class
-            data-testid="terrarium"
-            data-flows-drawn=drawn
-            data-flows-hidden=hidden
-            data-entities=entities
-            node_ref=field
-        >
-            <canvas class="flow-layer" data-testid="flow-layer" aria-hidden="true" node_ref=canvas></canvas>
-            <Silence />
-            <h2 class="unseen">"agents"</h2>
-            <ul class="agents" style:height=height>
-                <For each=slots key=|slot| slot.id.clone() let:agent>
-                    <AgentCard agent=agent arrangement=arrangement />
-                </For>
-            </ul>
-            {unseated}
-        </div>
-    }
+/// What an arrangement was made for. The same again needs no other.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Occasion {
+    width: f32,
+    height: f32,
+    bodies: Vec<(EntityId, u8, [i32; 2])>,
 }
 
-/// What the field says when nobody is there, or everybody rests.
-#[component]
-fn Silence() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let title = Memo::new(move |_| {
-        let (count, awake) = signals.roster.with(|r| (r.len(), r.iter().filter(|s| s.posture.is_awake()).count()));
-        let greeted = signals.connection.with(|view| view.greeted);
-        match (count, awake) {
+struct Field {
+    signals: Signals,
+    piece: Rc<Piece>,
+    key: Piece,
+    rows: RefCell<Rows>,
+    scene: Rc<RefCell<Scene>>,
+    painter: Painter,
+    occasion: RefCell<Occasion>,
+    links: RefCell<Vec<(EntityId, EntityId)>>,
+    arranged_at: Cell<f64>,
+    linked_at: Cell<f64>,
+    seats: RefCell<Vec<(EntityId, Seat)>>,
+    pointed: RefCell<Option<EntityId>>,
+    later: RefCell<Option<Timer>>,
+    size: Cell<(f32, f32)>,
+}
+
+/// Fills the field.
+pub fn bind(signals: &Signals) {
+    let piece = Rc::new(Piece::section("terrarium"));
+    let Some(canvas) = piece.part("flows").and_then(|canvas| canvas.dyn_into::<HtmlCanvasElement>().ok()) else {
+        return;
+    };
+    let list = piece.part("agents").unwrap_or_else(|| piece.root().clone());
+    let scene = Rc::new(RefCell::new(Scene::default()));
+    let field = Rc::new(Field {
+        signals: signals.clone(),
+        key: Piece::section("flow-key"),
+        rows: RefCell::new(Rows::new(list, "agent-card")),
+        painter: Painter::new(canvas, Rc::clone(&piece), Rc::clone(&scene)),
+        piece,
+        scene,
+        occasion: RefCell::default(),
+        links: RefCell::default(),
+        arranged_at: Cell::new(f64::NEG_INFINITY),
+        linked_at: Cell::new(f64::NEG_INFINITY),
+        seats: RefCell::default(),
+        pointed: RefCell::default(),
+        later: RefCell::default(),
+        size: Cell::default(),
+    });
+    field.watch_size();
+    field.watch_pointer();
+    let arranging = Rc::clone(&field);
+    follow(move || arranging.arrange());
+    let drawing = Rc::clone(&field);
+    follow(move || drawing.draw());
+    let ticking = Rc::clone(&field);
+    follow(move || {
+        ticking.signals.times.read();
+        ticking.fill();
+    });
+    follow(move || field.say());
+}
+
+impl Field {
+    fn watch_size(self: &Rc<Self>) {
+        let field = Rc::clone(self);
+        let measure = move || {
+            let root = field.piece.root();
+            #[expect(clippy::cast_precision_loss, reason = "a screen's size")]
+            let size = (root.client_width() as f32, root.client_height() as f32);
+            if field.size.replace(size) != size {
+                field.arrange();
+                field.draw();
+            }
+        };
+        let callback = Closure::<dyn FnMut()>::new(measure);
+        if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
+            observer.observe(self.piece.root());
+        }
+        callback.forget();
+    }
+
+    fn watch_pointer(self: &Rc<Self>) {
+        let field = Rc::clone(self);
+        listen(self.piece.root(), "pointerover", move |event| {
+            let card = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+            let card = card.and_then(|target| target.closest("[data-entity-id]").ok().flatten());
+            let id = card.and_then(|card| EntityId::new(&card.get_attribute("data-entity-id")?).ok());
+            *field.pointed.borrow_mut() = id;
+        });
+    }
+
+    /// Seats everybody anew when somebody came, went, woke or rests, or the field has another size.
+    fn arrange(self: &Rc<Self>) {
+        let agents = self.signals.agents.read();
+        let gaze = self.signals.gaze.read();
+        let (width, height) = self.size.get();
+        if width < 1.0 {
+            return;
+        }
+        let flows = self.signals.flows.peek();
+        let now = clock::monotonic_millis();
+        let occasion = occasion(&agents, &gaze, &flows, width, height);
+        let links = links(&flows);
+        let same = *self.occasion.borrow() == occasion;
+        let resized = { let before = self.occasion.borrow(); (before.width, before.height) != (width, height) };
+        let relinked = *self.links.borrow() != links && now - self.linked_at.get() > LINKS_EVERY_MILLIS;
+        if same && !relinked {
+            return self.fill();
+        }
+        let wait = self.arranged_at.get() + ARRANGE_EVERY_MILLIS - now;
+        if wait > 0.0 && !resized {
+            // Cards say at once what is new; where they stand follows.
+            self.fill();
+            let field = Rc::clone(self);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "under a second")]
+            let timer = Timer::after(wait as u32 + 1, move || {
+                field.later.borrow_mut().take();
+                field.arrange();
+                field.draw();
+            });
+            // One that waits already comes sooner.
+            if self.later.borrow().is_none() {
+                *self.later.borrow_mut() = timer;
+            }
+            return;
+        }
+        self.arranged_at.set(now);
+        self.linked_at.set(now);
+        let one_column = width < ONE_COLUMN_BELOW;
+        let (seats, tall) = if one_column {
+            let (seats, tall) = seats::column(&agents, width);
+            (seats.into_iter().map(Some).collect(), tall.max(height))
+        } else {
+            (self.seats_in_field(&agents, &gaze, &flows, &links, width, height), height)
+        };
+        let seated: Vec<(EntityId, Seat)> =
+            agents.iter().zip(&seats).filter_map(|(agent, seat)| Some((agent.id.clone(), (*seat)?))).collect();
+        *self.seats.borrow_mut() = seated;
+        *self.occasion.borrow_mut() = occasion;
+        *self.links.borrow_mut() = links;
+        self.seat_scene(&agents, width, tall, one_column);
+        drop((agents, gaze, flows));
+        self.fill();
+    }
+
+    fn seats_in_field(
+        &self,
+        agents: &[AgentView],
+        gaze: &Gaze,
+        flows: &FlowsView,
+        links: &[(EntityId, EntityId)],
+        width: f32,
+        height: f32,
+    ) -> Vec<Option<Seat>> {
+        let ignored = |agent: &AgentView| gaze.ignored.contains(&agent.id);
+        let find = |id: &EntityId| agents.binary_search_by(|agent| agent.id.cmp(id)).ok();
+        let before = self.seats.borrow();
+        let held = |id: &EntityId| {
+            let is_held = gaze.entity.as_ref() == Some(id) || self.pointed.borrow().as_ref() == Some(id);
+            let seat = before.iter().find(|(held, _)| held == id).filter(|_| is_held)?;
+            Some(Point { x: seat.1.outer.x, y: seat.1.outer.y })
+        };
+        let bodies: Vec<Body> = agents
+            .iter()
+            .map(|agent| Body {
+                key: hash(agent.id.as_str()),
+                posture: seats::posture(agent, is_waited_for(flows, &agent.id)),
+                sizes: seats::sizes(agent, ignored(agent), width),
+                parent: agent.entity.parent.as_ref().and_then(find),
+                held: held(&agent.id),
+            })
+            .collect();
+        let links: Vec<Link> =
+            links.iter().filter_map(|(a, b)| Some(Link { a: find(a)?, b: find(b)?, weight: 1.0 })).collect();
+        let room =
+            Rect { x: MARGIN, y: KEY, width: width - 2.0 * MARGIN, height: height - KEY - MARGIN };
+        let started = clock::monotonic_millis();
+        let arrangement =
+            arrange(&bodies, &links, room, &mut || clock::monotonic_millis() - started > ARRANGE_MAX_MILLIS);
+        let detail = |agent: &AgentView| match seats::is_awake(agent) {
+            true => arrangement.detail_awake,
+            false => arrangement.detail_rest,
+        };
+        let places = agents.iter().zip(&arrangement.places);
+        places.map(|(agent, place)| Some(seats::seat(agent, ignored(agent), (*place)?, detail(agent), width))).collect()
+    }
+
+    /// Tells the scene where everybody is, and draws the ground for it.
+    fn seat_scene(&self, agents: &[AgentView], width: f32, height: f32, one_column: bool) {
+        let seats = self.seats.borrow();
+        let mut scene = self.scene.borrow_mut();
+        (scene.width, scene.height, scene.one_column) = (width, height, one_column);
+        let crowd = (seats.len() < agents.len())
+            .then_some(Rect { x: width / 2.0 - 90.0, y: height - 40.0, width: 180.0, height: 32.0 });
+        let labels = seats.iter().flat_map(|(_, seat)| {
+            let above = Rect { height: seat.rect.y - seat.outer.y, ..seat.outer };
+            let below = seat.outer.bottom() - seat.rect.bottom();
+            [above, Rect { y: seat.rect.bottom(), height: below, ..seat.outer }]
+        });
+        let labels = labels.filter(|label| label.height > 1.0).collect();
+        let (ids, bodies) = (seats.iter().map(|(id, _)| id.clone()), seats.iter().map(|(_, seat)| seat.body));
+        scene.seat(ids.collect(), bodies.collect(), labels, crowd);
+        self.piece.style("agents", "height", &format!("{}px", whole(height)));
+        let hills: Vec<Hill> = seats
+            .iter()
+            .filter_map(|(id, seat)| {
+                let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
+                let domain = agent.entity.domain.as_ref()?;
+                #[expect(clippy::cast_precision_loss, reason = "a count of files")]
+                let files = domain.files as f32;
+                let radius = (60.0 + files.sqrt() * 14.0).min(320.0);
+                Some(Hill { centre: seat.rect.centre(), files, radius, awake: seats::is_awake(agent) })
+            })
+            .collect();
+        let canvas = self.piece.part("ground").and_then(|canvas| canvas.dyn_into::<HtmlCanvasElement>().ok());
+        let interval = canvas.and_then(|canvas| ground::paint(&canvas, &hills, width, height));
+        let key = interval.map_or_else(String::new, |files| {
+            let files = usize::try_from(whole(files)).unwrap_or_default();
+            format!("contour, {} file{}", files, if files == 1 { "" } else { "s" })
+        });
+        self.key.say_if("contour", &key);
+    }
+
+    /// Writes everybody's card.
+    fn fill(&self) {
+        let agents = self.signals.agents.peek();
+        let gaze = self.signals.gaze.peek();
+        let now = self.signals.times.peek().now;
+        let seats = self.seats.borrow();
+        let seated = seats.iter().filter_map(|(id, seat)| {
+            let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
+            Some((agent, seat))
+        });
+        let seated: Vec<(&AgentView, &Seat)> = seated.collect();
+        let keys: Vec<&str> = seated.iter().map(|(agent, _)| agent.id.as_str()).collect();
+        let mut rows = self.rows.borrow_mut();
+        rows.keep(&keys);
+        for (piece, (agent, seat)) in rows.pieces().zip(seated) {
+            agent_card::fill(piece, agent, seat, &gaze, now);
+        }
+        let waiting = agents.len() - keys.len();
+        let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
+        self.piece.say_if("everyone", &words);
+    }
+
+    /// Tells the scene which flows run, and paints.
+    fn draw(&self) {
+        let flows = self.signals.flows.read();
+        let gaze = self.signals.gaze.read();
+        let agents: Vec<EntityId> = self.signals.agents.peek().iter().map(|agent| agent.id.clone()).collect();
+        self.scene.borrow_mut().cast(&flows, &agents, gaze.entity.as_ref());
+        self.piece.set("", "data-flows-drawn", &flows.drawn.len().to_string());
+        self.piece.set("", "data-flows-hidden", &flows.hidden().to_string());
+        self.painter.wake();
+    }
+
+    /// What the field says of itself, and what it says when nobody is there or everybody rests.
+    fn say(&self) {
+        let agents = self.signals.agents.read();
+        let figures = self.signals.figures.read();
+        let greeted = self.signals.connection.read().greeted;
+        let awake = agents.iter().filter(|agent| seats::is_awake(agent)).count();
+        self.piece.set("", "data-entities", &figures.entity_count.to_string());
+        let mood = match (agents.len(), awake) {
+            (0, _) => "empty",
+            (_, 0) => "silent",
+            _ => "alive",
+        };
+        self.piece.set("", "data-mood", mood);
+        let title = match (agents.len(), awake) {
             (0, _) if greeted => "no agent has been seen".to_owned(),
             (0, _) => "waiting for the stream".to_owned(),
             (1, 0) => "the agent is at rest".to_owned(),
-            (_, 0) => format!("all {} agents are at rest", voice::number(count)),
+            (count, 0) => format!("all {} agents are at rest", voice::number(count)),
             _ => String::new(),
-        }
-    });
-    let line = text(move || match (signals.roster.with(Vec::len), signals.connection.with(|view| view.greeted)) {
-        (0, true) => "watching. the first event brings one".to_owned(),
-        (0, false) => "agents appear here as soon as it answers".to_owned(),
-        _ => last_words(&signals),
-    });
-    part(move || match title.get() {
-        title if title.is_empty() => ().into_any(),
-        title => view! {
-            <div class="silence">
-                <p class="silence-title">{title}</p>
-                <p>{line}</p>
-            </div>
-        }
-        .into_any(),
-    })
-}
-
-/// What happened last, and that nothing is being missed.
-fn last_words(signals: &Signals) -> String {
-    let last = signals.ghosts.with(|ghosts| ghosts.items.first().cloned());
-    match last {
-        Some(item) => {
-            format!("last, {}: {}", voice::ago(signals.times.get().now.since_millis(item.time)), item.label)
-        }
-        None => "still watching".to_owned(),
-    }
-}
-
-/// Keeps `viewport` at the size of `field` for as long as the page lives.
-fn watch_size(field: &web_sys::HtmlElement, viewport: RwSignal<Viewport>) {
-    let watched = field.clone();
-    let measure = move || {
-        let size = Viewport { width: f64::from(watched.client_width()), height: f64::from(watched.client_height()) };
-        crate::signals::set_if_other(viewport, size);
-    };
-    measure();
-    let callback = Closure::<dyn FnMut()>::new(measure);
-    if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-        observer.observe(field);
-    }
-    callback.forget();
-}
-
-/// Paints while there is something to see, at the screen's pace, and not at all in a hidden tab.
-#[derive(Clone)]
-struct Painter(Rc<Brush>);
-
-struct Brush {
-    stage: SharedStage,
-    canvas: NodeRef<html::Canvas>,
-    scene: RefCell<Scene>,
-    painting: Cell<bool>,
-}
-
-impl Painter {
-    fn new(stage: SharedStage, canvas: NodeRef<html::Canvas>) -> Self {
-        Self(Rc::new(Brush { stage, canvas, scene: RefCell::default(), painting: Cell::new(false) }))
-    }
-
-    /// Takes everybody's seat and paints from now on.
-    fn show(&self, seats: Vec<(EntityId, Placement)>, width: f64, arrangement: &Arrangement) {
-        let (height, one_column) = (arrangement.height, arrangement.one_column);
-        *self.0.scene.borrow_mut() = Scene { seats, width, height, one_column };
-        if !self.0.painting.replace(true) {
-            self.ask();
-        }
-    }
-
-    fn ask(&self) {
-        let painter = self.clone();
-        clock::on_next_frame(move |_| painter.paint());
-    }
-
-    fn paint(&self) {
-        let now = clock::monotonic_millis();
-        let still = clock::prefers_stillness();
-        let Some(element) = self.0.canvas.get_untracked() else {
-            self.0.painting.set(false);
-            return;
         };
-        let stage = self.0.stage.get_value();
-        let stage = stage.borrow();
-        canvas::paint(&element, &self.0.scene.borrow(), &stage, now, still);
-        if stage.is_empty() || still || clock::is_hidden() {
-            self.0.painting.set(false);
-        } else {
-            self.ask();
+        let line = match (agents.len(), greeted) {
+            (0, true) => "watching. the first event brings one".to_owned(),
+            (0, false) => "agents appear here as soon as it answers".to_owned(),
+            _ => self.last_words(),
+        };
+        self.piece.say("silence-title", &title);
+        self.piece.say("silence-last", &line);
+        let live = self.signals.connection.read().is_live();
+        let still = if awake == 0 && !agents.is_empty() && live { "still watching. nothing has been missed." } else { "" };
+        self.piece.say("silence-still", still);
+        self.piece.show("silence", !title.is_empty());
+    }
+
+    /// What happened last.
+    fn last_words(&self) -> String {
+        let now = self.signals.times.read().now;
+        match self.signals.ghosts.read().items.first() {
+            Some(item) => format!("last, {}: {}", voice::ago(now.since_millis(item.time)), item.label),
+            None => String::new(),
         }
     }
+}
+
+/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
+#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
+pub fn whole(pixels: f32) -> i32 {
+    pixels.round() as i32
+}
+
+fn occasion(agents: &[AgentView], gaze: &Gaze, flows: &FlowsView, width: f32, height: f32) -> Occasion {
+    let body = |agent: &AgentView| {
+        let [full, ..] = seats::sizes(agent, gaze.ignored.contains(&agent.id), width);
+        let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
+        // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
+        let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };
+        (agent.id.clone(), posture as u8, [whole(full.width), whole(full.height)])
+    };
+    Occasion { width, height, bodies: agents.iter().map(body).collect() }
+}
+
+/// A pending flow waits on its target.
+fn is_waited_for(flows: &FlowsView, id: &EntityId) -> bool {
+    flows.drawn.iter().any(|flow| flow.status == FlowStatus::Pending && flow.target == *id)
+}
+
+/// Who works with whom, each pair once, in order.
+fn links(flows: &FlowsView) -> Vec<(EntityId, EntityId)> {
+    let mut pairs: Vec<(EntityId, EntityId)> = Vec::new();
+    for flow in flows.drawn.iter().filter(|flow| flow.source != flow.target) {
+        let (a, b) = if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
+        if !pairs.iter().any(|(x, y)| x == a && y == b) {
+            pairs.push((a.clone(), b.clone()));
+        }
+    }
+    pairs
 }

@@ -1,42 +1,30 @@
 //! The wordmark: mask, name, and who is watched. Its mask sleeps when everyone does.
 
 use crate::{
-    components::{Mask, text},
+    dom::{Piece, follow},
     signals::Signals,
-    terrarium::layout::Sitter,
+    terrarium::seats::is_awake,
     voice,
 };
-use leptos::prelude::*;
-use monkeytown_protocol::{EntityStatus, SourceKind};
+use monkeytown_protocol::SourceKind;
 
-/// Mask, name, and a line under it.
-#[component]
-pub fn Wordmark() -> impl IntoView {
-    let signals = expect_context::<Signals>();
-    let anyone_awake = move |roster: &Vec<Sitter>| roster.iter().any(|sitter| sitter.posture.is_awake());
-    let status =
-        Signal::derive(
-            move || {
-                if signals.roster.with(anyone_awake) { EntityStatus::Active } else { EntityStatus::Idle }
-            },
-        );
-    let line = text(move || {
-        let agents = voice::counted(signals.roster.with(Vec::len), "agent");
-        match signals.figures.get().source {
+/// Fills it.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let piece = Piece::section("wordmark");
+    follow(move || {
+        let agents = signals.agents.read();
+        let eyes = if agents.iter().any(is_awake) { "active" } else { "idle" };
+        piece.set("mask", "data-status", eyes);
+        piece.set("eyes", "href", &["#y-", eyes].concat());
+        piece.say("name", &signals.app_name.read());
+        let count = voice::counted(agents.len(), "agent");
+        let line = match signals.figures.read().source {
             None => "looking for the stream".to_owned(),
-            Some(SourceKind::Git) => format!("{agents}, one repository"),
-            Some(SourceKind::Live) => format!("{agents}, live"),
-            Some(SourceKind::Simulated) => format!("{agents}, invented"),
-        }
+            Some(SourceKind::Git) => format!("{count}, one repository"),
+            Some(SourceKind::Live) => format!("{count}, live"),
+            Some(SourceKind::Simulated) => format!("{count}, invented"),
+        };
+        piece.say("line", &line);
     });
-    let name = text(move || signals.app_name.get());
-    view! {
-        <div class="wordmark">
-            <Mask id="monkeytown" status=status />
-            <div>
-                <h1>{name}</h1>
-                <p>{line}</p>
-            </div>
-        </div>
-    }
 }

@@ -1,7 +1,11 @@
-//! What is drawn where: the seats of the agents, the flows on stage, and the canvas that draws them.
+//! The field: who sits where, which flows are seen and how they run, and the canvases on which they are drawn.
 //!
-//! [`layout`] and [`stage`] are pure; only [`canvas`] knows a browser.
+//! Geometry itself is `monkeytown-terrain`'s. Knows nothing of signals; components bring what is to be drawn.
 
 pub mod canvas;
-pub mod layout;
+pub mod ground;
+pub mod pace;
+pub mod scene;
+pub mod seats;
 pub mod stage;
+pub mod way;

@@ -4,13 +4,12 @@
 //! happened in an instant can be seen (`states.md`). At most fifty are drawn, the newest; the others are
 //! counted. Pure: the moment is an argument.
 
-use monkeytown_civilization::{Civilization, Keyed};
-use monkeytown_protocol::{Flow, FlowId, FlowStatus, limits::FLOWS_DRAWN_MAX};
+use super::canvas::FADE_MILLIS;
+use monkeytown_civilization::{Civilization, Keyed, Keys};
+use monkeytown_protocol::{EntityId, Flow, FlowId, FlowKind, FlowStatus, limits::FLOWS_DRAWN_MAX};
 
 /// Least time a flow is to be seen, in milliseconds.
 pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
-/// How long a flow fades after that, in milliseconds.
-pub const FADE_MILLIS: f64 = 1_000.0;
 /// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
 const STAGED_MAX: usize = 4_000;
 
@@ -32,12 +31,6 @@ impl Staged {
     pub fn leaves_at(&self) -> Option<f64> {
         let ended = self.ended_at_millis?;
         Some(ended.max(self.first_seen_millis + SEEN_MIN_MILLIS) + FADE_MILLIS)
-    }
-
-    /// How much of its light is left, 0..=1.
-    #[must_use]
-    pub fn light(&self, now_millis: f64) -> f64 {
-        self.leaves_at().map_or(1.0, |leaves| ((leaves - now_millis) / FADE_MILLIS).clamp(0.0, 1.0))
     }
 }
 
@@ -99,23 +92,24 @@ impl Stage {
         before != self.staged.len()
     }
 
-    /// The flows to draw, oldest first, at most fifty; and how many are not drawn.
+    /// The flows to draw, oldest first, at most fifty; and the others in bundles.
     #[must_use]
-    pub fn cast(&self) -> (Vec<&Staged>, usize) {
+    pub fn cast(&self) -> (Vec<&Staged>, Vec<Bundled<'_>>) {
         // Broken ones and those under way are seen before those that fade; then the newest. The number is unique, so
         // that it leads back to whom it belongs; sorting plain numbers is the one sort that the fold has already.
         let rank = |staged: &Staged| {
             let fading = staged.ended_at_millis.is_some() && staged.flow.status != FlowStatus::Error;
             (u64::from(fading) << 63) | (u64::MAX / 2 - staged.number)
         };
-        let mut ranks: Vec<u64> = self.staged.values().map(rank).collect();
+        let staged: Vec<&Staged> = self.staged.values().collect();
+        if staged.len() <= FLOWS_DRAWN_MAX {
+            return (in_order(staged), Vec::new());
+        }
+        let mut ranks: Vec<u64> = staged.iter().map(|staged| rank(staged)).collect();
         ranks.sort_unstable();
-        let last = ranks.get(FLOWS_DRAWN_MAX - 1).or(ranks.last()).copied().unwrap_or(0);
-        let mut numbers: Vec<u64> =
-            self.staged.values().filter(|staged| rank(staged) <= last).map(|staged| staged.number).collect();
-        numbers.sort_unstable();
-        let cast = numbers.iter().filter_map(|number| self.staged.values().find(|staged| staged.number == *number));
-        (cast.collect(), ranks.len().saturating_sub(FLOWS_DRAWN_MAX))
+        let last = ranks.get(FLOWS_DRAWN_MAX - 1).copied().unwrap_or(0);
+        let (drawn, others): (Vec<&Staged>, Vec<&Staged>) = staged.into_iter().partition(|staged| rank(staged) <= last);
+        (in_order(drawn), bundled(&others))
     }
 
     /// Whether nobody is on stage.
@@ -123,6 +117,47 @@ impl Stage {
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
     }
+}
+
+/// Flows that are not drawn one by one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bundled<'a> {
+    /// Where they come from; `None` for what is left of everybody.
+    pub source: Option<EntityId>,
+    /// Where they go; `None` for all the ways of one source.
+    pub target: Option<EntityId>,
+    /// What moves in most of them.
+    pub kind: FlowKind,
+    /// The flows, each in one bundle only.
+    pub flows: Vec<&'a Staged>,
+}
+
+fn in_order(staged: Vec<&Staged>) -> Vec<&Staged> {
+    // Number and place in one plain number, for the same reason; the stage holds far fewer than 2^16.
+    let mut numbers: Vec<u64> = staged.iter().enumerate().map(|(at, staged)| staged.number << 16 | at as u64).collect();
+    numbers.sort_unstable();
+    let at = |number: u64| usize::try_from(number & 0xffff).ok();
+    numbers.iter().filter_map(|number| staged.get(at(*number)?).copied()).collect()
+}
+
+fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
+    let mut ids: Keys<EntityId> = Keys::default();
+    ids.extend(flows.iter().flat_map(|staged| [staged.flow.source.clone(), staged.flow.target.clone()]));
+    let number = |id: &EntityId| u32::try_from(ids.iter().position(|held| held == id).unwrap_or_default()).unwrap_or(0);
+    let id = |number: Option<u32>| ids.iter().nth(usize::try_from(number?).ok()?).cloned();
+    let wires: Vec<(u32, u32, u8)> = flows
+        .iter()
+        .map(|staged| (number(&staged.flow.source), number(&staged.flow.target), staged.flow.kind as u8))
+        .collect();
+    let kinds = [FlowKind::Message, FlowKind::Resource, FlowKind::Contract, FlowKind::Signal];
+    let bundling = monkeytown_terrain::bundle(&wires, 0);
+    let told = bundling.bundles.iter().map(|bundle| Bundled {
+        source: id(bundle.source),
+        target: id(bundle.target),
+        kind: kinds.into_iter().find(|kind| *kind as u8 == bundle.kind).unwrap_or(FlowKind::Message),
+        flows: bundle.members.iter().filter_map(|at| flows.get(*at).copied()).collect(),
+    });
+    told.collect()
 }
 
 #[cfg(test)]

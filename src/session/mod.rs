@@ -3,16 +3,21 @@
 //! Owns the fold, the queue before it and the order of things: nothing is drawn while the tab is hidden, events
 //! are still applied. Carries the ingest's answers back to the connection. Knows nothing of components.
 
+mod recent;
+mod showing;
+
+use recent::Recent;
+
 use crate::{
     clock::{self, PageClock, PageEvent, Timer, monotonic_millis},
     config::Config,
     ingest::{Ingest, Intake, Terms},
-    signals::{ConnectionView, FlowRow, FlowsView, Signals, Times, name_of, set_if_other},
+    intent::Intent,
+    signals::{Gaze, Signals, Tab},
     storage::last_known::{self, Record},
     terrarium::stage::Stage,
     transport::{Connection, ConnectionState, Handlers},
 };
-use leptos::prelude::{GetUntracked, WithUntracked};
 use monkeytown_civilization::{Changes, Civilization};
 use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -21,16 +26,12 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 const FRAME_SHARE_MILLIS: f64 = 8.0;
 /// Bytes that may wait to be applied. Over it the page resumes from where it stands: the stream holds what waits.
 const QUEUE_MAX_BYTES: usize = 16_000_000;
-/// Least time between two writings of a list (ghosts, flows), in milliseconds.
-const LISTS_EVERY_MILLIS: f64 = 200.0;
 /// How often what is known is kept for the next visit, in milliseconds.
 const KEEP_EVERY_MILLIS: f64 = 15_000.0;
 /// Least time between two snapshots asked for to be kept, in milliseconds.
 const RENEW_EVERY_MILLIS: f64 = 120_000.0;
 /// Changed keys that a hidden tab remembers; past it everything is redrawn when it is shown again.
 const HIDDEN_CHANGES_MAX: usize = 2_000;
-/// How long a remark stays, in milliseconds.
-const REMARK_MILLIS: f64 = 60_000.0;
 
 /// What the connection is to do, once nothing of the session is borrowed any more.
 enum Order {
@@ -41,7 +42,7 @@ enum Order {
 
 struct Core {
     signals: Signals,
-    stage: Rc<RefCell<Stage>>,
+    stage: Stage,
     ingest: Ingest,
     state: Civilization,
     changes: Changes,
@@ -55,12 +56,11 @@ struct Core {
     source: Option<SourceKind>,
     stored_at: Option<Timestamp>,
     remark: Option<(String, f64)>,
-    ghosts_pending: bool,
-    flows_pending: bool,
-    flows_at: f64,
-    ghosts_at: f64,
+    lists_pending: bool,
+    lists_at: f64,
     kept_at: f64,
     record: Record,
+    recent: Recent,
     renewed_at: f64,
     /// Whether so much changed unseen that everything is to be redrawn.
     everything: bool,
@@ -74,12 +74,12 @@ pub struct Session(Rc<RefCell<Core>>);
 
 impl Session {
     /// Starts a visit: shows what was last known, then connects.
-    pub fn start(config: Config, signals: Signals, stage: Rc<RefCell<Stage>>) -> Self {
+    pub fn start(config: Config, signals: Signals) -> Self {
         let now = monotonic_millis();
-        set_if_other(signals.app_name, config.app_name.clone());
+        signals.app_name.set(config.app_name.clone());
         let core = Core {
             signals,
-            stage,
+            stage: Stage::default(),
             ingest: Ingest::default(),
             state: Civilization::default(),
             changes: Changes::default(),
@@ -93,12 +93,11 @@ impl Session {
             source: None,
             stored_at: None,
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
-            ghosts_pending: false,
-            flows_pending: false,
-            flows_at: f64::NEG_INFINITY,
-            ghosts_at: f64::NEG_INFINITY,
+            lists_pending: false,
+            lists_at: f64::NEG_INFINITY,
             kept_at: now,
             record: Record::default(),
+            recent: Recent::default(),
             renewed_at: now,
             everything: false,
             connection: None,
@@ -188,13 +187,13 @@ impl Session {
         let (orders, more) = {
             let mut core = self.0.borrow_mut();
             let orders = core.drain(share_millis);
-            if !clock::is_hidden() {
+            if !core.is_still() {
                 core.flush();
             } else if core.changes.entities.len() + core.changes.flows.len() > HIDDEN_CHANGES_MAX {
                 core.changes = Changes::default();
                 core.everything = true;
             }
-            core.frame_asked = !core.queue.is_empty() || core.ghosts_pending || core.flows_pending;
+            core.frame_asked = !core.queue.is_empty() || core.lists_pending;
             (orders, core.frame_asked)
         };
         self.carry_out(orders);
@@ -217,6 +216,43 @@ impl Session {
         }
     }
 
+    /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
+    /// seen in the next frame.
+    pub fn intend(&self, intent: Intent) {
+        let connection = self.0.borrow().connection.clone();
+        let mut core = self.0.borrow_mut();
+        let gaze = core.signals.gaze.clone();
+        match intent {
+            Intent::Open(id) => gaze.change(|gaze| {
+                (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
+                gaze.entity = Some(id);
+            }),
+            Intent::Close => gaze.change(Gaze::close_last),
+            Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
+            Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
+            Intent::Search(words) => gaze.change(|gaze| gaze.query = words),
+            Intent::Dismiss(number) => gaze.change(|gaze| gaze.dismissed.push(number)),
+            Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
+            Intent::Everyone => gaze.change(|gaze| gaze.everyone = !gaze.everyone),
+            Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
+            Intent::Ignore(id) => gaze.change(|gaze| gaze.ignored.push(id)),
+            Intent::Retry => {
+                drop(core);
+                return connection.iter().for_each(Connection::start);
+            }
+            Intent::Pause => {
+                gaze.change(|gaze| gaze.paused = !gaze.paused);
+                if !core.is_still() {
+                    core.lists_pending = true;
+                    core.write_clock();
+                    core.write_pulse();
+                    core.flush();
+                }
+            }
+        }
+        core.write_detail();
+    }
+
     fn report(&self, standing: ConnectionState) {
         let mut core = self.0.borrow_mut();
         // What a closed socket still had in the queue is in order and belongs to the position: it is kept.
@@ -228,9 +264,11 @@ impl Session {
         let session = self.clone();
         let timer = Timer::every(1_000, move || {
             let mut core = session.0.borrow_mut();
-            if !clock::is_hidden() {
+            if !core.is_still() {
                 core.write_clock();
                 core.write_pulse();
+            }
+            if !clock::is_hidden() {
                 core.write_connection();
             }
             let now = monotonic_millis();
@@ -277,8 +315,10 @@ impl Session {
                 connection.iter().for_each(Connection::watch);
                 self.work(FRAME_SHARE_MILLIS);
                 let mut core = self.0.borrow_mut();
-                core.write_clock();
-                core.write_pulse();
+                if !core.is_still() {
+                    core.write_clock();
+                    core.write_pulse();
+                }
             }
             PageEvent::Resized => {}
         }
@@ -292,7 +332,12 @@ impl Core {
         while let Some(frame) = self.queue.pop_front() {
             self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
             match self.ingest.take(&frame, &mut self.state, &mut self.changes, clock::wall()) {
-                Intake::Taken => self.record.follow(frame),
+                Intake::Taken => {
+                    if !self.record.is_full() {
+                        self.record.follow(frame.clone());
+                    }
+                    self.recent.push(frame);
+                }
                 Intake::Unreadable => {}
                 Intake::Greeted { terms, lost, fresh } => {
                     if fresh {
@@ -344,94 +389,6 @@ impl Core {
     fn drop_queue(&mut self) {
         self.queue.clear();
         self.queued_bytes = 0;
-    }
-
-    /// Writes what changed since the last frame.
-    fn flush(&mut self) {
-        let now = monotonic_millis();
-        let mut changes = std::mem::take(&mut self.changes);
-        let unseen = std::mem::take(&mut self.everything);
-        if unseen {
-            changes.entities.extend(self.state.entities().map(|(id, _)| id.clone()));
-            changes.flows.extend(self.state.flows().map(|(id, _)| id.clone()));
-            self.signals.agents.with_untracked(|agents| changes.entities.extend(agents.iter().map(|a| a.id.clone())));
-            (changes.history, changes.system) = (true, true);
-            *self.stage.borrow_mut() = Stage::default();
-        }
-        if !changes.flows.is_empty() {
-            let mut stage = self.stage.borrow_mut();
-            stage.sweep(now);
-            stage.update(&self.state, changes.flows.iter(), now, self.replaying || unseen);
-            self.flows_pending = true;
-        }
-        // The canvas follows every frame; the list beside it is for reading.
-        if self.flows_pending && now - self.flows_at >= LISTS_EVERY_MILLIS {
-            self.write_flows();
-            (self.flows_pending, self.flows_at) = (false, now);
-        }
-        self.ghosts_pending |= changes.history;
-        if !changes.is_empty() {
-            self.signals.write(&self.state, &changes);
-        }
-        if self.ghosts_pending && now - self.ghosts_at >= LISTS_EVERY_MILLIS {
-            self.signals.write_ghosts(&self.state);
-            self.ghosts_pending = false;
-            self.ghosts_at = now;
-        }
-        self.write_connection();
-    }
-
-    fn write_flows(&self) {
-        let stage = self.stage.borrow();
-        let (cast, hidden) = stage.cast();
-        let row = |staged: &&crate::terrarium::stage::Staged| FlowRow {
-            id: staged.flow.id.clone(),
-            source: staged.flow.source.clone(),
-            source_name: name_of(&self.state, &staged.flow.source),
-            target: staged.flow.target.clone(),
-            target_name: name_of(&self.state, &staged.flow.target),
-            kind: staged.flow.kind,
-            status: staged.flow.status,
-            reason: staged.flow.reason.clone(),
-        };
-        set_if_other(self.signals.flows, FlowsView { drawn: cast.iter().map(row).collect(), hidden });
-    }
-
-    fn write_clock(&mut self) {
-        let now = monotonic_millis();
-        if self.stage.borrow_mut().sweep(now) {
-            self.write_flows();
-        }
-        let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
-        set_if_other(self.signals.times, times);
-    }
-
-    fn write_pulse(&self) {
-        let known = self.greeted || self.stored_at.is_some();
-        let mut figures = self.signals.figures.get_untracked();
-        figures.pulse = known.then(|| self.state.pulse(self.clock.at(monotonic_millis())));
-        figures.source = self.source;
-        set_if_other(self.signals.figures, figures);
-    }
-
-    fn write_connection(&mut self) {
-        let now = monotonic_millis();
-        if self.remark.as_ref().is_some_and(|(_, since)| now - since > REMARK_MILLIS) {
-            self.remark = None;
-        }
-        let view = ConnectionView {
-            state: self.standing.clone(),
-            greeted: self.greeted,
-            stored_at: self.stored_at,
-            offset: self.ingest.position().and_then(|position| position.after),
-            counters: self.ingest.counters().clone(),
-            waiting_bytes: self.queued_bytes,
-            replaying: self.replaying,
-            address: self.config.stream.rest.clone(),
-            chosen_by_address: self.config.stream.chosen_by_address,
-            remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
-        };
-        set_if_other(self.signals.connection, view);
     }
 
     /// Keeps what is known for a visit without a stream.

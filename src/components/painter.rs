@@ -1,0 +1,74 @@
+//! Paints the canvas while there is something to see, at the screen's pace, and not at all in a hidden tab.
+
+use crate::{
+    clock,
+    dom::Piece,
+    terrarium::{
+        canvas,
+        pace::{Effects, Pace},
+        scene::Scene,
+    },
+};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+use web_sys::HtmlCanvasElement;
+
+/// The painter. Cloning shares it.
+#[derive(Clone)]
+pub struct Painter(Rc<Easel>);
+
+struct Easel {
+    canvas: HtmlCanvasElement,
+    /// The field, which is told how much is drawn.
+    field: Rc<Piece>,
+    scene: Rc<RefCell<Scene>>,
+    pace: RefCell<Pace>,
+    asked: Cell<bool>,
+    /// Whether the picture is another since it was painted.
+    stale: Cell<bool>,
+}
+
+impl Painter {
+    /// A painter of `scene` on `canvas`.
+    pub fn new(canvas: HtmlCanvasElement, field: Rc<Piece>, scene: Rc<RefCell<Scene>>) -> Self {
+        let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
+        Self(Rc::new(Easel { canvas, field, scene, pace, asked, stale }))
+    }
+
+    /// Paints from the next frame on: the scene is another.
+    pub fn wake(&self) {
+        self.0.stale.set(true);
+        if !self.0.asked.replace(true) {
+            self.ask();
+        }
+    }
+
+    fn ask(&self) {
+        let painter = self.clone();
+        clock::on_next_frame(move |_| painter.paint());
+    }
+
+    fn paint(&self) {
+        let easel = &self.0;
+        let now = clock::monotonic_millis();
+        let still = clock::prefers_stillness();
+        let scene = easel.scene.borrow();
+        let mut pace = easel.pace.borrow_mut();
+        pace.frame(now);
+        let effects = pace.effects();
+        easel.field.set("", "data-effects", if still { Effects::State.as_str() } else { effects.as_str() });
+        // Frames are watched on, but what does not move is painted once.
+        let moves = !still && effects != Effects::State;
+        if easel.stale.replace(false) || moves {
+            canvas::paint(&easel.canvas, &scene, effects, now, still);
+        }
+        if scene.strands.is_empty() || still || clock::is_hidden() {
+            easel.asked.set(false);
+            pace.rest();
+        } else {
+            self.ask();
+        }
+    }
+}

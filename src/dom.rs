@@ -1,0 +1,245 @@
+//! The page's markup, and the few ways in which it is changed.
+//!
+//! The markup is static: the skeleton and the templates in `index.html`. A [`Piece`] is one section of it or one copy
+//! of a template, filled by name (`data-p`); a [`Rows`] keeps copies in the order of their keys. What is shown already
+//! is never written again. One type for all of them: views of typed elements cost the page three times the bytes of
+//! everything here (`ARCHITECTURE.md`, "Bytes").
+//!
+//! Knows nothing of what is shown. The reactive part is Leptos': signals run effects, effects fill pieces.
+
+use leptos::prelude::*;
+use std::cell::RefCell;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Document, Element, Event, HtmlElement, HtmlTemplateElement};
+
+/// The document.
+///
+/// # Panics
+/// Never on a page: there is no document only where there is no window.
+#[must_use]
+pub fn document() -> Document {
+    web_sys::window().and_then(|window| window.document()).expect("a page has a document")
+}
+
+/// Runs `follow` now and whenever a signal that it read has changed. One type of effect for the whole page.
+pub fn follow(follow: impl Fn() + 'static) {
+    let follow: Box<dyn Fn()> = Box::new(follow);
+    Effect::new(move |_: Option<()>| follow());
+}
+
+/// Calls `heard` for every `name` of `target`, for as long as the page lives.
+pub fn listen(target: &web_sys::EventTarget, name: &str, heard: impl Fn(Event) + 'static) {
+    let heard: Box<dyn Fn(Event)> = Box::new(heard);
+    let callback = Closure::<dyn Fn(Event)>::wrap(heard);
+    // Only a target of another document refuses.
+    let _ = target.add_event_listener_with_callback(name, callback.as_ref().unchecked_ref());
+    callback.forget();
+}
+
+/// What is written in one place of a piece.
+struct Written {
+    part: &'static str,
+    /// The attribute; empty for the text.
+    attribute: &'static str,
+    value: String,
+}
+
+/// A section of the page, or a copy of a template.
+pub struct Piece {
+    root: Element,
+    parts: RefCell<Vec<(&'static str, Option<Element>)>>,
+    written: RefCell<Vec<Written>>,
+}
+
+impl Piece {
+    fn new(root: Element) -> Self {
+        Self { root, parts: RefCell::default(), written: RefCell::default() }
+    }
+
+    /// The section of the page with this id.
+    ///
+    /// # Panics
+    /// When `index.html` has no such section; a browser test opens every one.
+    #[must_use]
+    pub fn section(id: &str) -> Self {
+        Self::new(document().get_element_by_id(id).expect("index.html has the section"))
+    }
+
+    /// A copy of the template with this id.
+    ///
+    /// # Panics
+    /// When `index.html` has no such template; a browser test opens every one.
+    #[must_use]
+    pub fn copy_of(template: &str) -> Self {
+        let found = document().get_element_by_id(template).and_then(|t| t.dyn_into::<HtmlTemplateElement>().ok());
+        let first = found.and_then(|template| template.content().first_element_child());
+        let copy = first.and_then(|first| first.clone_node_with_deep(true).ok()?.dyn_into().ok());
+        Self::new(copy.expect("index.html has the template"))
+    }
+
+    /// Its outermost element.
+    #[must_use]
+    pub fn root(&self) -> &Element {
+        &self.root
+    }
+
+    /// The element named `part`; the root when that is empty. `None` where the markup has no such part.
+    #[must_use]
+    pub fn part(&self, part: &'static str) -> Option<Element> {
+        if part.is_empty() {
+            return Some(self.root.clone());
+        }
+        let mut parts = self.parts.borrow_mut();
+        if let Some((_, element)) = parts.iter().find(|(held, _)| *held == part) {
+            return element.clone();
+        }
+        let element = self.root.query_selector(&["[data-p=", part, "]"].concat()).ok().flatten();
+        parts.push((part, element.clone()));
+        element
+    }
+
+    /// Forgets `parts`: the markup that they are in is another.
+    pub fn renew(&self, parts: &[&str]) {
+        self.parts.borrow_mut().retain(|(held, _)| !parts.contains(held));
+        self.written.borrow_mut().retain(|written| !parts.contains(&written.part));
+    }
+
+    /// Makes `value` the text of `part`.
+    pub fn say(&self, part: &'static str, value: &str) {
+        self.write(part, "", value);
+    }
+
+    /// Gives `attribute` of `part` its value.
+    pub fn set(&self, part: &'static str, attribute: &'static str, value: &str) {
+        self.write(part, attribute, value);
+    }
+
+    /// Gives `attribute` of `part` its value; an empty one takes it away.
+    pub fn mark(&self, part: &'static str, attribute: &'static str, value: &str) {
+        if !self.is_new(part, attribute, value) {
+            return;
+        }
+        let Some(element) = self.part(part) else { return };
+        // Names of attributes are ours, so that the browser refuses none of these.
+        if value.is_empty() {
+            let _ = element.remove_attribute(attribute);
+        } else {
+            let _ = element.set_attribute(attribute, value);
+        }
+    }
+
+    /// Shows `part`, or hides it.
+    pub fn show(&self, part: &'static str, shown: bool) {
+        self.mark(part, "hidden", if shown { "" } else { "hidden" });
+    }
+
+    /// Says `value` where there is something to say, and hides the place where not.
+    pub fn say_if(&self, part: &'static str, value: &str) {
+        self.say(part, value);
+        self.show(part, !value.is_empty());
+    }
+
+    /// Remembers `value` as what is shown. False when it is shown already.
+    fn is_new(&self, part: &'static str, attribute: &'static str, value: &str) -> bool {
+        let mut written = self.written.borrow_mut();
+        match written.iter_mut().find(|w| w.part == part && w.attribute == attribute) {
+            Some(held) if held.value == value => return false,
+            Some(held) => value.clone_into(&mut held.value),
+            None => written.push(Written { part, attribute, value: value.to_owned() }),
+        }
+        true
+    }
+
+    fn write(&self, part: &'static str, attribute: &'static str, value: &str) {
+        if !self.is_new(part, attribute, value) {
+            return;
+        }
+        let Some(element) = self.part(part) else { return };
+        if attribute.is_empty() {
+            element.set_text_content(Some(value));
+        } else {
+            // Names of attributes are ours, so that the browser refuses none of these.
+            let _ = element.set_attribute(attribute, value);
+        }
+    }
+
+    /// Sets a property of `part`'s style. Through the object model, which the page's policy allows.
+    pub fn style(&self, part: &'static str, property: &'static str, value: &str) {
+        if !self.is_new(part, property, value) {
+            return;
+        }
+        let Some(element) = self.part(part) else { return };
+        // Property and value are ours.
+        let _ = element.unchecked_into::<HtmlElement>().style().set_property(property, value);
+    }
+}
+
+/// Copies of templates, each under its key, in the order of the keys given.
+pub struct Rows {
+    list: Element,
+    held: Vec<(String, Piece)>,
+}
+
+impl Rows {
+    /// An empty list in `list`. What the markup put there goes.
+    #[must_use]
+    pub fn new(list: Element) -> Self {
+        list.set_text_content(None);
+        Self { list, held: Vec::new() }
+    }
+
+    /// Rows of the element with this id.
+    ///
+    /// # Panics
+    /// When `index.html` has no such element; a browser test opens every one.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        Self::new(document().get_element_by_id(id).expect("index.html has the list"))
+    }
+
+    /// Keeps one copy of its template for each of `keys`, in their order: those that stay keep their element, its
+    /// focus and its place on the screen. A key's first letters may say which template it is (`made` is told).
+    pub fn keep(&mut self, keys: &[&str], template_of: fn(&str) -> &'static str, made: &dyn Fn(&str, &Piece)) {
+        for (at, key) in keys.iter().enumerate() {
+            // Those that stand here and are wanted no more go. What stays in order is compared once.
+            while let Some((held, piece)) = self.held.get(at) {
+                if held == key || keys.get(at..).is_some_and(|wanted| wanted.contains(&held.as_str())) {
+                    break;
+                }
+                piece.root.remove();
+                self.held.remove(at);
+            }
+            let here = self.held.get(at);
+            if here.is_some_and(|(held, _)| held == key) {
+                continue;
+            }
+            let before = here.map(|(_, piece)| piece.root.clone());
+            let later = self.held.iter().skip(at).position(|(held, _)| held == key);
+            let piece = match later {
+                Some(later) => self.held.remove(at + later).1,
+                None => {
+                    let piece = Piece::copy_of(template_of(key));
+                    made(key, &piece);
+                    piece
+                }
+            };
+            // The place is a child of this list: it was put there by it.
+            let _ = self.list.insert_before(&piece.root, before.as_ref().map(AsRef::as_ref));
+            self.held.insert(at, ((*key).to_owned(), piece));
+        }
+        for (_, piece) in self.held.drain(keys.len().min(self.held.len())..) {
+            piece.root.remove();
+        }
+    }
+
+    /// The list that they are in.
+    #[must_use]
+    pub fn list(&self) -> &Element {
+        &self.list
+    }
+
+    /// The copies, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.held.iter().map(|(_, piece)| piece)
+    }
+}

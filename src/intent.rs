@@ -1,0 +1,120 @@
+//! What a witness means by a click or a key: from the page's events to intents, in one place.
+//!
+//! Elements say what they are for (`data-act`), pieces whom they stand for (`data-entity-id`). Knows nothing of what
+//! an intent does; the composition root hands it to the session.
+
+use crate::{
+    dom::{document, listen},
+    signals::Tab,
+};
+use monkeytown_protocol::EntityId;
+use std::rc::Rc;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event, HtmlElement, HtmlInputElement, KeyboardEvent};
+
+/// What a witness wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Intent {
+    /// To look at an entity closely.
+    Open(EntityId),
+    /// To look away: what opened last closes.
+    Close,
+    /// Another tab of the detail panel.
+    Tab(Tab),
+    /// The raw event, or no longer.
+    Raw,
+    /// The page to stand still, or to follow again.
+    Pause,
+    /// What settled, where these words are in it.
+    Search(String),
+    /// A ghost put away.
+    Dismiss(u64),
+    /// All that was put away, back.
+    Restore,
+    /// The list of those without room in the field, or no longer.
+    Everyone,
+    /// On a narrow screen: the agents, or the history.
+    History(bool),
+    /// What broke, put aside; it stays broken on its card.
+    Ignore(EntityId),
+    /// The stream asked again at once.
+    Retry,
+}
+
+/// Hears clicks, keys and words typed anywhere on the page.
+pub fn on_intent(run: impl Fn(Intent) + 'static) {
+    let run: Rc<dyn Fn(Intent)> = Rc::new(run);
+    let document = document();
+    let clicked = Rc::clone(&run);
+    listen(&document, "click", move |event| {
+        if let Some(intent) = meant_by_click(&event) {
+            clicked(intent);
+        }
+    });
+    let typed = Rc::clone(&run);
+    listen(&document, "input", move |event| {
+        if let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {
+            typed(Intent::Search(input.value()));
+        }
+    });
+    listen(&document, "keydown", move |event| {
+        let Ok(key) = event.dyn_into::<KeyboardEvent>() else { return };
+        if let Some(intent) = meant_by_key(&key) {
+            run(intent);
+        }
+    });
+}
+
+fn meant_by_click(event: &Event) -> Option<Intent> {
+    let target: Element = event.target()?.dyn_into().ok()?;
+    // A link leads elsewhere, whatever it lies on.
+    if target.closest("a[href]").ok()?.is_some() {
+        return None;
+    }
+    let acting = target.closest("[data-act]").ok()??;
+    let whom = || {
+        let piece = acting.closest("[data-entity-id]").ok()??;
+        EntityId::new(&piece.get_attribute("data-entity-id")?).ok()
+    };
+    let number = || acting.closest("[data-number]").ok()??.get_attribute("data-number")?.parse().ok();
+    match acting.get_attribute("data-act")?.as_str() {
+        "open" => whom().map(Intent::Open),
+        "ignore" => whom().map(Intent::Ignore),
+        "close" => Some(Intent::Close),
+        "tab-status" => Some(Intent::Tab(Tab::Status)),
+        "tab-logs" => Some(Intent::Tab(Tab::Logs)),
+        "tab-connections" => Some(Intent::Tab(Tab::Connections)),
+        "tab-history" => Some(Intent::Tab(Tab::History)),
+        "raw" => Some(Intent::Raw),
+        "pause" => Some(Intent::Pause),
+        "dismiss" => number().map(Intent::Dismiss),
+        "restore" => Some(Intent::Restore),
+        "everyone" => Some(Intent::Everyone),
+        "agents" => Some(Intent::History(false)),
+        "history" => Some(Intent::History(true)),
+        "retry" => Some(Intent::Retry),
+        _ => None,
+    }
+}
+
+fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
+    if key.ctrl_key() || key.meta_key() || key.alt_key() {
+        return None;
+    }
+    let typing = key.target().is_some_and(|target| target.is_instance_of::<HtmlInputElement>());
+    match key.key().as_str() {
+        "Escape" => Some(Intent::Close),
+        "/" if !typing => {
+            let search = document().query_selector("input[type=search]").ok()??;
+            key.prevent_default();
+            // An element that cannot be focused is left as it is.
+            let _ = search.unchecked_into::<HtmlElement>().focus();
+            None
+        }
+        "1" if !typing => Some(Intent::Tab(Tab::Status)),
+        "2" if !typing => Some(Intent::Tab(Tab::Logs)),
+        "3" if !typing => Some(Intent::Tab(Tab::Connections)),
+        "4" if !typing => Some(Intent::Tab(Tab::History)),
+        _ => None,
+    }
+}

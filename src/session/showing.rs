@@ -1,0 +1,147 @@
+//! What the fold says, written to the signals: agents once a frame, lists five times a second, figures every second.
+
+use super::Core;
+use crate::{
+    clock::{self, monotonic_millis},
+    signals::{ConnectionView, DetailView, FlowRow, FlowsView, HourView, Times, name_of},
+    terrarium::stage::{Stage, Staged},
+};
+use monkeytown_civilization::Civilization;
+use monkeytown_protocol::{EntityId, Flow};
+use std::rc::Rc;
+
+/// Least time between two writings of a list (ghosts, flows, recent work), in milliseconds.
+const LISTS_EVERY_MILLIS: f64 = 200.0;
+/// How long a remark stays, in milliseconds.
+const REMARK_MILLIS: f64 = 60_000.0;
+/// History items of one entity that the detail panel shows.
+const DETAIL_HISTORY_MAX: usize = 200;
+
+impl Core {
+    /// Whether nothing is to be shown now: the tab is hidden, or the witness has paused it.
+    pub(super) fn is_still(&self) -> bool {
+        clock::is_hidden() || self.signals.gaze.peek().paused
+    }
+
+    /// Writes what changed since the last frame.
+    pub(super) fn flush(&mut self) {
+        let now = monotonic_millis();
+        let mut changes = std::mem::take(&mut self.changes);
+        let unseen = std::mem::take(&mut self.everything);
+        if unseen {
+            changes.entities.extend(self.state.entities().map(|(id, _)| id.clone()));
+            changes.flows.extend(self.state.flows().map(|(id, _)| id.clone()));
+            changes.entities.extend(self.signals.agents.peek().iter().map(|agent| agent.id.clone()));
+            (changes.history, changes.system) = (true, true);
+            self.stage = Stage::default();
+        }
+        if !changes.flows.is_empty() {
+            self.stage.sweep(now);
+            self.stage.update(&self.state, changes.flows.iter(), now, self.replaying || unseen);
+            self.lists_pending = true;
+        }
+        if !changes.is_empty() {
+            self.lists_pending = true;
+            self.signals.write_agents(&self.state, &changes.entities);
+            let mut figures = *self.signals.figures.peek();
+            figures.entity_count = self.state.entities().len();
+            figures.totals = self.state.totals();
+            figures.last_time = self.state.last_time();
+            self.signals.figures.set(figures);
+        }
+        if self.lists_pending && now - self.lists_at >= LISTS_EVERY_MILLIS {
+            self.write_lists();
+            (self.lists_pending, self.lists_at) = (false, now);
+        }
+        self.write_connection();
+    }
+
+    fn write_lists(&mut self) {
+        self.write_flows();
+        self.signals.write_work(&self.state);
+        self.signals.write_ghosts(&self.state);
+        self.write_detail();
+    }
+
+    fn write_flows(&self) {
+        let (cast, bundles) = self.stage.cast();
+        let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
+        let bundles = bundles.into_iter().map(|bundle| bundle.row(|id| name_of(&self.state, id))).collect();
+        self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles });
+    }
+
+    /// Writes who is looked at closely. Who is gone stays as it was last known, and is said to be gone.
+    pub(super) fn write_detail(&self) {
+        let gaze = self.signals.gaze.peek().clone();
+        let Some(id) = gaze.entity else { return self.signals.detail.set(None) };
+        let held = self.state.entity(&id).cloned();
+        let before = self.signals.detail.peek().as_ref().filter(|detail| detail.id == id).map(|d| d.entity.clone());
+        let gone = held.is_none();
+        let Some(entity) = held.or(before) else { return self.signals.detail.set(None) };
+        let of_it = |source: &EntityId, target: &EntityId| *source == id || *target == id;
+        let open = self.state.flows().map(|(_, open)| &open.flow);
+        let finished = self.state.finished_flows().map(|finished| &finished.flow);
+        let flows = open.chain(finished).filter(|flow| of_it(&flow.source, &flow.target));
+        let history = self.state.history().filter(|item| item.agent.as_ref() == Some(&id) || item.id == id);
+        let detail = DetailView {
+            entity,
+            gone,
+            flows: flows.take(100).map(|flow| row_of(&self.state, flow)).collect(),
+            history: history.take(DETAIL_HISTORY_MAX).cloned().map(Rc::new).collect(),
+            raw: gaze.raw.then(|| self.recent.newest_event_of(&id).unwrap_or_default()),
+            id,
+        };
+        self.signals.detail.set(Some(detail));
+    }
+
+    pub(super) fn write_clock(&mut self) {
+        let now = monotonic_millis();
+        if self.stage.sweep(now) {
+            self.write_flows();
+        }
+        let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
+        self.signals.times.set(times);
+    }
+
+    pub(super) fn write_pulse(&self) {
+        let known = self.greeted || self.stored_at.is_some();
+        let now = self.clock.at(monotonic_millis());
+        let mut figures = *self.signals.figures.peek();
+        figures.pulse = known.then(|| self.state.pulse(now));
+        figures.source = self.source;
+        self.signals.figures.set(figures);
+    }
+
+    pub(super) fn write_connection(&mut self) {
+        let now = monotonic_millis();
+        if self.remark.as_ref().is_some_and(|(_, since)| now - since > REMARK_MILLIS) {
+            self.remark = None;
+        }
+        self.signals.connection.set(ConnectionView {
+            state: self.standing.clone(),
+            greeted: self.greeted,
+            stored_at: self.stored_at,
+            offset: self.ingest.position().and_then(|position| position.after),
+            counters: self.ingest.counters().clone(),
+            waiting_bytes: self.queued_bytes,
+            replaying: self.replaying,
+            address: self.config.stream.rest.clone(),
+            chosen_by_address: self.config.stream.chosen_by_address,
+            remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
+        });
+    }
+}
+
+fn row_of(state: &Civilization, flow: &Flow) -> FlowRow {
+    FlowRow {
+        id: flow.id.clone(),
+        source: flow.source.clone(),
+        source_name: name_of(state, &flow.source),
+        target: flow.target.clone(),
+        target_name: name_of(state, &flow.target),
+        kind: flow.kind,
+        status: flow.status,
+        reason: flow.reason.clone(),
+        leaves_at: None,
+    }
+}

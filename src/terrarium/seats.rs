@@ -1,0 +1,178 @@
+//! How much room somebody takes, and what of a card fits into it. Sizes are the style sheet's, in CSS pixels.
+//!
+//! Pure; where everybody sits is `monkeytown-terrain`'s to say.
+
+use crate::signals::AgentView;
+use monkeytown_protocol::EntityStatus;
+use monkeytown_terrain::{Detail, Point, Posture, Rect, Size};
+
+/// How far a card's mask overhangs on its left (`look.md`, "Card").
+pub const OVERHANG: f32 = 26.0;
+/// The path above a card.
+const PATH: f32 = 20.0;
+/// One bead below a card.
+const BEAD: f32 = 19.0;
+/// Air above the first bead.
+const BEADS_AIR: f32 = 6.0;
+/// Below this width of the field the agents stand in one column.
+pub const ONE_COLUMN_BELOW: f32 = 560.0;
+/// Width of a card, and where there is room.
+const CARD: f32 = 244.0;
+const CARD_WIDE: f32 = 280.0;
+const WIDE_FROM: f32 = 1_240.0;
+
+/// How somebody is shown (`data-seat`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A card with its mask, path and beads.
+    Card,
+    /// A card of mask, name and status.
+    Compact,
+    /// The mask alone.
+    Mask,
+    /// At rest: a mask and a name without a box.
+    Rest,
+    /// A row of the one column.
+    Row,
+}
+
+impl Form {
+    /// As the markup says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Compact => "compact",
+            Self::Mask => "mask",
+            Self::Rest => "rest",
+            Self::Row => "row",
+        }
+    }
+}
+
+/// Somebody's seat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seat {
+    /// How it is furnished.
+    pub form: Form,
+    /// The card's own box, without mask, path and beads.
+    pub rect: Rect,
+    /// All that belongs to it: what nobody else may lie on.
+    pub outer: Rect,
+    /// What flows leave and reach: the card with its mask.
+    pub body: Rect,
+}
+
+/// How somebody takes part in the field. `waited_for`: a flow waits on it.
+#[must_use]
+pub fn posture(agent: &AgentView, waited_for: bool) -> Posture {
+    match agent.entity.status {
+        EntityStatus::Active | EntityStatus::Processing => Posture::Awake,
+        EntityStatus::Complete => Posture::Completing,
+        EntityStatus::Error => Posture::Broken,
+        EntityStatus::Idle if waited_for => Posture::Waiting,
+        EntityStatus::Idle => Posture::Rest,
+    }
+}
+
+/// Whether it has a card rather than a mask and a name.
+#[must_use]
+pub fn is_awake(agent: &AgentView) -> bool {
+    agent.entity.status != EntityStatus::Idle
+}
+
+/// The card's own size at a detail; `field` is the field's width.
+fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32) -> Size {
+    let entity = &agent.entity;
+    let (width, height) = match (is_awake(agent), detail) {
+        (_, Detail::Mask) => (48.0, 48.0),
+        (true, Detail::Compact) => (176.0, 48.0),
+        (false, Detail::Compact) => (150.0, 44.0),
+        (false, Detail::Full) => (186.0, 44.0),
+        (true, Detail::Full) => {
+            let width = if field >= WIDE_FROM { CARD_WIDE } else { CARD };
+            let children = if agent.children.is_some() { 18.0 } else { 0.0 };
+            let height = match entity.status {
+                EntityStatus::Error if !ignored => 166.0,
+                EntityStatus::Active | EntityStatus::Processing if entity.progress.is_some() => 106.0,
+                _ => 86.0,
+            };
+            (width, height + children)
+        }
+    };
+    Size { width, height }
+}
+
+/// What lies around a card: left, above, below.
+fn around(agent: &AgentView, detail: Detail) -> (f32, f32, f32) {
+    if !is_awake(agent) || detail != Detail::Full {
+        return (0.0, 0.0, 0.0);
+    }
+    let path = if agent.entity.domain.is_some() { PATH } else { 0.0 };
+    #[expect(clippy::cast_precision_loss, reason = "two beads at most")]
+    let beads = if agent.beads.is_empty() { 0.0 } else { BEADS_AIR + agent.beads.len() as f32 * BEAD };
+    (OVERHANG, path, beads)
+}
+
+/// Sizes of all that belongs to somebody, at full detail, compact, and as a mask.
+#[must_use]
+pub fn sizes(agent: &AgentView, ignored: bool, field: f32) -> [Size; 3] {
+    [Detail::Full, Detail::Compact, Detail::Mask].map(|detail| {
+        let (card, (left, above, below)) = (card(agent, ignored, detail, field), around(agent, detail));
+        Size { width: card.width + left, height: card.height + above + below }
+    })
+}
+
+/// The seat of somebody to whom `outer` was given at `detail`.
+#[must_use]
+pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field: f32) -> Seat {
+    let (left, above, _) = around(agent, detail);
+    let size = card(agent, ignored, detail, field);
+    let rect = Rect::at(Point { x: outer.x + left, y: outer.y + above }, size);
+    let form = match (is_awake(agent), detail) {
+        (_, Detail::Mask) => Form::Mask,
+        (false, _) => Form::Rest,
+        (true, Detail::Full) => Form::Card,
+        (true, Detail::Compact) => Form::Compact,
+    };
+    // At rest lines reach the mask and leave the name alone.
+    let body = match form {
+        Form::Rest => Rect { width: rect.height, ..rect },
+        _ => Rect { x: rect.x - left, width: rect.width + left, ..rect },
+    };
+    Seat { form, rect, outer, body }
+}
+
+/// The one column of a narrow screen, most awake first: everybody's seat, and its height.
+#[must_use]
+pub fn column(agents: &[AgentView], width: f32) -> (Vec<Seat>, f32) {
+    let rank = |agent: &AgentView| match agent.entity.status {
+        EntityStatus::Error => 0_usize,
+        EntityStatus::Active | EntityStatus::Processing => 1,
+        EntityStatus::Complete => 2,
+        EntityStatus::Idle => 3,
+    };
+    // A plain number holds rank and place, so that the page's one sort serves here too.
+    let mut order: Vec<u64> =
+        agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
+    order.sort_unstable();
+    let mut seats = vec![None; agents.len()];
+    let mut y = 0.0;
+    for number in order {
+        let at = usize::try_from(number).unwrap_or_default() % agents.len().max(1);
+        let Some(agent) = agents.get(at) else { continue };
+        let measured = agent.entity.progress.is_some() && is_awake(agent);
+        let height = match agent.entity.status {
+            EntityStatus::Error => 96.0,
+            EntityStatus::Idle => 44.0,
+            _ if measured => 74.0,
+            _ => 56.0,
+        };
+        let rect = Rect { x: 0.0, y, width, height };
+        if let Some(place) = seats.get_mut(at) {
+            *place = Some(Seat { form: Form::Row, rect, outer: rect, body: rect });
+        }
+        y += height;
+    }
+    (seats.into_iter().flatten().collect(), y)
+}
