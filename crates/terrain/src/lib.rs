@@ -6,5 +6,7 @@
 //! number stands for; a budget of time comes in as a question ("is it over?").
 
 mod geometry;
+mod layout;
 
 pub use geometry::{Point, Rect, Size};
+pub use layout::{Arrangement, Body, Detail, Link, Posture, Technique, arrange};

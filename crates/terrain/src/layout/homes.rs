@@ -1,0 +1,226 @@
+//! Homes: where everyone would sit if nobody were in the way.
+//!
+//! A home is a seat on a coarse grid which the field and the size of the boxes decide, not their number: each takes, in
+//! the order of the keys, the free seat nearest to the point its key and posture ask for, and leans from the seat's
+//! middle towards that point. So one more body, or one that wakes, moves a few from a seat to the next and the others
+//! not at all.
+//!
+//! Knows nothing of collision.
+#![expect(clippy::indexing_slicing, reason = "indices come from the lengths of these very vectors, never from outside")]
+
+use super::detail;
+use super::order::{ends, mixed, sort};
+use super::settle::{Ground, Piece};
+use super::{Body, Posture};
+use crate::{Point, Rect, Size};
+
+/// How many times the size of its box a seat may take, widest first.
+const AIR: [f32; 5] = [2.0, 1.6, 1.3, 1.1, 1.0];
+/// Seats for each that sits, so that a newcomer finds a free one near.
+const SPARE: f32 = 1.1;
+
+/// How far work draws a wish towards those it is done with, at most.
+const TOWARDS: f32 = 0.5;
+
+/// How much of the room around it in its seat a box may lean into: all of it would let neighbours meet.
+const LEAN: f32 = 0.7;
+
+/// Two numbers from 0 to 1 which only the key decides.
+fn chance(key: u64) -> (f32, f32) {
+    let bits = mixed(mixed(key));
+    #[expect(clippy::cast_precision_loss, reason = "24 bits fit an f32")]
+    let share = |bits: u64| (bits & 0xff_ffff) as f32 / 16_777_216.0;
+    (share(bits >> 40), share(bits >> 16))
+}
+
+/// Decides everyone's home.
+pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32)]) {
+    let wishes = wishes(ground, bodies, pulls);
+    let Size { width, height } = ground.extent;
+    let gap = ground.gap;
+    let (mut active, mut quiet) = (Vec::new(), Vec::new());
+    let (mut active_area, mut quiet_area, mut row) = (0.0, 0.0, 0.0_f32);
+    for (rank, piece) in (0_u32..).zip(&ground.pieces) {
+        let body = &bodies[piece.body];
+        // Those at the right edge choose first: nothing but that edge will do for them.
+        let late = u64::from(body.posture != Posture::Completing) << 63;
+        let entry = (late | (mixed(body.key) >> 1), rank);
+        let is_child = parent(ground, bodies, piece.body).is_some();
+        let area = (piece.size.width + gap) * (piece.size.height + gap);
+        if detail::is_quiet(bodies[detail::root(bodies, piece.body)].posture) {
+            if !is_child {
+                quiet.push(entry);
+            }
+            quiet_area += area;
+            row = row.max(piece.size.height + gap);
+        } else {
+            if !is_child {
+                active.push(entry);
+            }
+            active_area += area;
+        }
+    }
+    if active_area <= 0.0 {
+        // In silence the upper third is left to the words that say so.
+        let third = (height / 3.0).floor();
+        let top = if quiet_area < width * (height - third) * 0.6 && row < height - third { third } else { 0.0 };
+        for piece in &mut ground.pieces {
+            piece.top = top;
+        }
+        seat(&mut ground.pieces, &mut quiet, Rect { x: 0.0, y: top, width, height: height - top }, gap, &AIR, |rank| {
+            wishes[rank]
+        });
+    } else {
+        // The band of the resting grows by two rows at a time: one more at rest seldom moves the awake.
+        let rows = if row > 0.0 { (quiet_area * 0.7 / (width * row)).ceil() * 2.0 } else { 0.0 };
+        let band = (rows * row).min(height * 0.5).floor();
+        let over = Rect { x: 0.0, y: 0.0, width, height: height - band };
+        let under = Rect { x: 0.0, y: height - band, width, height: band };
+        let filled = active_area / (over.width * over.height);
+        let spread = (filled * 2.0).clamp(0.2, 1.0);
+        seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[2..], |rank| wishes[rank]);
+        seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], |rank| {
+            let Point { x, y } = wishes[rank];
+            Point { x: 0.5 + (x - 0.5) * spread, y: 0.5 + (y - 0.5) * spread }
+        });
+        // Few do not need their seats' distance: they gather.
+        let reach = (0.4 + filled * 1.5).min(1.0);
+        for &(_, rank) in &active {
+            let home = &mut ground.pieces[rank as usize].home;
+            home.x = width / 2.0 + (home.x - width / 2.0) * reach;
+            home.y = over.height / 2.0 + (home.y - over.height / 2.0) * reach;
+        }
+    }
+    adopt(ground, bodies);
+    for piece in &mut ground.pieces {
+        if bodies[piece.body].posture == Posture::Completing {
+            piece.tie = 0.4;
+            piece.home.x = piece.home.x.max(width - piece.size.width / 2.0);
+        }
+        if !piece.is_pinned {
+            piece.x = piece.home.x;
+            piece.y = piece.home.y;
+            piece.keep_in(ground.extent);
+        }
+    }
+}
+
+/// Which share of its region's width and height each piece asks for: what its key says, drawn towards those it works
+/// with.
+fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> {
+    let mut wishes: Vec<Point> = Vec::with_capacity(ground.pieces.len());
+    for piece in &ground.pieces {
+        let body = &bodies[piece.body];
+        let (x, y) = chance(body.key);
+        // Half a field beyond the edge: no link draws it away from there.
+        wishes.push(Point { x: if body.posture == Posture::Completing { 1.5 } else { x }, y });
+    }
+    let mut drawn = vec![(0.0_f32, 0.0_f32, 1.0_f32); wishes.len()];
+    for &(pair, weight) in pulls {
+        let (a, b) = ends(pair);
+        #[expect(clippy::cast_precision_loss, reason = "at most 255")]
+        let weight = weight as f32 / 255.0;
+        for (one, other) in [(a, b), (b, a)] {
+            let (x, y, sum) = &mut drawn[one];
+            *x += (wishes[other].x - wishes[one].x) * weight;
+            *y += (wishes[other].y - wishes[one].y) * weight;
+            *sum += weight;
+        }
+    }
+    for (wish, (x, y, sum)) in wishes.iter_mut().zip(drawn) {
+        wish.x += x / sum * TOWARDS;
+        wish.y += y / sum * TOWARDS;
+    }
+    wishes
+}
+
+/// The rank of its parent, if it has one that is shown.
+fn parent(ground: &Ground, bodies: &[Body], body: usize) -> Option<usize> {
+    let parent = bodies[body].parent.filter(|&parent| parent != body)?;
+    ground.ranks.get(parent).copied().flatten().map(|rank| rank as usize)
+}
+
+/// Gives those in `list` the seats of `region`; `wish` says which share of its width and height a piece asks for.
+fn seat(
+    pieces: &mut [Piece],
+    list: &mut [(u64, u32)],
+    region: Rect,
+    gap: f32,
+    airs: &[f32],
+    wish: impl Fn(usize) -> Point,
+) {
+    sort(list);
+    let mut largest = Size { width: 1.0, height: 1.0 };
+    for &(_, rank) in list.iter() {
+        largest.width = largest.width.max(pieces[rank as usize].size.width);
+        largest.height = largest.height.max(pieces[rank as usize].size.height);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most PIECES_MAX")]
+    let wanted = list.len() as f32 * SPARE;
+    let (mut columns, mut rows) = (1.0_f32, 1.0_f32);
+    for air in airs {
+        columns = ((region.width + gap) / (largest.width * air + gap)).floor().max(1.0);
+        rows = ((region.height + gap) / (largest.height * air + gap)).floor().max(1.0);
+        if columns * rows >= wanted {
+            break;
+        }
+    }
+    let pitch = Size { width: region.width / columns, height: region.height / rows };
+    let mut free: Vec<Point> = Vec::new();
+    let mut y = pitch.height / 2.0;
+    while y < region.height {
+        let mut x = pitch.width / 2.0;
+        while x < region.width {
+            free.push(Point { x: region.x + x, y: region.y + y });
+            x += pitch.width;
+        }
+        y += pitch.height;
+    }
+    for &(_, rank) in list.iter() {
+        let Point { x: u, y: v } = wish(rank as usize);
+        let piece = &mut pieces[rank as usize];
+        let half = Size { width: piece.size.width / 2.0, height: piece.size.height / 2.0 };
+        let wished = Point {
+            x: region.x + half.width + u * (region.width - piece.size.width).max(0.0),
+            y: region.y + half.height + v * (region.height - piece.size.height).max(0.0),
+        };
+        piece.home = wished;
+        let mut best = f32::MAX;
+        let mut found = None;
+        for (index, seat) in free.iter().enumerate() {
+            let far = (seat.x - wished.x).hypot(seat.y - wished.y);
+            if far < best {
+                best = far;
+                found = Some(index);
+            }
+        }
+        // All seats taken: collision finds room.
+        let Some(index) = found else { continue };
+        let seat = free.swap_remove(index);
+        let slack = |pitch: f32, size: f32| ((pitch - size - gap) / 2.0 * LEAN).max(0.0);
+        let (across, down) = (slack(pitch.width, piece.size.width), slack(pitch.height, piece.size.height));
+        piece.home.x = wished.x.min(seat.x + across).max(seat.x - across);
+        piece.home.y = wished.y.min(seat.y + down).max(seat.y - down);
+    }
+}
+
+/// Sends children to the side of the eldest above them.
+fn adopt(ground: &mut Ground, bodies: &[Body]) {
+    for rank in 0..ground.pieces.len() {
+        let mut child = ground.pieces[rank];
+        let body = &bodies[child.body];
+        let Some(of) = parent(ground, bodies, child.body) else { continue };
+        let root = ground.ranks[detail::root(bodies, child.body)].map_or(of, |root| root as usize);
+        let base = &ground.pieces[root];
+        let from = if base.is_pinned { Point { x: base.x, y: base.y } } else { base.home };
+        let (u, v) = chance(body.key);
+        let aside = (base.size.width + child.size.width) / 2.0 + ground.gap;
+        let is_left = if from.x < aside { false } else { from.x + aside > ground.extent.width || u < 0.5 };
+        child.parent = Some(of);
+        // It follows its parent rather than a place.
+        child.tie = 0.0;
+        child.home.x = from.x + if is_left { -aside } else { aside };
+        child.home.y = from.y + (v - 0.5) * base.size.height;
+        ground.pieces[rank] = child;
+    }
+}
