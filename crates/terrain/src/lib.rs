@@ -6,5 +6,8 @@
 //! number stands for; a budget of time comes in as a question ("is it over?").
 
 mod geometry;
+mod lattice;
+mod route;
 
 pub use geometry::{Point, Rect, Size};
+pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};
