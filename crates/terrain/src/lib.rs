@@ -6,7 +6,10 @@
 //! number stands for; a budget of time comes in as a question ("is it over?").
 
 mod geometry;
+mod lattice;
 mod layout;
+mod route;
 
 pub use geometry::{Point, Rect, Size};
 pub use layout::{Arrangement, Body, Detail, Link, Posture, Technique, arrange};
+pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};

@@ -1,0 +1,392 @@
+//! How flows run between cards: curves from edge to edge at least cost. Owns the order of the work and what the
+//! routes of one drawing share; knows no kinds, no states, no colours.
+//!
+//! Wires that join the same two cards are one trunk, routed once and split into strands. Twice over all trunks, shortest
+//! first: once to choose sides, then, with the ports on every side spread, to choose curves. Where every curve would run
+//! through a card, the cheapest path over cells goes round.
+
+mod board;
+mod bundle;
+mod curve;
+mod finder;
+mod gutter;
+mod ports;
+
+use board::{Board, Price};
+use curve::{beside, cubic, direction, distance, dot, even, plus, through};
+use finder::Finder;
+use ports::{OFFERS, Port, SIDES, offers, order, port, spread};
+
+pub use bundle::{Bundle, Bundling, bundle};
+pub use gutter::gutter;
+
+use crate::lattice::{sound, whole};
+use crate::{Point, Rect};
+
+/// A card.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Node {
+    /// Its body, the mask included.
+    pub rect: Rect,
+}
+
+/// A flow from one card to another, by their places in the list of cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wire {
+    /// Where it leaves.
+    pub from: usize,
+    /// Where it arrives.
+    pub to: usize,
+}
+
+/// How a wire runs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Route {
+    /// A smooth line in even steps, at most 40 points, from four pixels off the edge of the one card to four pixels off
+    /// the edge of the other. Empty where the wire cannot be drawn.
+    pub points: Vec<Point>,
+}
+
+/// Strands of one trunk lie this far apart, in pixels; closer where a side or a corridor has no room.
+const STRAND: f32 = 6.0;
+/// The most pairs of cards that are joined, and the most wires: those beyond are not drawn. Far more than a screen shows
+/// (50 flows and 24 bundles), and the bound of the work.
+const TRUNKS_MAX: usize = 256;
+const WIRES_MAX: usize = 4096;
+/// How many curves are weighed for a trunk before its sides are chosen.
+const TRIALS: usize = 24;
+
+/// What it costs, in pixels of way, to leave a card at a right angle to where the route goes; twice that backwards.
+const TURN: f32 = 36.0;
+/// What it costs, in pixels of way, to use a side that another route uses.
+const SHARED: f32 = 16.0;
+
+/// How far a curve's handles reach, as a share of its length.
+const HANDLE: f32 = 0.42;
+const HANDLES: [f32; 4] = [0.3, 0.45, 0.65, 0.95];
+
+/// The wires that join the same two cards.
+struct Trunk {
+    /// The two cards' numbers, the lower first.
+    nodes: [usize; 2],
+    cards: [Rect; 2],
+    ports: [Port; 2],
+    /// Where its wires begin in the order of all wires, and how many they are.
+    first: usize,
+    strands: usize,
+    /// Where it is half way, as far as known.
+    half_way: Point,
+    /// The stops of the way round, where there had to be one.
+    stops: Vec<Point>,
+    /// By how much the strands move together for want of room on a side.
+    shrink: f32,
+}
+
+impl Trunk {
+    fn width(&self) -> f32 {
+        (self.strands.saturating_sub(1)) as f32 * STRAND
+    }
+}
+
+/// The route of every wire, in the order of `wires`. Of wires that join the same two cards the first runs in the middle,
+/// the others on alternate sides of it.
+///
+/// `labels` are avoided too, but less than cards. Nothing leaves `field` by more than a few pixels. The same input gives
+/// the same routes; a wire to itself, to a card that is not there or not in the field has an empty one.
+#[must_use]
+pub fn route(nodes: &[Node], labels: &[Rect], wires: &[Wire], field: Rect) -> Vec<Route> {
+    let mut routes: Vec<Route> = wires.iter().map(|_| Route::default()).collect();
+    let Some(mut board) = Board::over(field) else { return routes };
+    let cards: Vec<Option<Rect>> = nodes.iter().map(|node| seen(&node.rect, &field)).collect();
+    for card in cards.iter().flatten() {
+        board.card(card);
+    }
+    for label in labels {
+        if let Some(label) = seen(label, &field) {
+            board.label(&label);
+        }
+    }
+    let keys = sorted(&cards, wires);
+    let mut trunks = trunks(&cards, &keys);
+    let mut finder = Finder::over(&board);
+    let mut used = vec![0; nodes.len() * SIDES];
+    let mut line = Vec::new();
+    for trunk in &mut trunks {
+        choose_sides(&mut board, &mut finder, trunk, &mut used, &mut line);
+    }
+    spread_ports(&mut trunks);
+    board.clear();
+    for trunk in &mut trunks {
+        let strands = settle(&mut board, &mut finder, trunk, &mut line);
+        for (strand, key) in strands.into_iter().zip(keys.iter().skip(trunk.first)) {
+            let wire = part(*key, 0);
+            let backwards = wires.get(wire).is_some_and(|wire| wire.from > wire.to);
+            if let Some(route) = routes.get_mut(wire) {
+                route.points = strand;
+                if backwards {
+                    route.points.reverse();
+                }
+            }
+        }
+    }
+    routes
+}
+
+/// The part of a card that lies in the field.
+fn seen(card: &Rect, field: &Rect) -> Option<Rect> {
+    if !sound(card) {
+        return None;
+    }
+    let (x, y) = (card.x.max(field.x), card.y.max(field.y));
+    let seen = Rect { x, y, width: card.right().min(field.right()) - x, height: card.bottom().min(field.bottom()) - y };
+    sound(&seen).then_some(seen)
+}
+
+/// Sixteen bits of a key.
+fn part(key: u64, place: u32) -> usize {
+    usize::from((key >> (16 * place) & 0xffff) as u16)
+}
+
+/// The wires that can be drawn as keys, shortest first, those of a pair together: distance, lower and higher card, wire.
+fn sorted(cards: &[Option<Rect>], wires: &[Wire]) -> Vec<u64> {
+    let mut keys = Vec::with_capacity(wires.len().min(WIRES_MAX));
+    for (index, wire) in wires.iter().enumerate().take(WIRES_MAX) {
+        let (low, high) = (wire.from.min(wire.to), wire.from.max(wire.to));
+        if let (Some(Some(a)), Some(Some(b))) = (cards.get(low), cards.get(high))
+            && low < high
+            && high <= 0xffff
+        {
+            let length = whole(distance(a.centre(), b.centre())).min(0xffff);
+            keys.push(((length << 16 | low) as u64) << 32 | (high << 16 | index) as u64);
+        }
+    }
+    keys.sort_unstable();
+    keys
+}
+
+fn trunks(cards: &[Option<Rect>], keys: &[u64]) -> Vec<Trunk> {
+    let mut trunks: Vec<Trunk> = Vec::new();
+    for (first, key) in keys.iter().enumerate() {
+        let nodes = [part(*key, 2), part(*key, 1)];
+        if let Some(last) = trunks.last_mut()
+            && last.nodes == nodes
+        {
+            last.strands += 1;
+        } else if let [Some(Some(a)), Some(Some(b))] = nodes.map(|node| cards.get(node))
+            && trunks.len() < TRUNKS_MAX
+        {
+            trunks.push(Trunk {
+                nodes,
+                cards: [*a, *b],
+                ports: Default::default(),
+                first,
+                strands: 1,
+                half_way: Point::default(),
+                stops: Vec::new(),
+                shrink: 1.0,
+            });
+        } else {
+            break;
+        }
+    }
+    trunks
+}
+
+/// A cubic that leaves and reaches both ports at right angles to their sides.
+fn bow(line: &mut Vec<Point>, a: &Port, b: &Port, reach_a: f32, reach_b: f32) {
+    let far = distance(a.at, b.at);
+    line.clear();
+    line.push(a.at);
+    let handle = |reach: f32| (far * reach).max(12.0);
+    cubic(line, a.at, plus(a.at, a.out, handle(reach_a)), plus(b.at, b.out, handle(reach_b)), b.at);
+}
+
+/// The least that a curve between two ports can cost.
+fn least(a: &Port, b: &Port, used: f32) -> f32 {
+    let way = direction(a.at, b.at);
+    distance(a.at, b.at) + TURN * (2.0 - dot(way, a.out) + dot(way, b.out)) + SHARED * used
+}
+
+/// Chooses the sides on which a trunk leaves and arrives, and lays it for those after it.
+fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used: &mut [u8], line: &mut Vec<Point>) {
+    let [card_a, card_b] = trunk.cards;
+    let from = offers(&card_a, card_b.centre());
+    let to = offers(&card_b, card_a.centre());
+    let use_of = |used: &[u8], node: usize, port: &Port| used.get(node * SIDES + port.side).copied().unwrap_or(0);
+    let [node_a, node_b] = trunk.nodes;
+    let mut floors = [0.0_f32; OFFERS * OFFERS];
+    for (index, floor) in floors.iter_mut().enumerate() {
+        if let (Some(a), Some(b)) = (from.get(index / OFFERS), to.get(index % OFFERS)) {
+            *floor = least(a, b, f32::from(use_of(used, node_a, a)) + f32::from(use_of(used, node_b, b)));
+        }
+    }
+    let mut best = Price { cost: f32::INFINITY, struck: f32::INFINITY };
+    for _ in 0..TRIALS {
+        let mut floor = f32::INFINITY;
+        let mut index = 0;
+        for (at, candidate) in floors.iter().enumerate() {
+            if *candidate < floor {
+                (floor, index) = (*candidate, at);
+            }
+        }
+        if floor >= best.cost {
+            break;
+        }
+        if let (Some(a), Some(b), Some(slot)) =
+            (from.get(index / OFFERS), to.get(index % OFFERS), floors.get_mut(index))
+        {
+            *slot = f32::INFINITY;
+            bow(line, a, b, HANDLE, HANDLE);
+            let mut price = board.price(line);
+            // What the floor counts beyond the way.
+            price.cost += floor - distance(a.at, b.at);
+            if price.cost < best.cost {
+                best = price;
+                trunk.ports = [*a, *b];
+            }
+        }
+    }
+    let [a, b] = &trunk.ports;
+    bow(line, a, b, HANDLE, HANDLE);
+    if best.struck > 0.0
+        && let Some(path) = finder.find(board, &from, &to, &card_b)
+        && let (Some(a), Some(b)) = (from.get(path.from), to.get(path.to))
+    {
+        pulled(board, a, b, &path.stops, &mut trunk.stops);
+        shaped(board, a, b, &trunk.stops, line);
+        trunk.ports = [*a, *b];
+    }
+    trunk.half_way = line.get(line.len() / 2).copied().unwrap_or_default();
+    for (node, port) in trunk.nodes.iter().zip(&trunk.ports) {
+        if let Some(count) = used.get_mut(node * SIDES + port.side) {
+            *count = count.saturating_add(1);
+        }
+    }
+    board.lay(line, trunk.width());
+}
+
+/// Spreads the ports on every side of every card.
+fn spread_ports(trunks: &mut [Trunk]) {
+    // Card and side, order along the side, trunk, which of its ends.
+    let mut ends: Vec<u64> = Vec::with_capacity(trunks.len() * 2);
+    for (index, trunk) in trunks.iter().enumerate() {
+        for (end, ((node, card), port)) in trunk.nodes.iter().zip(&trunk.cards).zip(&trunk.ports).enumerate() {
+            let side = (node * SIDES + port.side) as u64;
+            ends.push(side << 32 | order(card, port.side, trunk.half_way) << 16 | (index * 2 + end) as u64);
+        }
+    }
+    ends.sort_unstable();
+    let mut places: Vec<(f32, f32)> = Vec::new();
+    for group in ends.chunk_by(|a, b| a >> 32 == b >> 32) {
+        let end_of = |key: &u64| (part(*key, 0) / 2, part(*key, 0) % 2);
+        places.clear();
+        let mut edge = None;
+        for key in group {
+            let (index, end) = end_of(key);
+            if let Some(trunk) = trunks.get(index)
+                && let (Some(port), Some(card)) = (trunk.ports.get(end), trunk.cards.get(end))
+            {
+                edge = Some((*card, port.side));
+                places.push((port.place, trunk.width()));
+            }
+        }
+        let Some((card, side)) = edge else { continue };
+        let shrink = spread(&card, side, &mut places);
+        for (key, (place, _)) in group.iter().zip(&places) {
+            let (index, end) = end_of(key);
+            if let Some(trunk) = trunks.get_mut(index)
+                && let Some(slot) = trunk.ports.get_mut(end)
+            {
+                *slot = port(&card, side, *place);
+                trunk.shrink = trunk.shrink.min(shrink);
+            }
+        }
+    }
+}
+
+/// Chooses a trunk's curve between the ports it has, lays it, and splits it into its strands.
+fn settle(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, line: &mut Vec<Point>) -> Vec<Vec<Point>> {
+    let [a, b] = trunk.ports;
+    let mut best = Price { cost: f32::INFINITY, struck: f32::INFINITY };
+    let mut handles = (HANDLE, HANDLE);
+    for reach_a in HANDLES {
+        for reach_b in HANDLES {
+            bow(line, &a, &b, reach_a, reach_b);
+            let price = board.price(line);
+            if price.cost < best.cost {
+                (best, handles) = (price, (reach_a, reach_b));
+            }
+        }
+    }
+    if best.struck > 0.0 && trunk.stops.is_empty() {
+        let [_, target] = trunk.cards;
+        if let Some(path) = finder.find(board, &[a], &[b], &target) {
+            pulled(board, &a, &b, &path.stops, &mut trunk.stops);
+        }
+    }
+    let mut round = Vec::new();
+    if best.struck > 0.0 && !trunk.stops.is_empty() {
+        shaped(board, &a, &b, &trunk.stops, &mut round);
+    }
+    if !round.is_empty() && board.price(&round).cost < best.cost {
+        core::mem::swap(line, &mut round);
+    } else {
+        bow(line, &a, &b, handles.0, handles.1);
+    }
+    let middle = even(line);
+    let into = Point { x: -b.out.x, y: -b.out.y };
+    let struck = board.price(&middle).struck;
+    let mut gap = STRAND * trunk.shrink;
+    let outer = |gap: f32| (trunk.strands.saturating_sub(1)) as f32 / 2.0 * gap;
+    // Where a corridor is too narrow for the strands they move together.
+    for _ in 0..3 {
+        let free = |aside: f32| board.price(&beside(&middle, aside, a.out, into)).struck <= struck;
+        if trunk.strands < 2 || (free(outer(gap)) && free(-outer(gap))) {
+            break;
+        }
+        gap *= 0.6;
+    }
+    board.lay(&middle, outer(gap) * 2.0);
+    (0..trunk.strands)
+        .map(|strand| {
+            // 0, 1, -1, 2, -2 …, or about half a gap aside where their number is even.
+            let rank = strand.div_ceil(2) as f32 * if strand % 2 == 1 { 1.0 } else { -1.0 };
+            let rank = if trunk.strands.is_multiple_of(2) { rank - 0.5 } else { rank };
+            beside(&middle, rank * gap, a.out, into)
+        })
+        .collect()
+}
+
+/// Pulls a path of cells straight: keeps the stops that a cheaper way needs. The ports are not among them.
+fn pulled(board: &Board, a: &Port, b: &Port, cells: &[Point], stops: &mut Vec<Point>) {
+    stops.clear();
+    let mut anchor = a.at;
+    let mut gone = 0.0;
+    let mut last = a.at;
+    for at in cells.iter().chain([&b.at]) {
+        gone += board.price(&[last, *at]).cost;
+        // The way so far, with a little grace, for its steps are crooked.
+        if board.price(&[anchor, *at]).cost > gone && last != a.at {
+            stops.push(last);
+            gone = board.price(&[last, *at]).cost;
+            anchor = last;
+        }
+        last = *at;
+    }
+}
+
+/// The smoothest line by way of `stops` that strikes no more than the straight legs do.
+fn shaped(board: &Board, a: &Port, b: &Port, stops: &[Point], line: &mut Vec<Point>) {
+    let mut all = Vec::with_capacity(stops.len() + 2);
+    all.push(a.at);
+    all.extend_from_slice(stops);
+    all.push(b.at);
+    let into = Point { x: -b.out.x, y: -b.out.y };
+    let struck = board.price(&all).struck;
+    for reach in [0.4, 0.25, 0.12, 0.0] {
+        through(line, &all, a.out, into, reach);
+        if board.price(line).struck <= struck {
+            break;
+        }
+    }
+}
