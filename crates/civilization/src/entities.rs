@@ -75,6 +75,12 @@ impl Entity {
         }
     }
 
+    /// Whether it is an agent that works or thinks.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.kind == EntityKind::Agent && matches!(self.status, EntityStatus::Active | EntityStatus::Processing)
+    }
+
     fn merge(&mut self, patch: EntityPatch, time: Timestamp) {
         self.updated = time;
         if let Some(status) = patch.status {
@@ -117,6 +123,7 @@ impl Civilization {
         let id = patch.id.clone();
         if verb == EntityVerb::Deleted {
             if self.entities.remove(&id).is_some() {
+                self.activity.tell(&id, false, time, self.totals.events);
                 changes.entities.insert(id);
             }
             return;
@@ -132,7 +139,11 @@ impl Civilization {
             None => {
                 let gone = make_room(&mut self.entities, ENTITIES_MAX);
                 count(&mut self.totals.forgotten, gone.len());
-                changes.entities.extend(gone);
+                for gone in gone {
+                    // Nobody will hear of its end.
+                    self.activity.tell(&gone, false, time, self.totals.events);
+                    changes.entities.insert(gone);
+                }
                 let mut entity = Entity::unknown(&id, time);
                 // What is opened again is what it was: history knows it.
                 if let Some(item) = self.history.item(&id) {
@@ -148,10 +159,13 @@ impl Civilization {
                 entity
             }
         };
-        let before = entity.status;
+        let (before, was_agent) = (entity.status, entity.kind == EntityKind::Agent);
         entity.merge(patch, time);
         entity.touched = self.totals.events;
         changes.entities.insert(id.clone());
+        if was_agent || entity.kind == EntityKind::Agent {
+            self.activity.tell(&id, entity.is_at_work(), time, self.totals.events);
+        }
         if let Some(outcome) = Outcome::of(entity.status) {
             let kind = HistoryKind::of(entity.kind);
             if kind != HistoryKind::Run || before != entity.status {

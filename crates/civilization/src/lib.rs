@@ -6,6 +6,7 @@
 //! in the same order give the same state everywhere, and a snapshot followed by the events after it gives
 //! the same state as all events from the start (a property that the tests hold).
 
+mod activity;
 mod bounds;
 mod changes;
 mod entities;
@@ -15,7 +16,10 @@ mod keyed;
 mod pulse;
 mod state;
 
-pub use bounds::{AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, SEEDS_MAX};
+pub use activity::{Activity, BIN_MILLIS, DAY_BINS, DAYS, HALF_HOUR_MILLIS, HOUR_BINS};
+pub use bounds::{
+    AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, LANES_MAX, SEEDS_MAX,
+};
 pub use changes::{Changes, Keys};
 pub use entities::Entity;
 pub use flows::{FinishedFlow, OpenFlow};

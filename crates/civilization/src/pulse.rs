@@ -2,7 +2,7 @@
 
 use crate::Civilization;
 use monkeytown_protocol::{
-    EntityKind, EntityStatus, Health, Ratio, Severity, Timestamp,
+    Health, Ratio, Severity, Timestamp,
     limits::{LOAD_FULL_FLOWS, METRICS_FRESH_MILLIS},
 };
 
@@ -27,8 +27,7 @@ impl Civilization {
     #[expect(clippy::cast_possible_truncation, reason = "both counts are bounded by the fold, far under u32")]
     #[expect(clippy::cast_precision_loss, reason = "a share of fifty flows needs no more than f32 holds")]
     pub fn pulse(&self, now: Timestamp) -> Pulse {
-        let working = |status| matches!(status, EntityStatus::Active | EntityStatus::Processing);
-        let active = self.entities.values().filter(|e| e.kind == EntityKind::Agent && working(e.status)).count() as u32;
+        let active = self.entities.values().filter(|entity| entity.is_at_work()).count() as u32;
         let open_flows = self.flows.len();
         let derived_load = Ratio::clamped(open_flows as f32 / LOAD_FULL_FLOWS as f32);
         // A report from the future is as stale as one from long ago: one of the two clocks is wrong.

@@ -1,7 +1,7 @@
 //! The state itself and the one way to change it.
 
 use crate::{
-    Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
+    Activity, Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
     bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
     history::History,
     keyed::Keyed,
@@ -102,6 +102,7 @@ pub struct Civilization {
     pub(crate) reported: Option<Reported>,
     pub(crate) totals: Totals,
     pub(crate) last_time: Option<Timestamp>,
+    pub(crate) activity: Activity,
 }
 
 impl Civilization {
@@ -111,6 +112,7 @@ impl Civilization {
         let time = event.recorded.map_or(event.time, |recorded| event.time.min(recorded));
         count(&mut self.totals.events, 1);
         self.last_time = self.last_time.max(Some(time));
+        self.activity.count(time);
         match event.payload {
             Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
             Payload::Flow(_, flow) => self.apply_flow(flow, time, changes),
@@ -206,6 +208,12 @@ impl Civilization {
         self.totals
     }
 
+    /// When things happened, and who was at work then.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     /// The latest moment that any event named; `None` before any.
     #[must_use]
     pub fn last_time(&self) -> Option<Timestamp> {
@@ -225,9 +233,10 @@ struct Stored {
     reported: Option<Reported>,
     totals: Totals,
     last_time: Option<Timestamp>,
+    activity: Activity,
 }
 
-record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time });
+record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity });
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.
@@ -242,7 +251,9 @@ impl From<Stored> for Civilization {
             reported: stored.reported,
             totals: stored.totals,
             last_time: stored.last_time,
+            activity: stored.activity,
         };
+        state.activity.mend();
         // `make_room` makes place for one more, so a map at its bound is full, not over.
         make_room(&mut state.entities, ENTITIES_MAX + 1);
         make_room(&mut state.flows, FLOWS_MAX + 1);

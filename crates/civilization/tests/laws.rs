@@ -1,18 +1,21 @@
 //! Laws of the fold, held against arbitrary events: snapshots, bounds, and what is said to have changed.
 
+mod saying;
 mod telling;
 
 use monkeytown_civilization::{
-    ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, SEEDS_MAX,
+    ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, HOUR_BINS, LANES_MAX,
+    SEEDS_MAX,
 };
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Payload, Timestamp};
 use proptest::{prelude::*, sample::Index, strategy::ValueTree};
+use saying::told;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
-use telling::{TIMES_MILLIS, event, flooding, told};
+use telling::{TIMES_MILLIS, event, flooding};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -30,6 +33,7 @@ fn within_bounds(civilization: &Civilization) -> bool {
         && civilization.finished_flows().len() <= FINISHED_FLOWS_MAX
         && civilization.history().len() <= HISTORY_MAX
         && civilization.alerts().len() <= ALERTS_MAX
+        && civilization.activity().lanes().len() <= LANES_MAX
 }
 
 /// Seeds are found by id only, so the snapshot says how many there are.
@@ -212,6 +216,8 @@ fn rich() -> Value {
     for part in ["entities", "flows", "seeds", "alerts"] {
         assert!(state.get(part).and_then(Value::as_object).is_some_and(|part| !part.is_empty()), "no {part}");
     }
+    let lanes = state.pointer("/activity/lanes").and_then(Value::as_object);
+    assert!(lanes.is_some_and(|lanes| !lanes.is_empty()), "no lanes");
     for part in ["finished_flows", "history"] {
         assert!(state.get(part).and_then(Value::as_array).is_some_and(|part| !part.is_empty()), "no {part}");
     }
@@ -278,6 +284,12 @@ proptest! {
         if let Ok(mut civilization) = serde_json::from_value::<Civilization>(state) {
             for event in events {
                 let _ = civilization.pulse(civilization.last_time().unwrap_or_default());
+                let now = civilization.last_time().unwrap_or_default();
+                let _ = civilization.activity().bins(now).map(u64::from).sum::<u64>();
+                for agent in civilization.activity().lanes() {
+                    prop_assert!(civilization.activity().lane(agent, now).is_some_and(|lane| lane.count() == HOUR_BINS));
+                    prop_assert!(civilization.activity().days(agent, now).is_some());
+                }
                 civilization.apply(event, &mut Changes::default());
             }
             prop_assert!(within_bounds(&civilization) && stored_seeds(&civilization) <= SEEDS_MAX);
@@ -289,10 +301,14 @@ proptest! {
 #[test]
 fn a_snapshot_over_the_bounds_is_taken_within_them() {
     let mut state = RICH.clone();
-    for (part, count) in
-        [("entities", ENTITIES_MAX), ("flows", FLOWS_MAX), ("seeds", SEEDS_MAX), ("alerts", ALERTS_MAX)]
-    {
-        let part = state.get_mut(part).and_then(Value::as_object_mut).expect("a rich snapshot holds every part");
+    for (part, count) in [
+        ("/entities", ENTITIES_MAX),
+        ("/flows", FLOWS_MAX),
+        ("/seeds", SEEDS_MAX),
+        ("/alerts", ALERTS_MAX),
+        ("/activity/lanes", LANES_MAX),
+    ] {
+        let part = state.pointer_mut(part).and_then(Value::as_object_mut).expect("a rich snapshot holds every part");
         let one = part.values().next().expect("a rich snapshot holds every part").clone();
         part.extend((0..count * 2).map(|number| (format!("more-{number}"), one.clone())));
     }
