@@ -4,7 +4,8 @@
 //!
 //! Absent here: JSON, clocks, sockets, browsers. A moment is an argument or an event's own; the same events
 //! in the same order give the same state everywhere, and a snapshot followed by the events after it gives
-//! the same state as all events from the start (a property that the tests hold).
+//! the same state as all events from the start (a property that the tests hold). One thing is left out of that: of
+//! log lines a snapshot takes only the newest.
 
 mod activity;
 mod bounds;
@@ -13,6 +14,7 @@ mod entities;
 mod flows;
 mod history;
 mod keyed;
+mod logs;
 mod pulse;
 mod state;
 
@@ -25,5 +27,8 @@ pub use entities::Entity;
 pub use flows::{FinishedFlow, OpenFlow};
 pub use history::{HistoryItem, HistoryKind, Outcome};
 pub use keyed::Keyed;
+pub use logs::{
+    LOG_BYTES_MAX, LOG_LINES_MAX, LOGS_BYTES_MAX, LOGS_MAX, Line, Log, SNAPSHOT_BYTES_MAX, SNAPSHOT_LINES_MAX,
+};
 pub use pulse::Pulse;
 pub use state::{Civilization, OpenAlert, Totals};

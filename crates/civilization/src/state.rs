@@ -5,6 +5,7 @@ use crate::{
     bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
     history::History,
     keyed::Keyed,
+    logs::{Log, Logs},
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
@@ -30,7 +31,7 @@ pub struct Totals {
     pub flows_arrived: u64,
     /// Flows that broke.
     pub flows_broken: u64,
-    /// Log lines heard. The fold keeps none: they belong to whoever shows them.
+    /// Log lines heard, those included that are no longer held.
     pub log_lines: u64,
     /// Events of types that this project does not define.
     pub unknown: u64,
@@ -103,6 +104,7 @@ pub struct Civilization {
     pub(crate) totals: Totals,
     pub(crate) last_time: Option<Timestamp>,
     pub(crate) activity: Activity,
+    pub(crate) logs: Logs,
 }
 
 impl Civilization {
@@ -142,8 +144,9 @@ impl Civilization {
             }
             // What the page shows as health is derived; a source's own word changes nothing but the count.
             Payload::SystemHealth(_) => changes.system = true,
-            Payload::LogLine(_) => {
+            Payload::LogLine(line) => {
                 count(&mut self.totals.log_lines, 1);
+                self.logs.hear(line, time, self.totals.events, changes);
                 changes.system = true;
             }
             Payload::Unknown(_) => {
@@ -208,6 +211,12 @@ impl Civilization {
         self.totals
     }
 
+    /// What an entity wrote; `None` when nothing was heard of it, or not for long.
+    #[must_use]
+    pub fn log(&self, entity: &EntityId) -> Option<&Log> {
+        self.logs.get(entity)
+    }
+
     /// When things happened, and who was at work then.
     #[must_use]
     pub fn activity(&self) -> &Activity {
@@ -234,9 +243,10 @@ struct Stored {
     totals: Totals,
     last_time: Option<Timestamp>,
     activity: Activity,
+    logs: Keyed<EntityId, Log>,
 }
 
-record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity });
+record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs });
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.
@@ -252,6 +262,7 @@ impl From<Stored> for Civilization {
             totals: stored.totals,
             last_time: stored.last_time,
             activity: stored.activity,
+            logs: stored.logs.into(),
         };
         state.activity.mend();
         // `make_room` makes place for one more, so a map at its bound is full, not over.
