@@ -1,7 +1,7 @@
 //! Entities: merged field by field, last write wins in stream order.
 
 use crate::{
-    Changes, Civilization, HistoryItem, HistoryKind, Outcome,
+    Changes, Civilization, HistoryItem, HistoryKind, MarkKind, Outcome,
     bounds::{ENTITIES_MAX, Touched, make_room},
     state::count,
 };
@@ -128,7 +128,9 @@ impl Civilization {
             }
             return;
         }
-        let mut entity = match self.entities.remove(&id) {
+        let held = self.entities.remove(&id);
+        let was_contract = held.as_ref().is_some_and(|entity| entity.kind == EntityKind::Contract);
+        let mut entity = match held {
             Some(entity) => entity,
             // Late words on what is already history belong to the item, unless they open it again.
             None if !patch.status.is_some_and(is_open) && self.history.amend(&id, &patch) => {
@@ -166,6 +168,9 @@ impl Civilization {
         if was_agent || entity.kind == EntityKind::Agent {
             self.activity.tell(&id, entity.is_at_work(), time, self.totals.events);
         }
+        if entity.kind == EntityKind::Contract && !was_contract && is_open(entity.status) {
+            self.marks.push(MarkKind::Opened, time, id.clone());
+        }
         if let Some(outcome) = Outcome::of(entity.status) {
             let kind = HistoryKind::of(entity.kind);
             if kind != HistoryKind::Run || before != entity.status {
@@ -187,6 +192,11 @@ impl Civilization {
             (HistoryKind::Contract, Outcome::Broken) => count(&mut self.totals.contracts_broken, 1),
             (HistoryKind::Transaction, _) => count(&mut self.totals.transactions, 1),
             (HistoryKind::Run, _) => count(&mut self.totals.runs, 1),
+        }
+        match (kind, outcome) {
+            (_, Outcome::Broken) => self.marks.push(MarkKind::Broken, time, id.clone()),
+            (HistoryKind::Contract, Outcome::Settled) => self.marks.push(MarkKind::Settled, time, id.clone()),
+            _ => {}
         }
         let (agent, label) = match kind {
             HistoryKind::Run => (Some(id.clone()), entity.activity.as_ref().unwrap_or(&entity.label)),

@@ -15,6 +15,7 @@ mod flows;
 mod history;
 mod keyed;
 mod logs;
+mod marks;
 mod pulse;
 mod state;
 
@@ -30,5 +31,6 @@ pub use keyed::Keyed;
 pub use logs::{
     LOG_BYTES_MAX, LOG_LINES_MAX, LOGS_BYTES_MAX, LOGS_MAX, Line, Log, SNAPSHOT_BYTES_MAX, SNAPSHOT_LINES_MAX,
 };
+pub use marks::{MARKS_MAX, Mark, MarkKind};
 pub use pulse::Pulse;
 pub use state::{Civilization, OpenAlert, Totals};

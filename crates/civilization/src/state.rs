@@ -6,6 +6,7 @@ use crate::{
     history::History,
     keyed::Keyed,
     logs::{Log, Logs},
+    marks::{Mark, Marks},
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
@@ -105,6 +106,7 @@ pub struct Civilization {
     pub(crate) last_time: Option<Timestamp>,
     pub(crate) activity: Activity,
     pub(crate) logs: Logs,
+    pub(crate) marks: Marks,
 }
 
 impl Civilization {
@@ -115,6 +117,7 @@ impl Civilization {
         count(&mut self.totals.events, 1);
         self.last_time = self.last_time.max(Some(time));
         self.activity.count(time);
+        self.marks.pass(time);
         match event.payload {
             Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
             Payload::Flow(_, flow) => self.apply_flow(flow, time, changes),
@@ -217,6 +220,18 @@ impl Civilization {
         self.logs.get(entity)
     }
 
+    /// Contracts opened and settled and what broke in the hour before `now`, in the order in which it was told: the
+    /// newest [`MARKS_MAX`](crate::MARKS_MAX).
+    pub fn marks(&self, now: Timestamp) -> impl Iterator<Item = &Mark> {
+        self.marks.within_hour(now)
+    }
+
+    /// Until when marks of the hour before `now` are missing, because there were more than are held.
+    #[must_use]
+    pub fn marks_missing_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.marks.missing_until(now)
+    }
+
     /// When things happened, and who was at work then.
     #[must_use]
     pub fn activity(&self) -> &Activity {
@@ -244,9 +259,10 @@ struct Stored {
     last_time: Option<Timestamp>,
     activity: Activity,
     logs: Keyed<EntityId, Log>,
+    marks: Marks,
 }
 
-record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs });
+record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs, marks });
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.
@@ -263,8 +279,10 @@ impl From<Stored> for Civilization {
             last_time: stored.last_time,
             activity: stored.activity,
             logs: stored.logs.into(),
+            marks: stored.marks,
         };
         state.activity.mend();
+        state.marks.shrink();
         // `make_room` makes place for one more, so a map at its bound is full, not over.
         make_room(&mut state.entities, ENTITIES_MAX + 1);
         make_room(&mut state.flows, FLOWS_MAX + 1);

@@ -5,7 +5,7 @@ mod telling;
 
 use monkeytown_civilization::{
     ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, HOUR_BINS, LANES_MAX,
-    SEEDS_MAX,
+    MARKS_MAX, SEEDS_MAX,
 };
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Payload, Timestamp};
 use proptest::{prelude::*, sample::Index, strategy::ValueTree};
@@ -33,6 +33,7 @@ fn within_bounds(civilization: &Civilization) -> bool {
         && civilization.finished_flows().len() <= FINISHED_FLOWS_MAX
         && civilization.history().len() <= HISTORY_MAX
         && civilization.alerts().len() <= ALERTS_MAX
+        && civilization.marks(civilization.last_time().unwrap_or_default()).count() <= MARKS_MAX
         && civilization.activity().lanes().len() <= LANES_MAX
 }
 
@@ -220,8 +221,8 @@ fn rich() -> Value {
     }
     let lanes = state.pointer("/activity/lanes").and_then(Value::as_object);
     assert!(lanes.is_some_and(|lanes| !lanes.is_empty()), "no lanes");
-    for part in ["finished_flows", "history"] {
-        assert!(state.get(part).and_then(Value::as_array).is_some_and(|part| !part.is_empty()), "no {part}");
+    for part in ["/finished_flows", "/history", "/marks/marks"] {
+        assert!(state.pointer(part).and_then(Value::as_array).is_some_and(|part| !part.is_empty()), "no {part}");
     }
     state
 }
@@ -314,8 +315,10 @@ fn a_snapshot_over_the_bounds_is_taken_within_them() {
         let one = part.values().next().expect("a rich snapshot holds every part").clone();
         part.extend((0..count * 2).map(|number| (format!("more-{number}"), one.clone())));
     }
-    for (part, count) in [("finished_flows", FINISHED_FLOWS_MAX), ("history", HISTORY_MAX)] {
-        let part = state.get_mut(part).and_then(Value::as_array_mut).expect("a rich snapshot holds every part");
+    for (part, count) in
+        [("/finished_flows", FINISHED_FLOWS_MAX), ("/history", HISTORY_MAX), ("/marks/marks", MARKS_MAX)]
+    {
+        let part = state.pointer_mut(part).and_then(Value::as_array_mut).expect("a rich snapshot holds every part");
         let one = part.first().expect("a rich snapshot holds every part").clone();
         part.extend(std::iter::repeat_n(one, count * 2));
     }
