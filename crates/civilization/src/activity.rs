@@ -191,6 +191,16 @@ impl Activity {
         self.counts.get(at(bin, HOUR)).copied().filter(|_| held).unwrap_or_default()
     }
 
+    /// Events of the last whole minute before `now`, of the rest of the hour before that, and the half minutes of
+    /// that rest in which anything could have been heard: what was before the first event is unknown, not quiet.
+    pub(crate) fn minute_and_hour(&self, now: Timestamp) -> (u64, u64, u64) {
+        let last = bin_of(now, BIN_MILLIS);
+        let events = |from: i64, until: i64| (from..until).map(|bin| u64::from(self.bin(bin))).sum();
+        let first = self.since.max(last - HOUR + 1);
+        let rest = u64::try_from(last - 2 - first).unwrap_or_default();
+        (events(last - 2, last), events(first, last - 2), if self.counts.is_empty() { 0 } else { rest })
+    }
+
     /// Whom there is a lane for, in the order of the ids: at most [`LANES_MAX`], those of whom was heard last.
     pub fn lanes(&self) -> impl ExactSizeIterator<Item = &EntityId> {
         self.lanes.iter().map(|(agent, _)| agent)

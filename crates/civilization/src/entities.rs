@@ -44,10 +44,19 @@ pub struct Entity {
     pub since: Timestamp,
     /// When it was last heard of, by its source's clock.
     pub updated: Timestamp,
+    /// When an agent's present run began, or its last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
+    /// When an agent's last run ended; `None` while it is at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Whether that run ended without breaking.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended_well: bool,
     pub(crate) touched: u64,
 }
 
-record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain });
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {
@@ -71,6 +80,9 @@ impl Entity {
             domain: None,
             since: time,
             updated: time,
+            began: None,
+            ended: None,
+            ended_well: false,
             touched: 0,
         }
     }
@@ -83,6 +95,7 @@ impl Entity {
 
     fn merge(&mut self, patch: EntityPatch, time: Timestamp) {
         self.updated = time;
+        let (status_before, at_work_before) = (self.status, self.is_at_work());
         if let Some(status) = patch.status {
             if status != self.status {
                 self.since = time;
@@ -109,6 +122,17 @@ impl Entity {
         patch.parent.merge_into(&mut self.parent);
         patch.url.merge_into(&mut self.url);
         patch.domain.merge_into(&mut self.domain);
+        let outcome = Outcome::of(self.status).filter(|_| self.status != status_before);
+        match (at_work_before, self.is_at_work()) {
+            (false, true) => (self.began, self.ended, self.ended_well) = (Some(time), None, false),
+            // Some sources tell of no outcome: their agents just rest.
+            (true, false) => (self.ended, self.ended_well) = (Some(time), outcome != Some(Outcome::Broken)),
+            // A run of which only the end was heard.
+            (false, false) if outcome.is_some() => {
+                (self.ended, self.ended_well) = (Some(time), outcome == Some(Outcome::Settled));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -122,14 +146,15 @@ impl Civilization {
     ) {
         let id = patch.id.clone();
         if verb == EntityVerb::Deleted {
-            if self.entities.remove(&id).is_some() {
+            if let Some(deleted) = self.entities.remove(&id) {
+                changes.entities.extend(deleted.parent);
                 self.activity.tell(&id, false, time, self.totals.events);
                 changes.entities.insert(id);
             }
             return;
         }
         let held = self.entities.remove(&id);
-        let was_contract = held.as_ref().is_some_and(|entity| entity.kind == EntityKind::Contract);
+        let kind_before = held.as_ref().map(|entity| entity.kind);
         let mut entity = match held {
             Some(entity) => entity,
             // Late words on what is already history belong to the item, unless they open it again.
@@ -161,14 +186,20 @@ impl Civilization {
                 entity
             }
         };
-        let (before, was_agent) = (entity.status, entity.kind == EntityKind::Agent);
+        let before = entity.status;
+        let parent_before = entity.parent.clone();
         entity.merge(patch, time);
         entity.touched = self.totals.events;
         changes.entities.insert(id.clone());
-        if was_agent || entity.kind == EntityKind::Agent {
+        if entity.kind == EntityKind::Agent || kind_before == Some(EntityKind::Agent) {
             self.activity.tell(&id, entity.is_at_work(), time, self.totals.events);
+            // Its parent tells how many of its children are done.
+            if before != entity.status || parent_before != entity.parent {
+                changes.entities.extend(parent_before);
+                changes.entities.extend(entity.parent.clone());
+            }
         }
-        if entity.kind == EntityKind::Contract && !was_contract && is_open(entity.status) {
+        if entity.kind == EntityKind::Contract && kind_before != Some(entity.kind) && is_open(entity.status) {
             self.marks.push(MarkKind::Opened, time, id.clone());
         }
         if let Some(outcome) = Outcome::of(entity.status) {
@@ -184,6 +215,23 @@ impl Civilization {
             }
         }
         self.entities.insert(id, entity);
+    }
+
+    /// How many of an agent's sub-agents are done, and how many it has; `None` when it has none.
+    ///
+    /// Done is whose last run ended without breaking, after its parent's present run (or last one) began. Contracts and
+    /// transactions are no children here: they become history when they end.
+    #[must_use]
+    pub fn children_done(&self, parent: &EntityId) -> Option<(u32, u32)> {
+        let began = self.entities.get(parent).and_then(|parent| parent.began);
+        let (mut done, mut all) = (0, 0);
+        for child in self.entities.values() {
+            if child.kind == EntityKind::Agent && child.parent.as_ref() == Some(parent) {
+                all += 1;
+                done += u32::from(child.ended_well && child.ended >= began);
+            }
+        }
+        (all > 0).then_some((done, all))
     }
 
     fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {

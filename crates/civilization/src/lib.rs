@@ -32,5 +32,5 @@ pub use logs::{
     LOG_BYTES_MAX, LOG_LINES_MAX, LOGS_BYTES_MAX, LOGS_MAX, Line, Log, SNAPSHOT_BYTES_MAX, SNAPSHOT_LINES_MAX,
 };
 pub use marks::{MARKS_MAX, Mark, MarkKind};
-pub use pulse::Pulse;
+pub use pulse::{Pulse, Trend};
 pub use state::{Civilization, OpenAlert, Totals};
