@@ -17,6 +17,8 @@ pub const ALERTS_MAX: usize = 100;
 pub const HISTORY_MAX: usize = 1_000;
 /// Flows that arrived or broke, kept for the moment in which they can still be drawn.
 pub const FINISHED_FLOWS_MAX: usize = 200;
+/// Agents whose working hours are kept.
+pub const LANES_MAX: usize = 64;
 /// History items of one agent that a card asks for.
 pub const AGENT_RECENT_MAX: usize = 2;
 

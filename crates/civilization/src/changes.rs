@@ -11,6 +11,8 @@ pub struct Changes {
     pub flows: Keys<FlowId>,
     /// Seeds reported on.
     pub seeds: Keys<SeedId>,
+    /// Entities whose logs have new lines, or lost old ones.
+    pub logs: Keys<EntityId>,
     /// Whether history has new or changed items.
     pub history: bool,
     /// Whether figures, alerts or counts changed that no key stands for.

@@ -1,7 +1,7 @@
 //! Entities: merged field by field, last write wins in stream order.
 
 use crate::{
-    Changes, Civilization, HistoryItem, HistoryKind, Outcome,
+    Changes, Civilization, HistoryItem, HistoryKind, MarkKind, Outcome,
     bounds::{ENTITIES_MAX, Touched, make_room},
     state::count,
 };
@@ -44,10 +44,19 @@ pub struct Entity {
     pub since: Timestamp,
     /// When it was last heard of, by its source's clock.
     pub updated: Timestamp,
+    /// When an agent's present run began, or its last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
+    /// When an agent's last run ended; `None` while it is at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Whether that run ended without breaking.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended_well: bool,
     pub(crate) touched: u64,
 }
 
-record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain });
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {
@@ -71,12 +80,22 @@ impl Entity {
             domain: None,
             since: time,
             updated: time,
+            began: None,
+            ended: None,
+            ended_well: false,
             touched: 0,
         }
     }
 
+    /// Whether it is an agent that works or thinks.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.kind == EntityKind::Agent && matches!(self.status, EntityStatus::Active | EntityStatus::Processing)
+    }
+
     fn merge(&mut self, patch: EntityPatch, time: Timestamp) {
         self.updated = time;
+        let (status_before, at_work_before) = (self.status, self.is_at_work());
         if let Some(status) = patch.status {
             if status != self.status {
                 self.since = time;
@@ -103,6 +122,17 @@ impl Entity {
         patch.parent.merge_into(&mut self.parent);
         patch.url.merge_into(&mut self.url);
         patch.domain.merge_into(&mut self.domain);
+        let outcome = Outcome::of(self.status).filter(|_| self.status != status_before);
+        match (at_work_before, self.is_at_work()) {
+            (false, true) => (self.began, self.ended, self.ended_well) = (Some(time), None, false),
+            // Some sources tell of no outcome: their agents just rest.
+            (true, false) => (self.ended, self.ended_well) = (Some(time), outcome != Some(Outcome::Broken)),
+            // A run of which only the end was heard.
+            (false, false) if outcome.is_some() => {
+                (self.ended, self.ended_well) = (Some(time), outcome == Some(Outcome::Settled));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -116,12 +146,16 @@ impl Civilization {
     ) {
         let id = patch.id.clone();
         if verb == EntityVerb::Deleted {
-            if self.entities.remove(&id).is_some() {
+            if let Some(deleted) = self.entities.remove(&id) {
+                changes.entities.extend(deleted.parent);
+                self.activity.tell(&id, false, time, self.totals.events);
                 changes.entities.insert(id);
             }
             return;
         }
-        let mut entity = match self.entities.remove(&id) {
+        let held = self.entities.remove(&id);
+        let kind_before = held.as_ref().map(|entity| entity.kind);
+        let mut entity = match held {
             Some(entity) => entity,
             // Late words on what is already history belong to the item, unless they open it again.
             None if !patch.status.is_some_and(is_open) && self.history.amend(&id, &patch) => {
@@ -132,7 +166,11 @@ impl Civilization {
             None => {
                 let gone = make_room(&mut self.entities, ENTITIES_MAX);
                 count(&mut self.totals.forgotten, gone.len());
-                changes.entities.extend(gone);
+                for gone in gone {
+                    // Nobody will hear of its end.
+                    self.activity.tell(&gone, false, time, self.totals.events);
+                    changes.entities.insert(gone);
+                }
                 let mut entity = Entity::unknown(&id, time);
                 // What is opened again is what it was: history knows it.
                 if let Some(item) = self.history.item(&id) {
@@ -149,9 +187,21 @@ impl Civilization {
             }
         };
         let before = entity.status;
+        let parent_before = entity.parent.clone();
         entity.merge(patch, time);
         entity.touched = self.totals.events;
         changes.entities.insert(id.clone());
+        if entity.kind == EntityKind::Agent || kind_before == Some(EntityKind::Agent) {
+            self.activity.tell(&id, entity.is_at_work(), time, self.totals.events);
+            // Its parent tells how many of its children are done.
+            if before != entity.status || parent_before != entity.parent {
+                changes.entities.extend(parent_before);
+                changes.entities.extend(entity.parent.clone());
+            }
+        }
+        if entity.kind == EntityKind::Contract && kind_before != Some(entity.kind) && is_open(entity.status) {
+            self.marks.push(MarkKind::Opened, time, id.clone());
+        }
         if let Some(outcome) = Outcome::of(entity.status) {
             let kind = HistoryKind::of(entity.kind);
             if kind != HistoryKind::Run || before != entity.status {
@@ -167,12 +217,34 @@ impl Civilization {
         self.entities.insert(id, entity);
     }
 
+    /// How many of an agent's sub-agents are done, and how many it has; `None` when it has none.
+    ///
+    /// Done is whose last run ended without breaking, after its parent's present run (or last one) began. Contracts and
+    /// transactions are no children here: they become history when they end.
+    #[must_use]
+    pub fn children_done(&self, parent: &EntityId) -> Option<(u32, u32)> {
+        let began = self.entities.get(parent).and_then(|parent| parent.began);
+        let (mut done, mut all) = (0, 0);
+        for child in self.entities.values() {
+            if child.kind == EntityKind::Agent && child.parent.as_ref() == Some(parent) {
+                all += 1;
+                done += u32::from(child.ended_well && child.ended >= began);
+            }
+        }
+        (all > 0).then_some((done, all))
+    }
+
     fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {
         match (kind, outcome) {
             (HistoryKind::Contract, Outcome::Settled) => count(&mut self.totals.contracts_settled, 1),
             (HistoryKind::Contract, Outcome::Broken) => count(&mut self.totals.contracts_broken, 1),
             (HistoryKind::Transaction, _) => count(&mut self.totals.transactions, 1),
             (HistoryKind::Run, _) => count(&mut self.totals.runs, 1),
+        }
+        match (kind, outcome) {
+            (_, Outcome::Broken) => self.marks.push(MarkKind::Broken, time, id.clone()),
+            (HistoryKind::Contract, Outcome::Settled) => self.marks.push(MarkKind::Settled, time, id.clone()),
+            _ => {}
         }
         let (agent, label) = match kind {
             HistoryKind::Run => (Some(id.clone()), entity.activity.as_ref().unwrap_or(&entity.label)),

@@ -1,7 +1,7 @@
 //! Flows: replaced by id; those that arrived or broke leave the open ones.
 
 use crate::{
-    Changes, Civilization,
+    Changes, Civilization, MarkKind,
     bounds::{FINISHED_FLOWS_MAX, FLOWS_MAX, Touched, make_room},
     state::count,
 };
@@ -62,7 +62,10 @@ impl Civilization {
             return;
         }
         match flow.status {
-            FlowStatus::Error => count(&mut self.totals.flows_broken, 1),
+            FlowStatus::Error => {
+                count(&mut self.totals.flows_broken, 1);
+                self.marks.push(MarkKind::Broken, time, flow.source.clone());
+            }
             _ => count(&mut self.totals.flows_arrived, 1),
         }
         if self.finished_flows.len() >= FINISHED_FLOWS_MAX {

@@ -84,6 +84,11 @@ impl<K: Ord, V> Keyed<K, V> {
         self.entries.iter().map(|(_, value)| &**value)
     }
 
+    /// Changes every value.
+    pub fn change_each(&mut self, mut change: impl FnMut(&mut V)) {
+        self.entries.iter_mut().for_each(|(_, value)| change(value));
+    }
+
     /// Keeps the entries of which `keep` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         self.entries.retain(|(key, value)| keep(key, value));

@@ -2,7 +2,7 @@
 
 use crate::Civilization;
 use monkeytown_protocol::{
-    EntityKind, EntityStatus, Health, Ratio, Severity, Timestamp,
+    EntityKind, Health, Ratio, Severity, Timestamp,
     limits::{LOAD_FULL_FLOWS, METRICS_FRESH_MILLIS},
 };
 
@@ -21,14 +21,60 @@ pub struct Pulse {
     pub health: Health,
 }
 
+/// The last minute against the hour (`states.md`, "Pulse").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trend {
+    /// The last whole minute had more events than the minutes of the hour have.
+    Rising,
+    /// As many, or too few are known to tell.
+    Steady,
+    /// Fewer.
+    Easing,
+}
+
+/// Half minutes of the hour that must be known, beside the last minute, before a trend is told: 4 minutes.
+const TREND_BINS_MIN: u64 = 8;
+
 impl Civilization {
+    /// The trend at `now`, on the page's clock.
+    ///
+    /// The last minute differs from the hour's mean minute when it does so by over a quarter of it, and by over twice
+    /// its square root, which is what chance alone makes of independent events.
+    #[must_use]
+    pub fn trend(&self, now: Timestamp) -> Trend {
+        let (minute, hour, bins) = self.activity.minute_and_hour(now);
+        // Both sides times `bins`, so that whole numbers do.
+        let (seen, mean) = (minute * bins, hour * 2);
+        let apart = seen.abs_diff(mean);
+        let by_chance = mean.saturating_mul(bins).saturating_mul(4);
+        let differs = apart.saturating_mul(4) > mean && apart.saturating_mul(apart) > by_chance;
+        match differs && bins >= TREND_BINS_MIN {
+            true if seen > mean => Trend::Rising,
+            true => Trend::Easing,
+            false => Trend::Steady,
+        }
+    }
+
+    /// Since when no agent is at work, by the sources' clock; `None` while one is, and when none ever was heard of.
+    #[must_use]
+    pub fn quiet_since(&self) -> Option<Timestamp> {
+        let mut since = None;
+        for entity in self.entities.values().filter(|entity| entity.kind == EntityKind::Agent) {
+            if entity.is_at_work() {
+                return None;
+            }
+            // An agent that rests after its run has been quiet since the run ended.
+            since = since.max(Some(entity.ended.unwrap_or(entity.since)));
+        }
+        since
+    }
+
     /// The pulse at `now`, on the page's clock (the source's own time).
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "both counts are bounded by the fold, far under u32")]
     #[expect(clippy::cast_precision_loss, reason = "a share of fifty flows needs no more than f32 holds")]
     pub fn pulse(&self, now: Timestamp) -> Pulse {
-        let working = |status| matches!(status, EntityStatus::Active | EntityStatus::Processing);
-        let active = self.entities.values().filter(|e| e.kind == EntityKind::Agent && working(e.status)).count() as u32;
+        let active = self.entities.values().filter(|entity| entity.is_at_work()).count() as u32;
         let open_flows = self.flows.len();
         let derived_load = Ratio::clamped(open_flows as f32 / LOAD_FULL_FLOWS as f32);
         // A report from the future is as stale as one from long ago: one of the two clocks is wrong.

@@ -1,10 +1,12 @@
 //! The state itself and the one way to change it.
 
 use crate::{
-    Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
+    Activity, Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
     bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
     history::History,
     keyed::Keyed,
+    logs::{Log, Logs},
+    marks::{Mark, Marks},
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
@@ -30,7 +32,7 @@ pub struct Totals {
     pub flows_arrived: u64,
     /// Flows that broke.
     pub flows_broken: u64,
-    /// Log lines heard. The fold keeps none: they belong to whoever shows them.
+    /// Log lines heard, those included that are no longer held.
     pub log_lines: u64,
     /// Events of types that this project does not define.
     pub unknown: u64,
@@ -102,6 +104,9 @@ pub struct Civilization {
     pub(crate) reported: Option<Reported>,
     pub(crate) totals: Totals,
     pub(crate) last_time: Option<Timestamp>,
+    pub(crate) activity: Activity,
+    pub(crate) logs: Logs,
+    pub(crate) marks: Marks,
 }
 
 impl Civilization {
@@ -111,6 +116,8 @@ impl Civilization {
         let time = event.recorded.map_or(event.time, |recorded| event.time.min(recorded));
         count(&mut self.totals.events, 1);
         self.last_time = self.last_time.max(Some(time));
+        self.activity.count(time);
+        self.marks.pass(time);
         match event.payload {
             Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
             Payload::Flow(_, flow) => self.apply_flow(flow, time, changes),
@@ -140,8 +147,9 @@ impl Civilization {
             }
             // What the page shows as health is derived; a source's own word changes nothing but the count.
             Payload::SystemHealth(_) => changes.system = true,
-            Payload::LogLine(_) => {
+            Payload::LogLine(line) => {
                 count(&mut self.totals.log_lines, 1);
+                self.logs.hear(line, time, self.totals.events, changes);
                 changes.system = true;
             }
             Payload::Unknown(_) => {
@@ -206,6 +214,30 @@ impl Civilization {
         self.totals
     }
 
+    /// What an entity wrote; `None` when nothing was heard of it, or not for long.
+    #[must_use]
+    pub fn log(&self, entity: &EntityId) -> Option<&Log> {
+        self.logs.get(entity)
+    }
+
+    /// Contracts opened and settled and what broke in the hour before `now`, in the order in which it was told: the
+    /// newest [`MARKS_MAX`](crate::MARKS_MAX).
+    pub fn marks(&self, now: Timestamp) -> impl Iterator<Item = &Mark> {
+        self.marks.within_hour(now)
+    }
+
+    /// Until when marks of the hour before `now` are missing, because there were more than are held.
+    #[must_use]
+    pub fn marks_missing_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.marks.missing_until(now)
+    }
+
+    /// When things happened, and who was at work then.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     /// The latest moment that any event named; `None` before any.
     #[must_use]
     pub fn last_time(&self) -> Option<Timestamp> {
@@ -225,9 +257,12 @@ struct Stored {
     reported: Option<Reported>,
     totals: Totals,
     last_time: Option<Timestamp>,
+    activity: Activity,
+    logs: Keyed<EntityId, Log>,
+    marks: Marks,
 }
 
-record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time });
+record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs, marks });
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.
@@ -242,7 +277,12 @@ impl From<Stored> for Civilization {
             reported: stored.reported,
             totals: stored.totals,
             last_time: stored.last_time,
+            activity: stored.activity,
+            logs: stored.logs.into(),
+            marks: stored.marks,
         };
+        state.activity.mend();
+        state.marks.shrink();
         // `make_room` makes place for one more, so a map at its bound is full, not over.
         make_room(&mut state.entities, ENTITIES_MAX + 1);
         make_room(&mut state.flows, FLOWS_MAX + 1);

@@ -1,18 +1,21 @@
 //! Laws of the fold, held against arbitrary events: snapshots, bounds, and what is said to have changed.
 
+mod saying;
 mod telling;
 
 use monkeytown_civilization::{
-    ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, SEEDS_MAX,
+    ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, HOUR_BINS, LANES_MAX,
+    MARKS_MAX, SEEDS_MAX,
 };
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Payload, Timestamp};
 use proptest::{prelude::*, sample::Index, strategy::ValueTree};
+use saying::told;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
-use telling::{TIMES_MILLIS, event, flooding, told};
+use telling::{TIMES_MILLIS, event, flooding};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -30,6 +33,8 @@ fn within_bounds(civilization: &Civilization) -> bool {
         && civilization.finished_flows().len() <= FINISHED_FLOWS_MAX
         && civilization.history().len() <= HISTORY_MAX
         && civilization.alerts().len() <= ALERTS_MAX
+        && civilization.marks(civilization.last_time().unwrap_or_default()).count() <= MARKS_MAX
+        && civilization.activity().lanes().len() <= LANES_MAX
 }
 
 /// Seeds are found by id only, so the snapshot says how many there are.
@@ -38,7 +43,8 @@ fn stored_seeds(civilization: &Civilization) -> usize {
     state.pointer("/seeds").and_then(Value::as_object).map_or(0, serde_json::Map::len)
 }
 
-/// A snapshot in the middle, and the rest after it, against everything from the start.
+/// A snapshot in the middle, and the rest after it, against everything from the start. Nobody here writes more
+/// lines than a snapshot takes; `logs.rs` holds what is so when somebody does.
 fn snapshot_law(events: &[Event], at: usize) -> Result<(), TestCaseError> {
     let (mut whole, mut whole_changes) = (Civilization::default(), Changes::default());
     let (before, after) = events.split_at(at);
@@ -63,7 +69,7 @@ fn snapshot_law(events: &[Event], at: usize) -> Result<(), TestCaseError> {
 fn keyed(civilization: &Civilization) -> BTreeMap<String, Value> {
     let state = serde_json::to_value(civilization).expect("a snapshot is JSON");
     let mut all = BTreeMap::new();
-    for part in ["entities", "flows", "seeds"] {
+    for part in ["entities", "flows", "seeds", "logs"] {
         for (id, value) in state.get(part).and_then(Value::as_object).into_iter().flatten() {
             all.insert(format!("{part}/{id}"), value.clone());
         }
@@ -79,7 +85,8 @@ fn named(changes: &Changes) -> BTreeSet<String> {
     let entities = changes.entities.iter().map(|id| format!("entities/{id}"));
     let flows = changes.flows.iter().flat_map(|id| [format!("flows/{id}"), format!("finished/{id}")]);
     let seeds = changes.seeds.iter().map(|id| format!("seeds/{id}"));
-    entities.chain(flows).chain(seeds).collect()
+    let logs = changes.logs.iter().map(|id| format!("logs/{id}"));
+    entities.chain(flows).chain(seeds).chain(logs).collect()
 }
 
 fn changes_law(before: &Civilization, after: &Civilization, changes: &Changes) -> Result<(), TestCaseError> {
@@ -209,11 +216,13 @@ fn rich() -> Value {
         civilization.apply(event, &mut Changes::default());
     }
     let state = serde_json::to_value(&civilization).expect("a snapshot is JSON");
-    for part in ["entities", "flows", "seeds", "alerts"] {
+    for part in ["entities", "flows", "seeds", "alerts", "logs"] {
         assert!(state.get(part).and_then(Value::as_object).is_some_and(|part| !part.is_empty()), "no {part}");
     }
-    for part in ["finished_flows", "history"] {
-        assert!(state.get(part).and_then(Value::as_array).is_some_and(|part| !part.is_empty()), "no {part}");
+    let lanes = state.pointer("/activity/lanes").and_then(Value::as_object);
+    assert!(lanes.is_some_and(|lanes| !lanes.is_empty()), "no lanes");
+    for part in ["/finished_flows", "/history", "/marks/marks"] {
+        assert!(state.pointer(part).and_then(Value::as_array).is_some_and(|part| !part.is_empty()), "no {part}");
     }
     state
 }
@@ -278,6 +287,12 @@ proptest! {
         if let Ok(mut civilization) = serde_json::from_value::<Civilization>(state) {
             for event in events {
                 let _ = civilization.pulse(civilization.last_time().unwrap_or_default());
+                let now = civilization.last_time().unwrap_or_default();
+                let _ = civilization.activity().bins(now).map(u64::from).sum::<u64>();
+                for agent in civilization.activity().lanes() {
+                    prop_assert!(civilization.activity().lane(agent, now).is_some_and(|lane| lane.count() == HOUR_BINS));
+                    prop_assert!(civilization.activity().days(agent, now).is_some());
+                }
                 civilization.apply(event, &mut Changes::default());
             }
             prop_assert!(within_bounds(&civilization) && stored_seeds(&civilization) <= SEEDS_MAX);
@@ -289,15 +304,21 @@ proptest! {
 #[test]
 fn a_snapshot_over_the_bounds_is_taken_within_them() {
     let mut state = RICH.clone();
-    for (part, count) in
-        [("entities", ENTITIES_MAX), ("flows", FLOWS_MAX), ("seeds", SEEDS_MAX), ("alerts", ALERTS_MAX)]
-    {
-        let part = state.get_mut(part).and_then(Value::as_object_mut).expect("a rich snapshot holds every part");
+    for (part, count) in [
+        ("/entities", ENTITIES_MAX),
+        ("/flows", FLOWS_MAX),
+        ("/seeds", SEEDS_MAX),
+        ("/alerts", ALERTS_MAX),
+        ("/activity/lanes", LANES_MAX),
+    ] {
+        let part = state.pointer_mut(part).and_then(Value::as_object_mut).expect("a rich snapshot holds every part");
         let one = part.values().next().expect("a rich snapshot holds every part").clone();
         part.extend((0..count * 2).map(|number| (format!("more-{number}"), one.clone())));
     }
-    for (part, count) in [("finished_flows", FINISHED_FLOWS_MAX), ("history", HISTORY_MAX)] {
-        let part = state.get_mut(part).and_then(Value::as_array_mut).expect("a rich snapshot holds every part");
+    for (part, count) in
+        [("/finished_flows", FINISHED_FLOWS_MAX), ("/history", HISTORY_MAX), ("/marks/marks", MARKS_MAX)]
+    {
+        let part = state.pointer_mut(part).and_then(Value::as_array_mut).expect("a rich snapshot holds every part");
         let one = part.first().expect("a rich snapshot holds every part").clone();
         part.extend(std::iter::repeat_n(one, count * 2));
     }

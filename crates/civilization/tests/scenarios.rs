@@ -97,6 +97,7 @@ struct ExpectedChanges {
     entities: BTreeSet<String>,
     flows: BTreeSet<String>,
     seeds: BTreeSet<String>,
+    logs: BTreeSet<String>,
     history: bool,
     system: bool,
 }
@@ -107,6 +108,7 @@ impl From<&Changes> for ExpectedChanges {
             entities: changes.entities.iter().map(ToString::to_string).collect(),
             flows: changes.flows.iter().map(ToString::to_string).collect(),
             seeds: changes.seeds.iter().map(ToString::to_string).collect(),
+            logs: changes.logs.iter().map(ToString::to_string).collect(),
             history: changes.history,
             system: changes.system,
         }

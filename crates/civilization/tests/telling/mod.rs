@@ -1,9 +1,10 @@
 //! Arbitrary events for the laws of the fold.
 
+use crate::saying::told;
 use monkeytown_protocol::{
-    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Flow, FlowId, FlowKind,
+    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Flow, FlowId, FlowKind,
     FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId, SeedReport,
-    SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
+    SeedStatus, SeedType, SeedVerb, Severity, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -139,17 +140,4 @@ pub(crate) fn flooding(bits: u64) -> Event {
         }),
     };
     told(Timestamp::from_millis(TIMES_MILLIS.start), payload)
-}
-
-/// An event of which only the time and what it says matter.
-pub(crate) fn told(time: Timestamp, payload: Payload) -> Event {
-    Event {
-        id: EventId::new("1").expect("an id"),
-        source: SourceUri::new("/s").expect("a source"),
-        time,
-        recorded: None,
-        trace: None,
-        cause: None,
-        payload,
-    }
 }
