@@ -1,6 +1,6 @@
 //! What a witness means by a click or a key: from the page's events to intents, in one place.
 //!
-//! Elements say what they are for (`data-act`), pieces whom they stand for (`data-entity-id`). Knows nothing of what
+//! Buttons say what they are for by their name in the markup, pieces whom they stand for (`data-entity-id`). Knows nothing of what
 //! an intent does; the composition root hands it to the session.
 
 use crate::{
@@ -31,6 +31,8 @@ pub enum Intent {
     Dismiss(u64),
     /// All that was put away, back.
     Restore,
+    /// The flows of a bundle one by one, or no longer: its source and target.
+    Bundle(Option<EntityId>, Option<EntityId>),
     /// The list of those without room in the field, or no longer.
     Everyone,
     /// On a narrow screen: the agents, or the history.
@@ -71,28 +73,27 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     if target.closest("a[href]").ok()?.is_some() {
         return None;
     }
-    let acting = target.closest("[data-act]").ok()??;
-    let whom = || {
-        let piece = acting.closest("[data-entity-id]").ok()??;
-        EntityId::new(&piece.get_attribute("data-entity-id")?).ok()
-    };
-    let number = || acting.closest("[data-number]").ok()??.get_attribute("data-number")?.parse().ok();
-    match acting.get_attribute("data-act")?.as_str() {
-        "open" => whom().map(Intent::Open),
-        "ignore" => whom().map(Intent::Ignore),
-        "close" => Some(Intent::Close),
+    let pressed = target.closest("button,#scrim").ok()??;
+    let near = |attribute: &str| pressed.closest(&["[", attribute, "]"].concat()).ok()??.get_attribute(attribute);
+    let whom = |attribute: &str| EntityId::new(&near(attribute)?).ok();
+    let name = pressed.get_attribute("data-p").unwrap_or_else(|| pressed.id());
+    match name.as_str() {
+        "name" | "inspect" => whom("data-entity-id").map(Intent::Open),
+        "ignore" => whom("data-entity-id").map(Intent::Ignore),
+        "retry" => Some(Intent::Retry),
+        "close" | "scrim" => Some(Intent::Close),
         "tab-status" => Some(Intent::Tab(Tab::Status)),
         "tab-logs" => Some(Intent::Tab(Tab::Logs)),
         "tab-connections" => Some(Intent::Tab(Tab::Connections)),
         "tab-history" => Some(Intent::Tab(Tab::History)),
-        "raw" => Some(Intent::Raw),
+        "raw-button" => Some(Intent::Raw),
         "pause" => Some(Intent::Pause),
-        "dismiss" => number().map(Intent::Dismiss),
+        "dismiss" => near("data-number")?.parse().ok().map(Intent::Dismiss),
         "restore" => Some(Intent::Restore),
-        "everyone" => Some(Intent::Everyone),
+        "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),
-        "retry" => Some(Intent::Retry),
+        "count" => Some(Intent::Bundle(whom("data-source"), whom("data-target"))),
         _ => None,
     }
 }
@@ -100,6 +101,14 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
 fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
     if key.ctrl_key() || key.meta_key() || key.alt_key() {
         return None;
+    }
+    if key.key() == "Delete" {
+        let focused: Element = key.target()?.dyn_into().ok()?;
+        let ghost = focused.closest("[data-number]").ok()??;
+        return ghost.get_attribute("data-number")?.parse().ok().map(Intent::Dismiss);
+    }
+    if let Some(intent) = meant_in_tabs(key) {
+        return Some(intent);
     }
     let typing = key.target().is_some_and(|target| target.is_instance_of::<HtmlInputElement>());
     match key.key().as_str() {
@@ -118,3 +127,26 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         _ => None,
     }
 }
+
+/// Arrows move between tabs that stand in a row (WAI-ARIA Authoring Practices, "Tabs").
+fn meant_in_tabs(key: &KeyboardEvent) -> Option<Intent> {
+    let step = match key.key().as_str() {
+        "ArrowRight" => 1,
+        "ArrowLeft" => TABS.len() - 1,
+        _ => return None,
+    };
+    let focused: Element = key.target()?.dyn_into().ok()?;
+    let at = TABS.iter().position(|(id, _)| focused.id() == *id)?;
+    let (id, tab) = TABS.get((at + step) % TABS.len())?;
+    let next: HtmlElement = document().get_element_by_id(id)?.dyn_into().ok()?;
+    // A tab that is gone is not focused.
+    let _ = next.focus();
+    Some(Intent::Tab(*tab))
+}
+
+const TABS: [(&str, Tab); 4] = [
+    ("tab-status", Tab::Status),
+    ("tab-logs", Tab::Logs),
+    ("tab-connections", Tab::Connections),
+    ("tab-history", Tab::History),
+];

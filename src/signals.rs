@@ -98,17 +98,6 @@ pub struct AgentView {
     pub entity: Entity,
     /// Its recent work, newest first.
     pub beads: Vec<Bead>,
-}
-
-/// An agent as its card shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AgentView {
-    /// Who it is.
-    pub id: EntityId,
-    /// What the fold says.
-    pub entity: Entity,
-    /// Its recent work, newest first.
-    pub beads: Vec<Bead>,
     /// How many of its children are done, of how many; `None` without children.
     pub children: Option<(u32, u32)>,
     /// What it and another disagree on, in words.
@@ -323,6 +312,8 @@ pub struct Gaze {
     pub dismissed: Vec<u64>,
     /// Whether the page stands still, while events go on being applied.
     pub paused: bool,
+    /// Events that had been applied when it was paused.
+    pub paused_at: u64,
     /// Whether those without room in the field are listed.
     pub everyone: bool,
     /// On a narrow screen: whether history stands in the place of the agents.

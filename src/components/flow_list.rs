@@ -34,18 +34,21 @@ fn count(flows: &FlowsView) -> String {
 /// Fills them.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
-    let key = Piece::section("key");
+    let (key, list) = (Piece::section("key"), Piece::section("flows"));
     let rows = RefCell::new(Rows::of("flow-list"));
     follow(move || {
         let flows = signals.flows.read();
         key.say("count", &count(&flows));
-        let bundle_keys: Vec<String> = (0..flows.bundles.len()).map(|at| at.to_string()).collect();
-        let drawn = flows.drawn.iter().map(|flow| flow.id.as_str());
-        let keys: Vec<&str> = drawn.chain(bundle_keys.iter().map(String::as_str)).collect();
+        // An opened bundle's flows are told before all others: somebody asked for them.
+        let told = flows.bundles.iter().flat_map(|bundle| &bundle.opened).chain(&flows.drawn);
+        let told: Vec<&FlowRow> = told.collect();
+        let bundle_keys: Vec<String> = (0..flows.bundles.len()).map(|at| format!("\n{at}")).collect();
+        let keys = told.iter().map(|flow| flow.id.as_str()).chain(bundle_keys.iter().map(String::as_str));
+        let keys: Vec<&str> = keys.collect();
         let mut rows = rows.borrow_mut();
         rows.keep(&keys, |_| "t-flow", &|_, _| {});
         let mut pieces = rows.pieces();
-        for (piece, flow) in pieces.by_ref().zip(&flows.drawn) {
+        for (piece, flow) in pieces.by_ref().zip(&told) {
             piece.set("", "data-flow-id", flow.id.as_str());
             piece.set("", "data-status", flow.status.as_str());
             piece.say("", &sentence(flow));
@@ -53,5 +56,7 @@ pub fn bind(signals: &Signals) {
         for (piece, bundle) in pieces.zip(&flows.bundles) {
             piece.say("", &format!("{} more {}", bundle.count, bundle.between));
         }
+        let is_open = flows.bundles.iter().any(|bundle| !bundle.opened.is_empty());
+        list.mark("", "data-open", if is_open { "yes" } else { "" });
     });
 }

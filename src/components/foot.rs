@@ -51,7 +51,7 @@ pub fn bind(signals: &Signals) {
             (false, false) => "waiting",
         };
         foot.say("word", word);
-        let behind = said.behind();
+        let behind = usize::try_from(said.connection.read().counters.received - gaze.paused_at).unwrap_or_default();
         let words = match (gaze.paused, behind) {
             (false, _) => pace(&times, figures.source),
             (true, 0) => "nothing new".to_owned(),

@@ -40,10 +40,16 @@ impl Line<'_> {
 
 /// What is looked for and not put away, under headings. Sources put what times they like, so a group is gathered, not
 /// assumed to be a run. Equal neighbours are one line with a count: the newest of them.
-fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<Line<'a>> {
-    let query = gaze.query.trim().to_lowercase();
+/// `lower` makes letters small: the browser's own on the page, where Rust's tables for it would cost 10 KB.
+fn lines<'a>(
+    items: &'a [Rc<HistoryItem>],
+    gaze: &Gaze,
+    now: Timestamp,
+    lower: fn(&str) -> String,
+) -> Vec<Line<'a>> {
+    let query = lower(gaze.query.trim());
     let is_wanted = |item: &HistoryItem| {
-        let has = |text: &str| text.to_lowercase().contains(&query);
+        let has = |text: &str| lower(text).contains(&query);
         let agent = item.agent.as_ref().is_some_and(|agent| has(agent.as_str()));
         !gaze.dismissed.contains(&item.number)
             && (query.is_empty() || agent || has(&item.label.to_string()) || has(item.id.as_str()))
@@ -71,6 +77,10 @@ fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<L
     lines
 }
 
+fn lower(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
+}
+
 fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
     a.label == b.label && a.agent == b.agent && a.outcome == b.outcome && a.kind == b.kind
 }
@@ -84,7 +94,7 @@ pub fn bind(signals: &Signals) {
         let ghosts = signals.ghosts.read();
         let gaze = signals.gaze.read();
         let now = signals.times.read().now;
-        let lines = lines(&ghosts.items, &gaze, now);
+        let lines = lines(&ghosts.items, &gaze, now, lower);
         let keys: Vec<String> = lines.iter().map(Line::key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut rows = rows.borrow_mut();
@@ -188,7 +198,7 @@ mod tests {
             Line::Item { item, alike: 1 } => item.number.to_string(),
             Line::Item { item, alike } => format!("{} ×{alike}", item.number),
         };
-        lines(items, gaze, now).iter().map(line).collect()
+        lines(items, gaze, now, str::to_lowercase).iter().map(line).collect()
     }
 
     #[test]

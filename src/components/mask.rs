@@ -44,8 +44,3 @@ pub fn look(piece: &Piece, status: &str) {
     piece.set("face", "data-status", status);
 }
 
-/// Puts the mask of another into a place that had one.
-pub fn change(place: &Element, template: &str, id: &str) {
-    place.set_text_content(None);
-    wear(place, template, id);
-}

@@ -21,8 +21,8 @@ pub struct Painter(Rc<Easel>);
 
 struct Easel {
     canvas: HtmlCanvasElement,
-    /// The field, which is told how much is drawn.
-    field: Rc<Piece>,
+    /// The page, which is told how much is drawn.
+    page: Piece,
     scene: Rc<RefCell<Scene>>,
     pace: RefCell<Pace>,
     asked: Cell<bool>,
@@ -32,9 +32,10 @@ struct Easel {
 
 impl Painter {
     /// A painter of `scene` on `canvas`.
-    pub fn new(canvas: HtmlCanvasElement, field: Rc<Piece>, scene: Rc<RefCell<Scene>>) -> Self {
+    pub fn new(canvas: HtmlCanvasElement, scene: Rc<RefCell<Scene>>) -> Self {
+        let page = Piece::section("page");
         let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
-        Self(Rc::new(Easel { canvas, field, scene, pace, asked, stale }))
+        Self(Rc::new(Easel { canvas, page, scene, pace, asked, stale }))
     }
 
     /// Paints from the next frame on: the scene is another.
@@ -58,7 +59,7 @@ impl Painter {
         let mut pace = easel.pace.borrow_mut();
         pace.frame(now);
         let effects = pace.effects();
-        easel.field.set("", "data-effects", if still { Effects::State.as_str() } else { effects.as_str() });
+        easel.page.set("", "data-effects", if still { Effects::State } else { effects }.as_str());
         // Frames are watched on, but what does not move is painted once.
         let moves = !still && effects != Effects::State;
         if easel.stale.replace(false) || moves {

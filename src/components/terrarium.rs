@@ -4,9 +4,9 @@
 use super::{agent_card, painter::Painter};
 use crate::{
     clock::{self, Timer},
-    dom::{Piece, Rows, follow, listen},
+    dom::{Piece, Rows, document, follow, listen},
     sigil::hash,
-    signals::{AgentView, FlowsView, Gaze, Signals},
+    signals::{AgentView, BundleRow, FlowsView, Gaze, Signals},
     terrarium::{
         ground,
         scene::Scene,
@@ -44,9 +44,14 @@ struct Occasion {
 
 struct Field {
     signals: Signals,
-    piece: Rc<Piece>,
+    piece: Piece,
     key: Piece,
+    page: Piece,
+    list: Piece,
+    more: Piece,
+    silence: Piece,
     rows: RefCell<Rows>,
+    bundles: RefCell<Rows>,
     scene: Rc<RefCell<Scene>>,
     painter: Painter,
     occasion: RefCell<Occasion>,
@@ -61,17 +66,19 @@ struct Field {
 
 /// Fills the field.
 pub fn bind(signals: &Signals) {
-    let piece = Rc::new(Piece::section("terrarium"));
-    let Some(canvas) = piece.part("flows").and_then(|canvas| canvas.dyn_into::<HtmlCanvasElement>().ok()) else {
-        return;
-    };
-    let list = piece.part("agents").unwrap_or_else(|| piece.root().clone());
+    let piece = Piece::section("terrarium");
+    let Some(canvas) = canvas("flow-layer") else { return };
     let scene = Rc::new(RefCell::new(Scene::default()));
     let field = Rc::new(Field {
         signals: signals.clone(),
-        key: Piece::section("flow-key"),
-        rows: RefCell::new(Rows::new(list, "agent-card")),
-        painter: Painter::new(canvas, Rc::clone(&piece), Rc::clone(&scene)),
+        key: Piece::section("key"),
+        rows: RefCell::new(Rows::of("agents")),
+        bundles: RefCell::new(Rows::of("bundles")),
+        list: Piece::section("agents"),
+        more: Piece::section("more"),
+        silence: Piece::section("silence"),
+        page: Piece::section("page"),
+        painter: Painter::new(canvas, Rc::clone(&scene)),
         piece,
         scene,
         occasion: RefCell::default(),
@@ -237,7 +244,7 @@ impl Field {
         let labels = labels.filter(|label| label.height > 1.0).collect();
         let (ids, bodies) = (seats.iter().map(|(id, _)| id.clone()), seats.iter().map(|(_, seat)| seat.body));
         scene.seat(ids.collect(), bodies.collect(), labels, crowd);
-        self.piece.style("agents", "height", &format!("{}px", whole(height)));
+        self.list.style("", "height", &format!("{}px", whole(height)));
         let hills: Vec<Hill> = seats
             .iter()
             .filter_map(|(id, seat)| {
@@ -249,13 +256,10 @@ impl Field {
                 Some(Hill { centre: seat.rect.centre(), files, radius, awake: seats::is_awake(agent) })
             })
             .collect();
-        let canvas = self.piece.part("ground").and_then(|canvas| canvas.dyn_into::<HtmlCanvasElement>().ok());
-        let interval = canvas.and_then(|canvas| ground::paint(&canvas, &hills, width, height));
-        let key = interval.map_or_else(String::new, |files| {
-            let files = usize::try_from(whole(files)).unwrap_or_default();
-            format!("contour, {} file{}", files, if files == 1 { "" } else { "s" })
-        });
-        self.key.say_if("contour", &key);
+        let interval = canvas("ground").and_then(|canvas| ground::paint(&canvas, &hills, width, height));
+        self.key.show("contour", interval.is_some());
+        self.key.say("files", &whole(interval.unwrap_or_default()).to_string());
+        self.piece.mark("", "data-one-column", if one_column { "yes" } else { "" });
     }
 
     /// Writes everybody's card.
@@ -271,13 +275,14 @@ impl Field {
         let seated: Vec<(&AgentView, &Seat)> = seated.collect();
         let keys: Vec<&str> = seated.iter().map(|(agent, _)| agent.id.as_str()).collect();
         let mut rows = self.rows.borrow_mut();
-        rows.keep(&keys);
+        rows.keep(&keys, |_| "t-agent", &agent_card::make);
         for (piece, (agent, seat)) in rows.pieces().zip(seated) {
             agent_card::fill(piece, agent, seat, &gaze, now);
         }
         let waiting = agents.len() - keys.len();
         let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
-        self.piece.say_if("everyone", &words);
+        self.more.say_if("", &words);
+        self.more.set("", "aria-expanded", if gaze.everyone { "true" } else { "false" });
     }
 
     /// Tells the scene which flows run, and paints.
@@ -288,6 +293,7 @@ impl Field {
         self.scene.borrow_mut().cast(&flows, &agents, gaze.entity.as_ref());
         self.piece.set("", "data-flows-drawn", &flows.drawn.len().to_string());
         self.piece.set("", "data-flows-hidden", &flows.hidden().to_string());
+        self.count_bundles(&flows);
         self.painter.wake();
     }
 
@@ -298,12 +304,8 @@ impl Field {
         let greeted = self.signals.connection.read().greeted;
         let awake = agents.iter().filter(|agent| seats::is_awake(agent)).count();
         self.piece.set("", "data-entities", &figures.entity_count.to_string());
-        let mood = match (agents.len(), awake) {
-            (0, _) => "empty",
-            (_, 0) => "silent",
-            _ => "alive",
-        };
-        self.piece.set("", "data-mood", mood);
+        self.page.mark("", "data-empty", if agents.is_empty() { "yes" } else { "" });
+        self.page.mark("", "data-silent", if awake == 0 && !agents.is_empty() { "yes" } else { "" });
         let title = match (agents.len(), awake) {
             (0, _) if greeted => "no agent has been seen".to_owned(),
             (0, _) => "waiting for the stream".to_owned(),
@@ -311,27 +313,54 @@ impl Field {
             (count, 0) => format!("all {} agents are at rest", voice::number(count)),
             _ => String::new(),
         };
-        let line = match (agents.len(), greeted) {
-            (0, true) => "watching. the first event brings one".to_owned(),
-            (0, false) => "agents appear here as soon as it answers".to_owned(),
-            _ => self.last_words(),
-        };
-        self.piece.say("silence-title", &title);
-        self.piece.say("silence-last", &line);
         let live = self.signals.connection.read().is_live();
-        let still = if awake == 0 && !agents.is_empty() && live { "still watching. nothing has been missed." } else { "" };
-        self.piece.say("silence-still", still);
-        self.piece.show("silence", !title.is_empty());
+        let (last, link, watch) = match (agents.len(), greeted) {
+            (0, true) => ("watching. the first event brings one".to_owned(), None, ""),
+            (0, false) => ("agents appear here as soon as it answers".to_owned(), None, ""),
+            _ => {
+                let item = self.signals.ghosts.read().items.first().cloned();
+                let now = self.signals.times.read().now;
+                let last = item.as_ref().map(|item| format!("last, {}:", voice::ago(now.since_millis(item.time))));
+                (last.unwrap_or_default(), item, if live { "still watching. nothing has been missed." } else { "" })
+            }
+        };
+        self.silence.say("title", &title);
+        self.silence.say("last", &last);
+        let label = link.as_ref().map(|item| item.label.to_string()).unwrap_or_default();
+        agent_card::link(&self.silence, "link", &label, link.as_ref().and_then(|item| item.url.as_ref()));
+        self.silence.say("watch", watch);
+        self.silence.show("", !title.is_empty());
     }
 
-    /// What happened last.
-    fn last_words(&self) -> String {
-        let now = self.signals.times.read().now;
-        match self.signals.ghosts.read().items.first() {
-            Some(item) => format!("last, {}: {}", voice::ago(now.since_millis(item.time)), item.label),
-            None => String::new(),
+    /// Puts a bundle's count on its ribbon: a button, for a canvas cannot be pressed.
+    fn count_bundles(&self, flows: &FlowsView) {
+        let scene = self.scene.borrow();
+        let keys: Vec<String> = flows.bundles.iter().map(bundle_key).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut rows = self.bundles.borrow_mut();
+        rows.keep(&keys, |_| "t-bundle", &|_, _| {});
+        for ((piece, bundle), at) in rows.pieces().zip(&flows.bundles).zip(scene.counts()) {
+            piece.set("", "data-kind", bundle.kind.as_str());
+            piece.set("", "data-source", bundle.source.as_ref().map_or("", |id| id.as_str()));
+            piece.set("", "data-target", bundle.target.as_ref().map_or("", |id| id.as_str()));
+            piece.style("", "transform", &format!("translate({}px,{}px)", whole(at.x), whole(at.y)));
+            piece.say("count", &format!("×{}", bundle.count));
+            let words = format!("{} flows {}", bundle.count, bundle.between);
+            piece.set("count", "aria-label", &words);
+            piece.set("count", "title", &words);
+            piece.set("count", "aria-expanded", if bundle.opened.is_empty() { "false" } else { "true" });
         }
     }
+}
+
+fn canvas(id: &str) -> Option<HtmlCanvasElement> {
+    document().get_element_by_id(id)?.dyn_into().ok()
+}
+
+fn bundle_key(bundle: &BundleRow) -> String {
+    let name = |id: &Option<EntityId>| id.as_ref().map(ToString::to_string).unwrap_or_default();
+    // A line feed is in no id.
+    [name(&bundle.source), name(&bundle.target)].join("\n")
 }
 
 /// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.

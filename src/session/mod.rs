@@ -56,6 +56,9 @@ struct Core {
     source: Option<SourceKind>,
     stored_at: Option<Timestamp>,
     remark: Option<(String, f64)>,
+    /// From when to when no stream was heard, by the page's clock; the last may still be open.
+    gaps: Vec<(Timestamp, Option<Timestamp>)>,
+    toasted: u64,
     lists_pending: bool,
     lists_at: f64,
     kept_at: f64,
@@ -92,6 +95,8 @@ impl Session {
             greeted: false,
             source: None,
             stored_at: None,
+            gaps: Vec::new(),
+            toasted: 0,
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
             lists_pending: false,
             lists_at: f64::NEG_INFINITY,
@@ -233,15 +238,21 @@ impl Session {
             Intent::Search(words) => gaze.change(|gaze| gaze.query = words),
             Intent::Dismiss(number) => gaze.change(|gaze| gaze.dismissed.push(number)),
             Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
+            Intent::Bundle(source, target) => {
+                let named = Some((source, target));
+                gaze.change(|gaze| gaze.bundle = if gaze.bundle == named { None } else { named });
+                core.write_flows();
+            }
             Intent::Everyone => gaze.change(|gaze| gaze.everyone = !gaze.everyone),
             Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
             Intent::Ignore(id) => gaze.change(|gaze| gaze.ignored.push(id)),
             Intent::Retry => {
                 drop(core);
-                return connection.iter().for_each(Connection::start);
+                return connection.iter().for_each(|connection| connection.resume("asked again"));
             }
             Intent::Pause => {
-                gaze.change(|gaze| gaze.paused = !gaze.paused);
+                let received = core.ingest.counters().received;
+                gaze.change(|gaze| (gaze.paused, gaze.paused_at) = (!gaze.paused, received));
                 if !core.is_still() {
                     core.lists_pending = true;
                     core.write_clock();
@@ -257,6 +268,7 @@ impl Session {
         let mut core = self.0.borrow_mut();
         // What a closed socket still had in the queue is in order and belongs to the position: it is kept.
         core.standing = standing;
+        core.note_gap();
         core.write_connection();
     }
 

@@ -3,11 +3,15 @@
 use super::Core;
 use crate::{
     clock::{self, monotonic_millis},
-    signals::{ConnectionView, DetailView, FlowRow, FlowsView, HourView, Times, name_of},
+    signals::{
+        BUNDLE_TOLD_MAX, BundleRow, ConnectionView, DetailView, FlowRow, FlowsView, HourView, LaneView, Tab, Times, Toast,
+        name_of,
+    },
     terrarium::stage::{Stage, Staged},
+    transport::ConnectionState,
 };
-use monkeytown_civilization::Civilization;
-use monkeytown_protocol::{EntityId, Flow};
+use monkeytown_civilization::{Civilization, Keys};
+use monkeytown_protocol::{EntityId, EntityStatus, Flow, Text, Timestamp};
 use std::rc::Rc;
 
 /// Least time between two writings of a list (ghosts, flows, recent work), in milliseconds.
@@ -16,6 +20,14 @@ const LISTS_EVERY_MILLIS: f64 = 200.0;
 const REMARK_MILLIS: f64 = 60_000.0;
 /// History items of one entity that the detail panel shows.
 const DETAIL_HISTORY_MAX: usize = 200;
+
+/// How long a toast stays, in milliseconds.
+const TOAST_MILLIS: f64 = 9_000.0;
+/// Toasts at once.
+const TOASTS_MAX: usize = 3;
+/// Gaps remembered.
+const GAPS_MAX: usize = 20;
+const HOUR_MILLIS: i64 = 3_600_000;
 
 impl Core {
     /// Whether nothing is to be shown now: the tab is hidden, or the witness has paused it.
@@ -42,6 +54,9 @@ impl Core {
         }
         if !changes.is_empty() {
             self.lists_pending = true;
+            if !self.replaying && !unseen {
+                self.toast_broken(&changes.entities, now);
+            }
             self.signals.write_agents(&self.state, &changes.entities);
             let mut figures = *self.signals.figures.peek();
             figures.entity_count = self.state.entities().len();
@@ -63,11 +78,87 @@ impl Core {
         self.write_detail();
     }
 
-    fn write_flows(&self) {
+    pub(super) fn write_flows(&self) {
         let (cast, bundles) = self.stage.cast();
         let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
-        let bundles = bundles.into_iter().map(|bundle| bundle.row(|id| name_of(&self.state, id))).collect();
+        let opened = self.signals.gaze.peek().bundle.clone();
+        let name = |id: &Option<EntityId>| id.as_ref().map(|id| name_of(&self.state, id));
+        let bundles = bundles.into_iter().map(|bundle| {
+            let between = match (name(&bundle.source), name(&bundle.target)) {
+                (Some(source), Some(target)) => format!("from {source} to {target}"),
+                (Some(source), None) => format!("from {source} to several"),
+                (None, Some(target)) => format!("from several to {target}"),
+                (None, None) => "between others".to_owned(),
+            };
+            let named = (bundle.source, bundle.target);
+            let told = if opened.as_ref() == Some(&named) { BUNDLE_TOLD_MAX } else { 0 };
+            let opened = bundle.flows.iter().take(told).map(|staged| row_of(&self.state, &staged.flow)).collect();
+            let count = bundle.flows.len();
+            BundleRow { source: named.0, target: named.1, between, kind: bundle.kind, count, opened }
+        });
+        let bundles = bundles.collect();
         self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles });
+    }
+
+    /// Says what has just broken, to those who look elsewhere; at most three at once.
+    fn toast_broken(&mut self, touched: &Keys<EntityId>, now_millis: f64) {
+        let agents = self.signals.agents.peek();
+        let is_new = |id: &&EntityId| {
+            let before = agents.binary_search_by(|agent| agent.id.cmp(id)).ok().and_then(|at| agents.get(at));
+            before.is_some_and(|agent| agent.entity.status != EntityStatus::Error)
+        };
+        let mut toasts = self.signals.toasts.peek().clone();
+        for id in touched.iter().filter(is_new) {
+            let Some(entity) = self.state.entity(id).filter(|entity| entity.status == EntityStatus::Error) else {
+                continue;
+            };
+            self.toasted += 1;
+            let text = |text: &Option<Text>| text.as_ref().map(ToString::to_string).unwrap_or_default();
+            toasts.push(Toast {
+                number: self.toasted,
+                id: id.clone(),
+                what: format!("{} broke", entity.label),
+                place: entity.domain.as_ref().map(|domain| domain.path.to_string()).unwrap_or_default(),
+                why: text(&entity.reason),
+                until_millis: now_millis + TOAST_MILLIS,
+            });
+        }
+        let excess = toasts.len().saturating_sub(TOASTS_MAX);
+        toasts.drain(..excess);
+        drop(agents);
+        self.signals.toasts.set(toasts);
+    }
+
+    /// Notes when no stream is heard any more, and when one is again.
+    pub(super) fn note_gap(&mut self) {
+        let live = matches!(self.standing, ConnectionState::Live | ConnectionState::Polling);
+        let now = self.clock.at(monotonic_millis());
+        match self.gaps.last_mut() {
+            Some((_, until @ None)) if live => *until = Some(now),
+            Some((_, None)) => {}
+            _ if live || !self.greeted => {}
+            _ => self.gaps.push((now, None)),
+        }
+        let excess = self.gaps.len().saturating_sub(GAPS_MAX);
+        self.gaps.drain(..excess);
+    }
+
+    /// Writes the last hour.
+    fn write_hour(&self, now: Timestamp) {
+        let activity = self.state.activity();
+        let lanes = activity.lanes().filter_map(|id| {
+            let bins = activity.lane(id, now)?.collect();
+            Some(LaneView { id: id.clone(), name: name_of(&self.state, id), bins })
+        });
+        let ago = |time: Timestamp| now.since_millis(time);
+        let gaps = self.gaps.iter().map(|(from, until)| (ago(*from), until.map_or(0, ago)));
+        self.signals.hour.set(HourView {
+            bins: activity.bins(now).collect(),
+            trend: self.state.trend(now),
+            marks: self.state.marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
+            gaps: gaps.filter(|(_, until)| *until < HOUR_MILLIS).collect(),
+            lanes: lanes.collect(),
+        });
     }
 
     /// Writes who is looked at closely. Who is gone stays as it was last known, and is said to be gone.
@@ -83,9 +174,16 @@ impl Core {
         let finished = self.state.finished_flows().map(|finished| &finished.flow);
         let flows = open.chain(finished).filter(|flow| of_it(&flow.source, &flow.target));
         let history = self.state.history().filter(|item| item.agent.as_ref() == Some(&id) || item.id == id);
+        let log = self.state.log(&id);
+        let held = log.map_or(0, |log| log.lines().len());
+        let days = self.state.activity().days(&id, self.clock.at(monotonic_millis()));
+        let told = if gaze.tab == Tab::Logs { held } else { 0 };
         let detail = DetailView {
             entity,
             gone,
+            log_counts: (held, log.map_or(0, |log| log.missing())),
+            log: log.map(|log| log.lines().take(told).cloned().collect()).unwrap_or_default(),
+            days: days.map(Iterator::collect).unwrap_or_default(),
             flows: flows.take(100).map(|flow| row_of(&self.state, flow)).collect(),
             history: history.take(DETAIL_HISTORY_MAX).cloned().map(Rc::new).collect(),
             raw: gaze.raw.then(|| self.recent.newest_event_of(&id).unwrap_or_default()),
@@ -101,6 +199,10 @@ impl Core {
         }
         let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
         self.signals.times.set(times);
+        self.write_hour(times.now);
+        if self.signals.toasts.peek().iter().any(|toast| toast.until_millis < now) {
+            self.signals.toasts.change(|toasts| toasts.retain(|toast| toast.until_millis >= now));
+        }
     }
 
     pub(super) fn write_pulse(&self) {

@@ -19,9 +19,9 @@ impl Effects {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::All => "all",
-            Self::Thin => "thin",
-            Self::State => "state",
+            Self::All => "full",
+            Self::Thin => "less",
+            Self::State => "still",
         }
     }
 }

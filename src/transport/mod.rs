@@ -16,9 +16,10 @@ pub use policy::{Ending, Next, Policy, Route};
 pub use polling::snapshot;
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum ConnectionState {
     /// The first attempt.
+    #[default]
     Connecting,
     /// A socket has said hello.
     Live,

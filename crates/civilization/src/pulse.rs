@@ -22,11 +22,12 @@ pub struct Pulse {
 }
 
 /// The last minute against the hour (`states.md`, "Pulse").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trend {
     /// The last whole minute had more events than the minutes of the hour have.
     Rising,
     /// As many, or too few are known to tell.
+    #[default]
     Steady,
     /// Fewer.
     Easing,
