@@ -12,6 +12,7 @@ use chromiumoxide::{
             log::{self, LogEntryLevel},
             network,
             page::AddScriptToEvaluateOnNewDocumentParams,
+            system_info::GetProcessInfoParams,
         },
         js_protocol::runtime::{self, ConsoleApiCalledType, EvaluateParams},
     },
@@ -51,7 +52,8 @@ pub struct Browser {
 ///
 /// # Panics
 /// When there is none: a test that is skipped would be a test that passes.
-fn executable() -> PathBuf {
+#[must_use]
+pub fn executable() -> PathBuf {
     if let Some(named) = std::env::var_os("CHROME") {
         return named.into();
     }
@@ -132,6 +134,15 @@ impl Browser {
     pub async fn cookies(&self) -> Vec<String> {
         let cookies = self.driver.get_cookies().await.expect("the cookies");
         cookies.into_iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect()
+    }
+
+    /// Seconds that its processes have run on a processor, by what they are for (`renderer`, `GPU`, `browser` …).
+    ///
+    /// # Panics
+    /// When the browser does not answer.
+    pub async fn processor_seconds(&self) -> Vec<(String, f64)> {
+        let told = self.driver.execute(GetProcessInfoParams::default()).await.expect("the browser's processes");
+        told.result.process_info.iter().map(|process| (process.r#type.clone(), process.cpu_time)).collect()
     }
 
     /// Ends it.

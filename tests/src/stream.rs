@@ -27,6 +27,8 @@ pub const BATCHED: &str = "application/cloudevents-batch+json";
 pub enum Source<'a> {
     /// Publishers alone.
     Publishers,
+    /// Publishers alone, and the stream says of itself that it is of a kind.
+    Claimed(SourceKind),
     /// The history of a repository at once, then what is committed to it.
     Git(&'a Path),
     /// Invented events, so many a second.
@@ -71,6 +73,7 @@ impl Stream {
         let log = Log::new(RingBounds { max_events: 1_000_000, max_bytes: 1 << 30 }, metrics.clone());
         let source_kind = match source {
             Source::Publishers => SourceKind::Live,
+            Source::Claimed(kind) => kind,
             Source::Git(_) => SourceKind::Git,
             Source::Simulator(_) => SourceKind::Simulated,
         };
@@ -145,7 +148,7 @@ async fn post(url: &str, media: &str, body: &Value) -> (u16, Value) {
 
 fn tell(source: Source<'_>, log: Log) -> Option<JoinHandle<()>> {
     match source {
-        Source::Publishers => None,
+        Source::Publishers | Source::Claimed(_) => None,
         Source::Git(path) => {
             let config = GitConfig {
                 repository: path.display().to_string(),

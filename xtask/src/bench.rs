@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::run::{Optimised, build_stream};
+use crate::tools::{self, Tool};
 use crate::workspace::{SYSTEM_TESTS, Workspace};
 use crate::{build, chromium, process};
 
@@ -13,6 +14,12 @@ pub(crate) struct Arguments {
     /// Write the figures as JSON to stdout
     #[arg(long)]
     json: bool,
+    /// How long `client` looks at each load, in seconds, instead of 60; `memory` takes so many seconds' events
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// The one rate of events a second for `client` and `memory`, instead of all
+    #[arg(long)]
+    rate: Option<u32>,
 }
 
 /// Runs the benchmarks in the release profile.
@@ -28,7 +35,16 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> 
     if arguments.json {
         command.arg("--json");
     }
+    for (flag, value) in [("--seconds", arguments.seconds), ("--rate", arguments.rate.map(u64::from))] {
+        if let Some(value) = value {
+            command.arg(flag).arg(value.to_string());
+        }
+    }
     command.env("CHROME", chromium::ensure(workspace)?);
+    if arguments.name.as_deref().is_none_or(|name| name == "lighthouse") {
+        let tools = tools::ensure(workspace, &[Tool::Lighthouse])?;
+        command.env("LIGHTHOUSE", tools.path(Tool::Lighthouse)?);
+    }
     command.env("MONKEYTOWN_SITE", workspace.dist()).env("MONKEYTOWN_STREAM", stream);
     process::hand_over("measuring", &mut command)
 }

@@ -26,6 +26,8 @@ pub(crate) enum Tool {
     WasmOpt,
     /// Bundles and shortens style sheets and scripts.
     Esbuild,
+    /// Looks at a first visit by its own rules.
+    Lighthouse,
 }
 
 /// How a tool is had.
@@ -60,7 +62,7 @@ const WASM_BINDGEN_CLI: Recipe = Recipe::Cargo {
     binaries: &["wasm-bindgen", "wasm-bindgen-test-runner"],
 };
 
-const TABLE: [Entry; 5] = [
+const TABLE: [Entry; 6] = [
     // 0.22 wants a newer compiler than rust-toolchain.toml names.
     Entry {
         tool: Tool::Trunk,
@@ -102,6 +104,15 @@ const TABLE: [Entry; 5] = [
         shown_as: None,
         recipe: Recipe::Npm { package: "esbuild" },
         about: "a few seconds",
+    },
+    // 13 wants Node 22.
+    Entry {
+        tool: Tool::Lighthouse,
+        program: "lighthouse",
+        version: Some("12.8.2"),
+        shown_as: None,
+        recipe: Recipe::Npm { package: "lighthouse" },
+        about: "half a minute",
     },
 ];
 
@@ -376,7 +387,15 @@ mod tests {
 
     #[test]
     fn every_tool_has_an_entry_of_its_own() {
-        for tool in [Tool::Trunk, Tool::WasmBindgen, Tool::WasmBindgenTestRunner, Tool::WasmOpt, Tool::Esbuild] {
+        let every = [
+            Tool::Trunk,
+            Tool::WasmBindgen,
+            Tool::WasmBindgenTestRunner,
+            Tool::WasmOpt,
+            Tool::Esbuild,
+            Tool::Lighthouse,
+        ];
+        for tool in every {
             assert_eq!(TABLE.iter().filter(|entry| entry.tool == tool).count(), 1, "{tool:?}");
         }
     }

@@ -52,8 +52,11 @@ pub(crate) async fn measure() -> Result<Table> {
     };
     Ok(Table {
         title: format!("a history of {COMMITS} commits, medians of {RUNS} runs by turns"),
-        columns: vec!["seconds", "peak_rss_mib", "peak_anon_mib"],
-        rows: vec![("the stream's reader", medians(&ours)), ("git log --numstat", medians(&gits))],
+        columns: ["seconds", "peak_rss_mib", "peak_anon_mib"].map(str::to_owned).to_vec(),
+        rows: vec![
+            ("the stream's reader".to_owned(), medians(&ours)),
+            ("git log --numstat".to_owned(), medians(&gits)),
+        ],
         notes: vec![
             "both read packs through mapped files, which count as resident but can be dropped at any time".to_owned(),
             format!("memory is looked at every {SAMPLE_MILLIS} ms in /proc"),

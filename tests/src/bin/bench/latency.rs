@@ -4,19 +4,20 @@
 //! A probe is an event that changes what one agent does. A script in the page looks, after every frame that was
 //! drawn, which probe is shown. Publisher and page are on one machine, so they share one clock.
 
-use crate::table::{Table, quantile};
-use anyhow::{Context, Result, ensure};
+use crate::{
+    publisher::{send, wall_millis},
+    table::{Table, quantile},
+};
+use anyhow::{Result, ensure};
 use monkeytown_tests::{
     browser::Browser,
     events::{event, works},
     program::Running,
     proxy::Proxy,
     site,
-    stream::{BATCHED, TOKEN},
-    wait::PATIENCE,
 };
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 const SECONDS: u64 = 20;
@@ -107,7 +108,7 @@ pub(crate) async fn measure() -> Result<Table> {
         ensure!(waits.len() == published.probes.len(), "{} of {} probes seen", waits.len(), published.probes.len());
         waits.sort_unstable_by(f64::total_cmp);
         ensure!(waits.first().is_some_and(|least| *least > 0.0), "a probe was seen before it was sent: two clocks");
-        rows.push((subject, [0.5, 0.9, 0.99, 1.0].map(|share| quantile(&waits, share)).to_vec()));
+        rows.push((subject.to_owned(), [0.5, 0.9, 0.99, 1.0].map(|share| quantile(&waits, share)).to_vec()));
         let mut answers = published.answers;
         answers.sort_unstable_by(f64::total_cmp);
         let (p50, p99) = (quantile(&answers, 0.5), quantile(&answers, 0.99));
@@ -118,7 +119,7 @@ pub(crate) async fn measure() -> Result<Table> {
     }
     let rate = EVENTS_PER_BATCH * 1_000 / BATCH_MILLIS;
     let title = format!("publish to pixels at {rate} events a second, {SECONDS} s, real Chromium");
-    Ok(Table { title, columns: vec!["p50_ms", "p90_ms", "p99_ms", "max_ms"], rows, notes })
+    Ok(Table { title, columns: ["p50_ms", "p90_ms", "p99_ms", "max_ms"].map(str::to_owned).to_vec(), rows, notes })
 }
 
 fn batches() -> u64 {
@@ -127,11 +128,6 @@ fn batches() -> u64 {
 
 fn probes() -> u64 {
     batches() / BATCHES_PER_PROBE
-}
-
-fn wall_millis() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs_f64() * 1_000.0
 }
 
 async fn publish_all(address: &str) -> Result<Published> {
@@ -190,15 +186,4 @@ fn load(number: u64) -> Value {
 
 async fn publish(address: &str, events: &[Value]) -> Result<()> {
     send(&reqwest::Client::new(), address, events).await
-}
-
-async fn send(client: &reqwest::Client, address: &str, events: &[Value]) -> Result<()> {
-    let request = client.post(format!("http://{address}/api/v1/events")).timeout(PATIENCE).bearer_auth(TOKEN);
-    let body = Value::from(events).to_string();
-    let answer = request.header("content-type", BATCHED).body(body).send().await.context("publishing")?;
-    let status = answer.status();
-    // Reading it to its end lets the connection carry the next one.
-    let text = answer.text().await.context("the stream's answer")?;
-    ensure!(status.is_success(), "the stream answers {status}: {text}");
-    Ok(())
 }

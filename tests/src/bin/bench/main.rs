@@ -1,24 +1,33 @@
-//! The benchmarks: `bench [NAME] [--json]`. Each prints one table and says what it was measured on.
+//! The benchmarks: `bench [NAME] [--json] [--seconds N] [--rate N]`. Each prints one table and says what it was
+//! measured on.
 //!
-//! A figure is the product's beside something simpler on the same machine in the same run; neither is a test.
+//! A figure is the product's beside something simpler on the same machine in the same run; none is a test. `--seconds`
+//! and `--rate` make `client` and `memory` quicker, or look at one load.
 
+mod client;
 mod git;
 mod latency;
+mod lighthouse;
+mod publisher;
 mod table;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use client::Wishes;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 2] = ["latency", "git"];
+const NAMES: [&str; 5] = ["latency", "git", "client", "memory", "lighthouse"];
+
+#[derive(Default)]
+struct Arguments {
+    names: Vec<String>,
+    json: bool,
+    wishes: Wishes,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut names: Vec<String> = std::env::args().skip(1).collect();
-    let before = names.len();
-    names.retain(|argument| argument != "--json");
-    let json = names.len() < before;
-    match run(&names, json).await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -27,9 +36,32 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(names: &[String], json: bool) -> Result<()> {
+fn read() -> Result<Arguments> {
+    let mut arguments = Arguments::default();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} wants a value"));
+        match word.as_str() {
+            "--json" => arguments.json = true,
+            "--seconds" => {
+                let seconds = value()?.parse().ok().filter(|seconds| *seconds > 0);
+                arguments.wishes.seconds = Some(seconds.context("--seconds wants a whole number over 0")?);
+            }
+            "--rate" => {
+                let rate = value()?.parse().ok().filter(|rate| *rate > 0);
+                arguments.wishes.rate = Some(rate.context("--rate wants a whole number of events over 0")?);
+            }
+            flag if flag.starts_with('-') => bail!("{flag:?} is not known; there are --json, --seconds, --rate"),
+            _ => arguments.names.push(word),
+        }
+    }
+    Ok(arguments)
+}
+
+async fn run() -> Result<()> {
+    let Arguments { names, json, wishes } = read()?;
     let mut figures = Map::new();
-    let chosen: Vec<&str> = match names {
+    let chosen: Vec<&str> = match names.as_slice() {
         [] => NAMES.to_vec(),
         names => names.iter().map(String::as_str).collect(),
     };
@@ -37,6 +69,9 @@ async fn run(names: &[String], json: bool) -> Result<()> {
         let table = match name {
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
+            "client" => client::measure(&wishes).await?,
+            "memory" => client::remember(&wishes).await?,
+            "lighthouse" => lighthouse::measure().await?,
             other => bail!("no benchmark is named {other:?}; there are {}", NAMES.join(", ")),
         };
         if json {

@@ -7,22 +7,22 @@ use std::fmt;
 pub(crate) struct Table {
     /// What was measured, and how.
     pub(crate) title: String,
-    /// Names of the figures, with units.
-    pub(crate) columns: Vec<&'static str>,
-    /// Subjects with their figures.
-    pub(crate) rows: Vec<(&'static str, Vec<f64>)>,
+    /// Names of the figures, with units; or of the subjects, when these are across.
+    pub(crate) columns: Vec<String>,
+    /// Subjects with their figures, or figures with their subjects.
+    pub(crate) rows: Vec<(String, Vec<f64>)>,
     /// What a reader must know to compare.
     pub(crate) notes: Vec<String>,
 }
 
 impl Table {
-    /// One object: a subject's figures by their names.
+    /// One object: a row's figures by the names of the columns.
     pub(crate) fn json(&self) -> Value {
         let figures = |figures: &[f64]| -> Map<String, Value> {
-            self.columns.iter().zip(figures).map(|(name, figure)| ((*name).to_owned(), json!(figure))).collect()
+            self.columns.iter().zip(figures).map(|(name, figure)| (name.clone(), json!(figure))).collect()
         };
         let rows: Map<String, Value> =
-            self.rows.iter().map(|(name, row)| ((*name).to_owned(), figures(row).into())).collect();
+            self.rows.iter().map(|(name, row)| (name.clone(), figures(row).into())).collect();
         json!({"title": self.title, "figures": rows, "notes": self.notes})
     }
 }
@@ -38,7 +38,9 @@ impl fmt::Display for Table {
         for (name, figures) in &self.rows {
             write!(f, "{name:<22}")?;
             for figure in figures {
-                write!(f, "{figure:>18.1}")?;
+                // A ratio or a few milliseconds say something in their second place.
+                let places = if figure.abs() < 10.0 && figure.fract() != 0.0 { 2 } else { 1 };
+                write!(f, "{figure:>18.places$}")?;
             }
             writeln!(f)?;
         }
