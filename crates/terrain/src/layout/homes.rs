@@ -77,14 +77,17 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         let over = Rect { x: 0.0, y: 0.0, width, height: height - band };
         let under = Rect { x: 0.0, y: height - band, width, height: band };
         let filled = active_area / (over.width * over.height);
-        let spread = (filled * 2.0).clamp(0.2, 1.0);
+        let spread = stepped(filled * 2.0);
         seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[2..], |rank| wishes[rank]);
         seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], |rank| {
             let Point { x, y } = wishes[rank];
+            if x == 1.0 {
+                return Point { x, y };
+            }
             Point { x: 0.5 + (x - 0.5) * spread, y: 0.5 + (y - 0.5) * spread }
         });
         // Few do not need their seats' distance: they gather.
-        let reach = (0.4 + filled * 1.5).min(1.0);
+        let reach = stepped(0.3 + filled * 1.5);
         for &(_, rank) in &active {
             let home = &mut ground.pieces[rank as usize].home;
             home.x = width / 2.0 + (home.x - width / 2.0) * reach;
@@ -105,6 +108,11 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
     }
 }
 
+/// `share` in quarters, from one to four: one more awake seldom moves all.
+fn stepped(share: f32) -> f32 {
+    ((share * 4.0).ceil() / 4.0).clamp(0.25, 1.0)
+}
+
 /// Which share of its region's width and height each piece asks for: what its key says, drawn towards those it works
 /// with.
 fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> {
@@ -112,8 +120,7 @@ fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> 
     for piece in &ground.pieces {
         let body = &bodies[piece.body];
         let (x, y) = chance(body.key);
-        // Half a field beyond the edge: no link draws it away from there.
-        wishes.push(Point { x: if body.posture == Posture::Completing { 1.5 } else { x }, y });
+        wishes.push(Point { x, y });
     }
     let mut drawn = vec![(0.0_f32, 0.0_f32, 1.0_f32); wishes.len()];
     for &(pair, weight) in pulls {
@@ -130,6 +137,12 @@ fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> 
     for (wish, (x, y, sum)) in wishes.iter_mut().zip(drawn) {
         wish.x += x / sum * TOWARDS;
         wish.y += y / sum * TOWARDS;
+    }
+    // Only now, so that its partners do not feel it when somebody completes.
+    for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
+        if bodies[piece.body].posture == Posture::Completing {
+            wish.x = 1.0;
+        }
     }
     wishes
 }
