@@ -61,6 +61,7 @@ impl Piece {
     }
 
     /// Puts its upper left corner on the whole pixel nearest to `left`, `above` that keeps it within `extent`.
+    #[inline(never)]
     pub(super) fn put(&mut self, left: f32, above: f32, extent: Size) {
         let left = left.round().min(extent.width - self.size.width).max(0.0);
         let above = above.round().max(self.top).min(extent.height - self.size.height).max(0.0);
@@ -81,6 +82,7 @@ impl Piece {
     }
 
     /// How deep both lie in each other, gaps included, on each axis; both positive when they are too near.
+    #[inline(never)]
     pub(super) fn depth(&self, other: &Self, grown: f32, gap: Size) -> (f32, f32) {
         (
             (self.size.width + other.size.width) / 2.0 * grown + gap.width - (self.x - other.x).abs(),
@@ -99,6 +101,11 @@ pub(super) struct Ground {
     pub(super) gap: f32,
     /// Pixels that boxes would rather keep between them.
     pub(super) comfort: Size,
+}
+
+/// The square of a distance: enough to tell which is nearer.
+pub(super) fn squared(across: f32, down: f32) -> f32 {
+    across * across + down * down
 }
 
 impl Ground {
@@ -241,6 +248,7 @@ impl Ground {
     }
 
     /// Whether a box of `rank`'s size can lie there, with `gap` pixels to all that are placed.
+    #[inline(never)]
     fn is_free(&self, piece: &Piece, gap: f32) -> bool {
         let gap = Size { width: gap, height: gap };
         !self.pieces.iter().any(|other| {
@@ -287,7 +295,7 @@ impl Ground {
         let mut moved = child;
         moved.put(parent.x - child.size.width / 2.0, parent.y - child.size.height / 2.0, self.extent);
         let is_found = self.find_place(&mut moved, self.gap - 1.0, is_over);
-        let distance = |piece: &Piece| (piece.x - parent.x).hypot(piece.y - parent.y);
+        let distance = |piece: &Piece| squared(piece.x - parent.x, piece.y - parent.y);
         if is_found && distance(&moved) < distance(&child) {
             self.pieces[rank] = moved;
         }
@@ -307,7 +315,7 @@ impl Ground {
                 for (x, y) in [(along, -ring), (along, ring), (-ring, along), (ring, along)] {
                     let mut tried = *piece;
                     tried.put(left + x, above + y, self.extent);
-                    let far = (tried.left() - left).hypot(tried.above() - above);
+                    let far = squared(tried.left() - left, tried.above() - above);
                     if far < best && self.is_free(&tried, gap) {
                         best = far;
                         found = tried;
