@@ -82,7 +82,6 @@ impl Piece {
     }
 
     /// How deep both lie in each other, gaps included, on each axis; both positive when they are too near.
-    #[inline(never)]
     pub(super) fn depth(&self, other: &Self, grown: f32, gap: Size) -> (f32, f32) {
         (
             (self.size.width + other.size.width) / 2.0 * grown + gap.width - (self.x - other.x).abs(),
