@@ -6,7 +6,7 @@ mod scenes;
 
 use monkeytown_terrain::{Arrangement, Body, Detail, Link, Point, Posture, Rect, Size, Technique, arrange};
 use proptest::prelude::*;
-use scenes::{Scene, alive, field, mixed};
+use scenes::{Scene, alive, field, mixed, move_posture, movement};
 
 fn run(scene: &Scene) -> Arrangement {
     arrange(&scene.bodies, &scene.links, scene.field, &mut || false)
@@ -310,4 +310,57 @@ fn those_who_work_together_sit_nearer() {
         after += ground(&together) / 40.0;
     }
     assert!(after < before * 0.75, "{after} pixels between two who work together, {before} when they do not");
+}
+
+/// The change of one, and how far it may move the others.
+struct Change {
+    name: &'static str,
+    apply: fn(&mut Scene, u64),
+    /// Pixels that half of the others stay within, typically.
+    typical: f32,
+    /// Pixels that half of the others stay within, always.
+    most: f32,
+}
+
+#[test]
+fn one_change_moves_most_others_little() {
+    let changes = [
+        Change { name: "posture", apply: |scene, _| move_posture(&mut scene.bodies[0]), typical: 20.0, most: 200.0 },
+        Change {
+            name: "link",
+            apply: |scene, _| scene.links.push(Link { a: 0, b: 1, weight: 1.0 }),
+            typical: 6.0,
+            most: 150.0,
+        },
+        Change {
+            name: "arrival",
+            apply: |scene, seed| {
+                let more = mixed(scene.bodies.len() + 1, seed, scene.field);
+                scene.bodies.extend(more.bodies.last().copied());
+            },
+            typical: 6.0,
+            most: 200.0,
+        },
+    ];
+    for change in changes {
+        for count in [10, 30, 100] {
+            let mut medians = Vec::new();
+            for seed in 0..60 {
+                let before = mixed(count, seed, field(952.0, 604.0));
+                let mut after = before.clone();
+                (change.apply)(&mut after, seed);
+                let (first, second) = (run(&before), run(&after));
+                if (first.detail_awake, first.detail_rest) != (second.detail_awake, second.detail_rest) {
+                    continue;
+                }
+                let mut moved = movement(&first, &second, 1);
+                moved.sort_unstable_by(f32::total_cmp);
+                medians.push(moved[moved.len() / 2]);
+            }
+            medians.sort_unstable_by(f32::total_cmp);
+            let (typical, most) = (medians[medians.len() / 2], medians[medians.len() - 1]);
+            assert!(typical <= change.typical, "{} among {count}: half move {typical} pixels", change.name);
+            assert!(most <= change.most, "{} among {count}: once, half move {most} pixels", change.name);
+        }
+    }
 }

@@ -10,7 +10,7 @@
 
 use super::detail;
 use super::order::{ends, mixed, sort};
-use super::settle::{Ground, Piece};
+use super::settle::{Ground, Piece, squared};
 use super::{Body, Posture};
 use crate::{Point, Rect, Size};
 
@@ -35,7 +35,7 @@ fn chance(key: u64) -> (f32, f32) {
 
 /// Decides everyone's home.
 pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32)]) {
-    let wishes = wishes(ground, bodies, pulls);
+    let mut wishes = wishes(ground, bodies, pulls);
     let Size { width, height } = ground.extent;
     let gap = ground.gap;
     let (mut active, mut quiet) = (Vec::new(), Vec::new());
@@ -67,9 +67,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         for piece in &mut ground.pieces {
             piece.top = top;
         }
-        seat(&mut ground.pieces, &mut quiet, Rect { x: 0.0, y: top, width, height: height - top }, gap, &AIR, |rank| {
-            wishes[rank]
-        });
+        seat(&mut ground.pieces, &mut quiet, Rect { x: 0.0, y: top, width, height: height - top }, gap, &AIR, &wishes);
     } else {
         // The band of the resting grows by two rows at a time: one more at rest seldom moves the awake.
         let rows = if row > 0.0 { (quiet_area * 0.7 / (width * row)).ceil() * 2.0 } else { 0.0 };
@@ -77,14 +75,17 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         let over = Rect { x: 0.0, y: 0.0, width, height: height - band };
         let under = Rect { x: 0.0, y: height - band, width, height: band };
         let filled = active_area / (over.width * over.height);
-        let spread = (filled * 2.0).clamp(0.2, 1.0);
-        seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[2..], |rank| wishes[rank]);
-        seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], |rank| {
-            let Point { x, y } = wishes[rank];
-            Point { x: 0.5 + (x - 0.5) * spread, y: 0.5 + (y - 0.5) * spread }
-        });
+        let spread = stepped(filled * 2.0);
+        seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[2..], &wishes);
+        for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
+            if bodies[piece.body].posture != Posture::Completing {
+                wish.x = 0.5 + (wish.x - 0.5) * spread;
+                wish.y = 0.5 + (wish.y - 0.5) * spread;
+            }
+        }
+        seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], &wishes);
         // Few do not need their seats' distance: they gather.
-        let reach = (0.4 + filled * 1.5).min(1.0);
+        let reach = stepped(0.3 + filled * 1.5);
         for &(_, rank) in &active {
             let home = &mut ground.pieces[rank as usize].home;
             home.x = width / 2.0 + (home.x - width / 2.0) * reach;
@@ -93,7 +94,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
     }
     adopt(ground, bodies);
     for piece in &mut ground.pieces {
-        if bodies[piece.body].posture == Posture::Completing {
+        if piece.parent.is_none() && bodies[piece.body].posture == Posture::Completing {
             piece.tie = 0.4;
             piece.home.x = piece.home.x.max(width - piece.size.width / 2.0);
         }
@@ -105,6 +106,11 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
     }
 }
 
+/// `share` in quarters, from one to four: one more awake seldom moves all.
+fn stepped(share: f32) -> f32 {
+    ((share * 4.0).ceil() / 4.0).clamp(0.25, 1.0)
+}
+
 /// Which share of its region's width and height each piece asks for: what its key says, drawn towards those it works
 /// with.
 fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> {
@@ -112,8 +118,7 @@ fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> 
     for piece in &ground.pieces {
         let body = &bodies[piece.body];
         let (x, y) = chance(body.key);
-        // Half a field beyond the edge: no link draws it away from there.
-        wishes.push(Point { x: if body.posture == Posture::Completing { 1.5 } else { x }, y });
+        wishes.push(Point { x, y });
     }
     let mut drawn = vec![(0.0_f32, 0.0_f32, 1.0_f32); wishes.len()];
     for &(pair, weight) in pulls {
@@ -131,6 +136,12 @@ fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> 
         wish.x += x / sum * TOWARDS;
         wish.y += y / sum * TOWARDS;
     }
+    // Only now, so that its partners do not feel it when somebody completes.
+    for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
+        if bodies[piece.body].posture == Posture::Completing {
+            wish.x = 1.0;
+        }
+    }
     wishes
 }
 
@@ -140,15 +151,8 @@ fn parent(ground: &Ground, bodies: &[Body], body: usize) -> Option<usize> {
     ground.ranks.get(parent).copied().flatten().map(|rank| rank as usize)
 }
 
-/// Gives those in `list` the seats of `region`; `wish` says which share of its width and height a piece asks for.
-fn seat(
-    pieces: &mut [Piece],
-    list: &mut [(u64, u32)],
-    region: Rect,
-    gap: f32,
-    airs: &[f32],
-    wish: impl Fn(usize) -> Point,
-) {
+/// Gives those in `list` the seats of `region`; `wishes` says which share of its width and height a piece asks for.
+fn seat(pieces: &mut [Piece], list: &mut [(u64, u32)], region: Rect, gap: f32, airs: &[f32], wishes: &[Point]) {
     sort(list);
     let mut largest = Size { width: 1.0, height: 1.0 };
     for &(_, rank) in list.iter() {
@@ -177,7 +181,7 @@ fn seat(
         y += pitch.height;
     }
     for &(_, rank) in list.iter() {
-        let Point { x: u, y: v } = wish(rank as usize);
+        let Point { x: u, y: v } = wishes[rank as usize];
         let piece = &mut pieces[rank as usize];
         let half = Size { width: piece.size.width / 2.0, height: piece.size.height / 2.0 };
         let wished = Point {
@@ -188,7 +192,7 @@ fn seat(
         let mut best = f32::MAX;
         let mut found = None;
         for (index, seat) in free.iter().enumerate() {
-            let far = (seat.x - wished.x).hypot(seat.y - wished.y);
+            let far = squared(seat.x - wished.x, seat.y - wished.y);
             if far < best {
                 best = far;
                 found = Some(index);

@@ -1,7 +1,7 @@
 //! Where everyone sits in the terrarium: the postures of a civilization in, boxes without overlap out.
 //!
 //! Technique: force-directed with rectangle collision, as position-based dynamics with Gauss–Seidel projection
-//! ([`settle`]). Every body is drawn to a home which only its key and posture decide, and to those it works with; boxes
+//! ([`settle`]). Every body is drawn to a home, a seat which its key, its posture and its work choose ([`homes`]); boxes
 //! grow from a third of their size to the whole while overlaps are projected away along the shallower axis. A constraint
 //! solver for overlap removal (VPSC and its kin) moves the boxes less in total, but it lines them up into rows and its
 //! active sets jump as a whole when one box changes; forces with collision spread a change over the neighbours and let

@@ -61,6 +61,8 @@ pub(super) fn ends(pair: u64) -> (usize, usize) {
 
 /// Shell's sort with Ciura's gaps: a tenth of the standard sort's code, and almost nothing to do on what is almost
 /// sorted, which the sweep is in every round but the first.
+// Once in the program: its callers are few and none is short of time.
+#[inline(never)]
 #[expect(clippy::indexing_slicing, reason = "every index is below the length by the loops' own bounds")]
 pub(super) fn sort(list: &mut [(u64, u32)]) {
     for gap in [4103, 1750, 701, 301, 132, 57, 23, 10, 4, 1] {

@@ -14,10 +14,9 @@ const ROUNDS: u16 = 100;
 const ROUNDS_LAST: u16 = 60;
 /// No more bodies than this get a place: the engine is built for 2,000.
 const PIECES_MAX: usize = 4_096;
-/// The share of the field that boxes and comfortable gaps together may fill.
-const COMFORT: f32 = 0.74;
-/// The widest comfortable gap in pixels.
-const GAP_MAX: f32 = 72.0;
+/// How many smallest gaps boxes would rather keep between them, across and down: paths above and beads below already
+/// leave ground between two cards. It does not depend on how many they are, or each newcomer would move all.
+const COMFORT: Size = Size { width: 2.5, height: 1.75 };
 /// Pixels between two places tried when a box looks for the nearest free one.
 const STEP: f32 = 8.0;
 
@@ -62,6 +61,7 @@ impl Piece {
     }
 
     /// Puts its upper left corner on the whole pixel nearest to `left`, `above` that keeps it within `extent`.
+    #[inline(never)]
     pub(super) fn put(&mut self, left: f32, above: f32, extent: Size) {
         let left = left.round().min(extent.width - self.size.width).max(0.0);
         let above = above.round().max(self.top).min(extent.height - self.size.height).max(0.0);
@@ -98,8 +98,13 @@ pub(super) struct Ground {
     pub(super) ranks: Vec<Option<u32>>,
     /// Pixels between two boxes that are always kept but when a box finds no other place.
     pub(super) gap: f32,
-    /// Comfortable pixels between two boxes: as many as there is room for.
+    /// Pixels that boxes would rather keep between them.
     pub(super) comfort: Size,
+}
+
+/// The square of a distance: enough to tell which is nearer.
+pub(super) fn squared(across: f32, down: f32) -> f32 {
+    across * across + down * down
 }
 
 impl Ground {
@@ -148,26 +153,8 @@ impl Ground {
             pieces.push(piece);
         }
         let gap = if is_last { GAP_MASKS } else { GAP };
-        let mut ground = Self { pieces, extent, ranks, gap, comfort: Size::default() };
-        ground.comfort = ground.comfortable(extent.width * extent.height);
-        ground
-    }
-
-    /// The gap at which boxes and gaps fill [`COMFORT`] of `area`, on a ladder of few steps.
-    fn comfortable(&self, area: f32) -> Size {
-        let mut low = GAP_MAX;
-        while low > self.gap {
-            let mut filled = 0.0;
-            for piece in &self.pieces {
-                filled += (piece.size.width + low) * (piece.size.height + low / 2.0);
-            }
-            if filled < area * COMFORT {
-                break;
-            }
-            low = (low * 0.7).max(self.gap);
-        }
-        // Across more than down: paths above and beads below already leave ground between two cards.
-        Size { width: low, height: (low / 2.0).max(self.gap) }
+        let comfort = Size { width: gap * COMFORT.width, height: gap * COMFORT.height };
+        Self { pieces, extent, ranks, gap, comfort }
     }
 
     /// Draws everyone a little towards home, and towards those they belong to.
@@ -260,6 +247,7 @@ impl Ground {
     }
 
     /// Whether a box of `rank`'s size can lie there, with `gap` pixels to all that are placed.
+    #[inline(never)]
     fn is_free(&self, piece: &Piece, gap: f32) -> bool {
         let gap = Size { width: gap, height: gap };
         !self.pieces.iter().any(|other| {
@@ -306,7 +294,7 @@ impl Ground {
         let mut moved = child;
         moved.put(parent.x - child.size.width / 2.0, parent.y - child.size.height / 2.0, self.extent);
         let is_found = self.find_place(&mut moved, self.gap - 1.0, is_over);
-        let distance = |piece: &Piece| (piece.x - parent.x).hypot(piece.y - parent.y);
+        let distance = |piece: &Piece| squared(piece.x - parent.x, piece.y - parent.y);
         if is_found && distance(&moved) < distance(&child) {
             self.pieces[rank] = moved;
         }
@@ -326,7 +314,7 @@ impl Ground {
                 for (x, y) in [(along, -ring), (along, ring), (-ring, along), (ring, along)] {
                     let mut tried = *piece;
                     tried.put(left + x, above + y, self.extent);
-                    let far = (tried.left() - left).hypot(tried.above() - above);
+                    let far = squared(tried.left() - left, tried.above() - above);
                     if far < best && self.is_free(&tried, gap) {
                         best = far;
                         found = tried;
