@@ -3,11 +3,13 @@
 use crate::{
     Changes, Civilization, HistoryItem, HistoryKind, MarkKind, Outcome,
     bounds::{ENTITIES_MAX, Touched, make_room},
+    contradictions::Claim,
     state::count,
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, HttpsUrl, Metrics, Ratio, Text, Timestamp,
+    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Files, HttpsUrl, Metrics, Ratio, SourceUri,
+    Text, Timestamp,
 };
 use serde::Serialize;
 
@@ -40,6 +42,9 @@ pub struct Entity {
     /// The folder it owns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
+    /// The files that it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
     /// Since when it has its status, by its source's clock.
     pub since: Timestamp,
     /// When it was last heard of, by its source's clock.
@@ -53,10 +58,13 @@ pub struct Entity {
     /// Whether that run ended without breaking.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ended_well: bool,
+    /// The last two sources that claimed it, the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) claims: Vec<Claim>,
     pub(crate) touched: u64,
 }
 
-record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well });
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well, files, claims });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {
@@ -78,11 +86,13 @@ impl Entity {
             parent: None,
             url: None,
             domain: None,
+            files: None,
             since: time,
             updated: time,
             began: None,
             ended: None,
             ended_well: false,
+            claims: Vec::new(),
             touched: 0,
         }
     }
@@ -122,6 +132,7 @@ impl Entity {
         patch.parent.merge_into(&mut self.parent);
         patch.url.merge_into(&mut self.url);
         patch.domain.merge_into(&mut self.domain);
+        patch.files.merge_into(&mut self.files);
         let outcome = Outcome::of(self.status).filter(|_| self.status != status_before);
         match (at_work_before, self.is_at_work()) {
             (false, true) => (self.began, self.ended, self.ended_well) = (Some(time), None, false),
@@ -141,6 +152,7 @@ impl Civilization {
         &mut self,
         verb: EntityVerb,
         patch: EntityPatch,
+        source: SourceUri,
         time: Timestamp,
         changes: &mut Changes,
     ) {
@@ -188,6 +200,10 @@ impl Civilization {
         };
         let before = entity.status;
         let parent_before = entity.parent.clone();
+        // Figures may come from anywhere; who says what it is, or how, claims it.
+        if patch.kind.is_some() || patch.status.is_some() {
+            entity.claim(source, time);
+        }
         entity.merge(patch, time);
         entity.touched = self.totals.events;
         changes.entities.insert(id.clone());

@@ -2,9 +2,10 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text};
+use crate::{EntityId, HttpsUrl, Ratio, Text, limits::FILES_MAX};
 use crate::{record, words};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// What an entity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,6 +114,44 @@ pub struct Domain {
 
 record!(Domain { path, files;  });
 
+/// Names of files that an entity changes, as its source writes them: at most [`FILES_MAX`]. Cloning shares them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Text>")]
+pub struct Files(std::sync::Arc<[Text]>);
+
+/// More than [`FILES_MAX`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyFiles;
+
+impl fmt::Display for TooManyFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an entity names at most {FILES_MAX} files")
+    }
+}
+
+impl std::error::Error for TooManyFiles {}
+
+impl Files {
+    /// The first [`FILES_MAX`] of `names`.
+    #[must_use]
+    pub fn fitted(names: impl IntoIterator<Item = Text>) -> Self {
+        Self(names.into_iter().take(FILES_MAX).collect())
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &[Text] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<Text>> for Files {
+    type Error = TooManyFiles;
+    fn try_from(names: Vec<Text>) -> Result<Self, TooManyFiles> {
+        if names.len() > FILES_MAX { Err(TooManyFiles) } else { Ok(Self(names.into())) }
+    }
+}
+
 /// What an entity event says. Everything but the id may be left out; `null` takes an optional field away.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EntityPatch {
@@ -148,9 +187,12 @@ pub struct EntityPatch {
     /// The folder it owns.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub domain: Field<Domain>,
+    /// The files that it changes: what two open contracts may contradict each other over.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub files: Field<Files>,
 }
 
-record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain });
+record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain, files });
 
 impl EntityPatch {
     /// A report on `id` that says nothing yet.
@@ -168,6 +210,7 @@ impl EntityPatch {
             parent: Field::Absent,
             url: Field::Absent,
             domain: Field::Absent,
+            files: Field::Absent,
         }
     }
 }

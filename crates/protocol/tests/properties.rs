@@ -2,11 +2,12 @@
 
 mod reading;
 
+use monkeytown_protocol::limits::FILES_MAX;
 use monkeytown_protocol::{
     Alert, Cursor, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Epoch, Event, EventId, Field,
-    Flow, FlowId, FlowKind, FlowStatus, FlowVerb, Frame, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics,
-    Offset, Payload, Position, Problem, PublishReceipt, Ratio, SeedId, SeedReport, SeedStatus, SeedType, SeedVerb,
-    Severity, SourceUri, SystemMetrics, Text, Timestamp,
+    Files, Flow, FlowId, FlowKind, FlowStatus, FlowVerb, Frame, Health, HealthChange, HttpsUrl, LogLevel, LogLine,
+    Metrics, Offset, Payload, Position, Problem, PublishReceipt, Ratio, SeedId, SeedReport, SeedStatus, SeedType,
+    SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
 use serde_json::{Value, value::RawValue};
@@ -78,12 +79,13 @@ fn status() -> impl Strategy<Value = EntityStatus> {
 
 fn entity() -> impl Strategy<Value = Payload> {
     use EntityVerb::{Created, Deleted, MetricsUpdated, StatusChanged, Updated};
+    let files = field(prop::collection::vec(text(), 0..=FILES_MAX).prop_map(Files::fitted));
     let domain = field((text(), any::<u32>()).prop_map(|(path, files)| Domain { path, files }));
     (
         select(vec![Created, Updated, StatusChanged, MetricsUpdated, Deleted]),
         (entity_id(), kind(), status(), metrics()),
         (option::of(kind()), option::of(status()), option::of(text()), option::of(metrics())),
-        (field(text()), field(ratio()), field(text()), field(entity_id()), field(url()), domain),
+        (field(text()), field(ratio()), field(text()), field(entity_id()), field(url()), domain, files),
     )
         .prop_map(|(verb, (id, kind, status, metrics), optional, fields)| {
             // What a type needs is there whatever was drawn.
@@ -99,6 +101,7 @@ fn entity() -> impl Strategy<Value = Payload> {
                 parent: fields.3,
                 url: fields.4,
                 domain: fields.5,
+                files: fields.6,
             };
             Payload::Entity(verb, Box::new(patch))
         })

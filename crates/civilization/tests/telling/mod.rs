@@ -2,9 +2,9 @@
 
 use crate::saying::told;
 use monkeytown_protocol::{
-    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Flow, FlowId, FlowKind,
+    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Files, Flow, FlowId, FlowKind,
     FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId, SeedReport,
-    SeedStatus, SeedType, SeedVerb, Severity, SystemMetrics, Text, Timestamp,
+    SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -50,10 +50,12 @@ fn entity(ids: u16) -> impl Strategy<Value = Payload> {
         option::of(metrics),
         (field(any::<u16>().prop_map(text)), field(ratio()), field(any::<u16>().prop_map(text))),
         field((0..ids).prop_map(entity_id)),
+        field(prop::collection::vec((0..ids).prop_map(text), 0..4).prop_map(Files::fitted)),
     )
-        .prop_map(|(verb, id, kind, status, label, metrics, (activity, progress, reason), parent)| {
+        .prop_map(|(verb, id, kind, status, label, metrics, (activity, progress, reason), parent, files)| {
             let unsaid = EntityPatch::of(entity_id(id));
-            let patch = EntityPatch { kind, status, label, metrics, activity, progress, reason, parent, ..unsaid };
+            let patch =
+                EntityPatch { kind, status, label, metrics, activity, progress, reason, parent, files, ..unsaid };
             Payload::Entity(verb, Box::new(patch))
         })
 }
@@ -105,7 +107,10 @@ fn others(ids: u16) -> impl Strategy<Value = Payload> {
 /// Any event, about one of `ids` ids of each kind.
 pub(crate) fn event(ids: u16) -> impl Strategy<Value = Event> {
     let payload = prop_oneof![5 => entity(ids), 4 => flow(ids), 2 => others(ids)];
-    (TIMES_MILLIS, payload).prop_map(|(millis, payload)| told(Timestamp::from_millis(millis), payload))
+    (TIMES_MILLIS, payload, select(vec!["/s", "/t", "/u"])).prop_map(|(millis, payload, source)| Event {
+        source: SourceUri::new(source).expect("a source"),
+        ..told(Timestamp::from_millis(millis), payload)
+    })
 }
 
 /// One event of a flood: plain, of one of very many ids, and cheap to make.

@@ -1,9 +1,9 @@
 //! What the golden events mean, as values.
 
 use monkeytown_protocol::{
-    Alert, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Flow, FlowId,
-    FlowKind, FlowStatus, FlowVerb, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId,
-    SeedReport, SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
+    Alert, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Files, Flow,
+    FlowId, FlowKind, FlowStatus, FlowVerb, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics, Payload, Ratio,
+    SeedId, SeedReport, SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 
 fn text(value: &str) -> Text {
@@ -126,6 +126,7 @@ fn payload(name: &str) -> Payload {
                 parent: Field::Set(entity_id("monkey-builder")),
                 url: Field::Set(HttpsUrl::new("https://example.org/pull/42").expect("an address")),
                 domain: Field::Set(Domain { path: text("web/src/"), files: 168 }),
+                files: Field::Set(Files::fitted(["web/src/fold.rs", "web/src/guard.rs"].map(text))),
             }),
         ),
         other => panic!("nothing is said of what {other} means"),
