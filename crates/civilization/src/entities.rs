@@ -221,7 +221,7 @@ impl Civilization {
         if let Some(outcome) = Outcome::of(entity.status) {
             let kind = HistoryKind::of(entity.kind);
             if kind != HistoryKind::Run || before != entity.status {
-                self.settle(kind, outcome, &id, &entity, time);
+                self.settle(kind, outcome, &id, &entity, time, changes);
                 changes.history = true;
                 // Whose work it was shows it too.
                 changes.entities.extend(entity.parent.clone());
@@ -250,9 +250,20 @@ impl Civilization {
         (all > 0).then_some((done, all))
     }
 
-    fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {
+    fn settle(
+        &mut self,
+        kind: HistoryKind,
+        outcome: Outcome,
+        id: &EntityId,
+        entity: &Entity,
+        time: Timestamp,
+        changes: &mut Changes,
+    ) {
         match (kind, outcome) {
-            (HistoryKind::Contract, Outcome::Settled) => count(&mut self.totals.contracts_settled, 1),
+            (HistoryKind::Contract, Outcome::Settled) => {
+                count(&mut self.totals.contracts_settled, 1);
+                changes.milestone = Some(self.totals.contracts_settled).filter(is_milestone).or(changes.milestone);
+            }
             (HistoryKind::Contract, Outcome::Broken) => count(&mut self.totals.contracts_broken, 1),
             (HistoryKind::Transaction, _) => count(&mut self.totals.transactions, 1),
             (HistoryKind::Run, _) => count(&mut self.totals.runs, 1),
@@ -278,6 +289,15 @@ impl Civilization {
             time,
         });
     }
+}
+
+/// A hundred or more, and one or five with nothing but noughts.
+fn is_milestone(settled: &u64) -> bool {
+    let mut rest = *settled;
+    while rest >= 10 && rest.is_multiple_of(10) {
+        rest /= 10;
+    }
+    *settled >= 100 && matches!(rest, 1 | 5)
 }
 
 fn is_open(status: EntityStatus) -> bool {

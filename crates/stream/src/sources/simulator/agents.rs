@@ -124,7 +124,7 @@ impl Story {
             patch.activity = set(activity);
         });
         self.thoughts += 1;
-        if self.thoughts % THOUGHTS_TO_A_RIVAL == 0 {
+        if self.thoughts.is_multiple_of(THOUGHTS_TO_A_RIVAL) {
             line.teller = Teller::Rival;
         }
         Some(line)
