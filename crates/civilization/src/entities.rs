@@ -8,8 +8,8 @@ use crate::{
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Files, HttpsUrl, Metrics, Ratio, SourceUri,
-    Text, Timestamp,
+    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Field, Files, HttpsUrl, Metrics, Ratio,
+    SourceUri, Text, Timestamp,
 };
 use serde::Serialize;
 
@@ -61,10 +61,16 @@ pub struct Entity {
     /// The last two sources that claimed it, the latest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) claims: Vec<Claim>,
+    /// Whether it settled before, and was opened again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) settled_before: bool,
+    /// Whether it broke before, and was opened again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) broken_before: bool,
     pub(crate) touched: u64,
 }
 
-record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well, files, claims });
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well, files, claims, settled_before, broken_before });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {
@@ -93,6 +99,8 @@ impl Entity {
             ended: None,
             ended_well: false,
             claims: Vec::new(),
+            settled_before: false,
+            broken_before: false,
             touched: 0,
         }
     }
@@ -121,10 +129,10 @@ impl Entity {
         if let Some(label) = patch.label.filter(shows) {
             self.label = label;
         }
-        if let Some(metrics) = patch.metrics {
-            self.metrics.efficiency = metrics.efficiency.or(self.metrics.efficiency);
-            self.metrics.load = metrics.load.or(self.metrics.load);
-            self.metrics.connections = metrics.connections.or(self.metrics.connections);
+        match patch.metrics {
+            Field::Absent => {}
+            Field::Cleared => self.metrics = Metrics::default(),
+            Field::Set(metrics) => metrics.merge_into(&mut self.metrics),
         }
         patch.activity.merge_into(&mut self.activity);
         patch.progress.merge_into(&mut self.progress);
@@ -194,6 +202,8 @@ impl Civilization {
                     entity.label = item.label.clone();
                     entity.parent = item.agent.clone();
                     entity.url = item.url.clone();
+                    entity.settled_before = self.history.ended(&id, Outcome::Settled);
+                    entity.broken_before = self.history.ended(&id, Outcome::Broken);
                 }
                 entity
             }
@@ -260,6 +270,10 @@ impl Civilization {
         changes: &mut Changes,
     ) {
         match (kind, outcome) {
+            // What was opened again has been counted, as far back as history is held.
+            (HistoryKind::Contract, Outcome::Settled) if entity.settled_before => {}
+            (HistoryKind::Contract, Outcome::Broken) if entity.broken_before => {}
+            (HistoryKind::Transaction, _) if entity.settled_before || entity.broken_before => {}
             (HistoryKind::Contract, Outcome::Settled) => {
                 count(&mut self.totals.contracts_settled, 1);
                 changes.milestone = Some(self.totals.contracts_settled).filter(is_milestone).or(changes.milestone);

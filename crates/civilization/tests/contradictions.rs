@@ -4,7 +4,7 @@ mod saying;
 
 use monkeytown_civilization::{CONTRADICTIONS_MAX, Changes, Civilization, ENTITIES_MAX};
 use monkeytown_protocol::{
-    EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Files, Metrics, Payload, SourceUri,
+    EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Files, MetricsPatch, Payload, SourceUri,
     Text, Timestamp,
 };
 use proptest::prelude::*;
@@ -105,7 +105,7 @@ fn one_source_after_another_over_a_minute_later_is_no_contradiction() {
 
 #[test]
 fn figures_claim_nothing() {
-    let metrics = Some(Metrics { connections: Some(3), ..Metrics::default() });
+    let metrics = Field::Set(MetricsPatch { connections: Field::Set(3), ..MetricsPatch::default() });
     let figures = said(1, EntityPatch { metrics, ..patch("builder") });
     let other = Event { source: SourceUri::new("/b").expect("a source"), ..figures };
     assert_eq!(contradictions(&fold([claim(0, "/a", Active), other]), 1), []);

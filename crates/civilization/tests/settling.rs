@@ -40,3 +40,23 @@ fn a_milestone_within_a_run_of_events_is_not_lost_and_a_snapshot_reaches_none() 
     late.apply(contract(121, EntityStatus::Complete), &mut changes);
     assert_eq!((late.totals().contracts_settled, changes.milestone), (121, None));
 }
+
+fn after(statuses: &[EntityStatus]) -> (u64, u64, usize) {
+    let mut civilization = Civilization::default();
+    for status in statuses {
+        civilization.apply(contract(42, *status), &mut Changes::default());
+        // What was counted is known to whoever joins late, too.
+        let json = serde_json::to_string(&civilization).expect("a snapshot is JSON");
+        civilization = serde_json::from_str(&json).expect("a snapshot is read again");
+    }
+    let totals = civilization.totals();
+    (totals.contracts_settled, totals.contracts_broken, civilization.history().len())
+}
+
+#[test]
+fn a_contract_that_is_opened_again_and_settles_again_is_one_contract() {
+    use EntityStatus::{Active, Complete, Error};
+    assert_eq!(after(&[Complete, Active, Complete]), (1, 0, 2));
+    assert_eq!(after(&[Complete, Active, Error, Active, Complete, Active, Complete]), (1, 1, 4));
+    assert_eq!(after(&[Error, Active, Error, Active, Complete]), (1, 1, 3));
+}

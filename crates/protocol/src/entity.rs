@@ -38,7 +38,7 @@ pub enum EntityStatus {
 words!(EntityStatus { Idle = "idle", Active = "active", Processing = "processing", Complete = "complete", Error = "error" });
 
 /// A field of a merge: left as it is, taken away (`null`), or set.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Field<T> {
     /// The event says nothing of it.
     #[default]
@@ -102,6 +102,42 @@ pub struct Metrics {
 }
 
 record!(Metrics { ; efficiency, load, connections });
+
+/// What an entity event says of figures; `null` takes one away.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct MetricsPatch {
+    /// Share of effort that came to something.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub efficiency: Field<Ratio>,
+    /// Share of its capacity in use.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub load: Field<Ratio>,
+    /// How many others it works with.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub connections: Field<u32>,
+}
+
+record!(MetricsPatch { ; efficiency, load, connections });
+
+impl From<Metrics> for MetricsPatch {
+    /// Says the figures that there are, and nothing of the others.
+    fn from(metrics: Metrics) -> Self {
+        Self {
+            efficiency: metrics.efficiency.map_or(Field::Absent, Field::Set),
+            load: metrics.load.map_or(Field::Absent, Field::Set),
+            connections: metrics.connections.map_or(Field::Absent, Field::Set),
+        }
+    }
+}
+
+impl MetricsPatch {
+    /// Merges each figure: last write wins.
+    pub fn merge_into(self, metrics: &mut Metrics) {
+        self.efficiency.merge_into(&mut metrics.efficiency);
+        self.load.merge_into(&mut metrics.load);
+        self.connections.merge_into(&mut metrics.connections);
+    }
+}
 
 /// The folder that an agent owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -176,8 +212,8 @@ pub struct EntityPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub reason: Field<Text>,
     /// Its figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Metrics>,
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub metrics: Field<MetricsPatch>,
     /// Whose it is: a sub-agent's agent, a transaction's or contract's author.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityId>,
@@ -206,7 +242,7 @@ impl EntityPatch {
             activity: Field::Absent,
             progress: Field::Absent,
             reason: Field::Absent,
-            metrics: None,
+            metrics: Field::Absent,
             parent: Field::Absent,
             url: Field::Absent,
             domain: Field::Absent,

@@ -3,7 +3,7 @@
 use crate::saying::told;
 use monkeytown_protocol::{
     Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Files, Flow, FlowId, FlowKind,
-    FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId, SeedReport,
+    FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, MetricsPatch, Payload, Ratio, SeedId, SeedReport,
     SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
@@ -39,15 +39,15 @@ fn entity(ids: u16) -> impl Strategy<Value = Payload> {
     use EntityStatus::{Active, Complete, Error, Idle, Processing};
     use EntityVerb::{Created, Deleted, MetricsUpdated, StatusChanged, Updated};
     let kinds = vec![EntityKind::Agent, EntityKind::Contract, EntityKind::Transaction];
-    let metrics = (option::of(ratio()), option::of(ratio()), option::of(any::<u32>()))
-        .prop_map(|(efficiency, load, connections)| Metrics { efficiency, load, connections });
+    let metrics = (field(ratio()), field(ratio()), field(any::<u32>()))
+        .prop_map(|(efficiency, load, connections)| MetricsPatch { efficiency, load, connections });
     (
         select(vec![Created, Updated, Updated, StatusChanged, StatusChanged, MetricsUpdated, Deleted]),
         0..ids,
         option::of(select(kinds)),
         option::of(select(vec![Idle, Active, Processing, Complete, Error])),
         option::of(any::<u16>().prop_map(text)),
-        option::of(metrics),
+        field(metrics),
         (field(any::<u16>().prop_map(text)), field(ratio()), field(any::<u16>().prop_map(text))),
         field((0..ids).prop_map(entity_id)),
         field(prop::collection::vec((0..ids).prop_map(text), 0..4).prop_map(Files::fitted)),

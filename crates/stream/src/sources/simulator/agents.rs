@@ -67,7 +67,7 @@ impl Story {
             patch.kind = Some(EntityKind::Agent);
             patch.status = Some(EntityStatus::Idle);
             patch.label = Some(Text::fitted(role.label));
-            patch.metrics = Some(metrics);
+            patch.metrics = Field::Set(metrics.into());
             patch.parent = role.parent.map_or(Field::Absent, |parent| Field::Set(entity_id(parent)));
             patch.domain = Field::Set(Domain { path: Text::fitted(role.path), files: role.files });
         });

@@ -344,11 +344,14 @@ impl Story {
         let agent = self.agents.get(place)?;
         let load = if agent.is_working() { percent(0.3 + 0.6 * self.rng.f32()) } else { percent(0.02) };
         let mut patch = EntityPatch::of(agent.id.clone());
-        patch.metrics = Some(Metrics {
-            efficiency: Some(percent(agent.efficiency)),
-            load: Some(load),
-            connections: u32::try_from(others.len()).ok(),
-        });
+        patch.metrics = Field::Set(
+            Metrics {
+                efficiency: Some(percent(agent.efficiency)),
+                load: Some(load),
+                connections: u32::try_from(others.len()).ok(),
+            }
+            .into(),
+        );
         Some(Payload::Entity(EntityVerb::MetricsUpdated, Box::new(patch)))
     }
 
