@@ -17,6 +17,9 @@ pub struct Changes {
     pub history: bool,
     /// Whether figures, alerts or counts changed that no key stands for.
     pub system: bool,
+    /// The number of settled contracts worth marking that was reached: 100, 500, 1,000, 5,000 and so on. A snapshot
+    /// that is taken over reaches none.
+    pub milestone: Option<u64>,
 }
 
 impl Changes {

@@ -3,11 +3,13 @@
 use crate::{
     Changes, Civilization, HistoryItem, HistoryKind, MarkKind, Outcome,
     bounds::{ENTITIES_MAX, Touched, make_room},
+    contradictions::Claim,
     state::count,
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, HttpsUrl, Metrics, Ratio, Text, Timestamp,
+    Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Field, Files, HttpsUrl, Metrics, Ratio,
+    SourceUri, Text, Timestamp,
 };
 use serde::Serialize;
 
@@ -40,6 +42,9 @@ pub struct Entity {
     /// The folder it owns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
+    /// The files that it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
     /// Since when it has its status, by its source's clock.
     pub since: Timestamp,
     /// When it was last heard of, by its source's clock.
@@ -53,10 +58,19 @@ pub struct Entity {
     /// Whether that run ended without breaking.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ended_well: bool,
+    /// The last two sources that claimed it, the latest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) claims: Vec<Claim>,
+    /// Whether it settled before, and was opened again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) settled_before: bool,
+    /// Whether it broke before, and was opened again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) broken_before: bool,
     pub(crate) touched: u64,
 }
 
-record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well });
+record!(Entity { kind, status, label, since, updated, touched; activity, progress, reason, metrics, parent, url, domain, began, ended, ended_well, files, claims, settled_before, broken_before });
 
 impl Touched for Entity {
     fn touched(&self) -> u64 {
@@ -78,11 +92,15 @@ impl Entity {
             parent: None,
             url: None,
             domain: None,
+            files: None,
             since: time,
             updated: time,
             began: None,
             ended: None,
             ended_well: false,
+            claims: Vec::new(),
+            settled_before: false,
+            broken_before: false,
             touched: 0,
         }
     }
@@ -111,10 +129,10 @@ impl Entity {
         if let Some(label) = patch.label.filter(shows) {
             self.label = label;
         }
-        if let Some(metrics) = patch.metrics {
-            self.metrics.efficiency = metrics.efficiency.or(self.metrics.efficiency);
-            self.metrics.load = metrics.load.or(self.metrics.load);
-            self.metrics.connections = metrics.connections.or(self.metrics.connections);
+        match patch.metrics {
+            Field::Absent => {}
+            Field::Cleared => self.metrics = Metrics::default(),
+            Field::Set(metrics) => metrics.merge_into(&mut self.metrics),
         }
         patch.activity.merge_into(&mut self.activity);
         patch.progress.merge_into(&mut self.progress);
@@ -122,6 +140,7 @@ impl Entity {
         patch.parent.merge_into(&mut self.parent);
         patch.url.merge_into(&mut self.url);
         patch.domain.merge_into(&mut self.domain);
+        patch.files.merge_into(&mut self.files);
         let outcome = Outcome::of(self.status).filter(|_| self.status != status_before);
         match (at_work_before, self.is_at_work()) {
             (false, true) => (self.began, self.ended, self.ended_well) = (Some(time), None, false),
@@ -141,6 +160,7 @@ impl Civilization {
         &mut self,
         verb: EntityVerb,
         patch: EntityPatch,
+        source: SourceUri,
         time: Timestamp,
         changes: &mut Changes,
     ) {
@@ -182,12 +202,18 @@ impl Civilization {
                     entity.label = item.label.clone();
                     entity.parent = item.agent.clone();
                     entity.url = item.url.clone();
+                    entity.settled_before = self.history.ended(&id, Outcome::Settled);
+                    entity.broken_before = self.history.ended(&id, Outcome::Broken);
                 }
                 entity
             }
         };
         let before = entity.status;
         let parent_before = entity.parent.clone();
+        // Figures may come from anywhere; who says what it is, or how, claims it.
+        if patch.kind.is_some() || patch.status.is_some() {
+            entity.claim(source, time);
+        }
         entity.merge(patch, time);
         entity.touched = self.totals.events;
         changes.entities.insert(id.clone());
@@ -205,7 +231,7 @@ impl Civilization {
         if let Some(outcome) = Outcome::of(entity.status) {
             let kind = HistoryKind::of(entity.kind);
             if kind != HistoryKind::Run || before != entity.status {
-                self.settle(kind, outcome, &id, &entity, time);
+                self.settle(kind, outcome, &id, &entity, time, changes);
                 changes.history = true;
                 // Whose work it was shows it too.
                 changes.entities.extend(entity.parent.clone());
@@ -234,9 +260,24 @@ impl Civilization {
         (all > 0).then_some((done, all))
     }
 
-    fn settle(&mut self, kind: HistoryKind, outcome: Outcome, id: &EntityId, entity: &Entity, time: Timestamp) {
+    fn settle(
+        &mut self,
+        kind: HistoryKind,
+        outcome: Outcome,
+        id: &EntityId,
+        entity: &Entity,
+        time: Timestamp,
+        changes: &mut Changes,
+    ) {
         match (kind, outcome) {
-            (HistoryKind::Contract, Outcome::Settled) => count(&mut self.totals.contracts_settled, 1),
+            // What was opened again has been counted, as far back as history is held.
+            (HistoryKind::Contract, Outcome::Settled) if entity.settled_before => {}
+            (HistoryKind::Contract, Outcome::Broken) if entity.broken_before => {}
+            (HistoryKind::Transaction, _) if entity.settled_before || entity.broken_before => {}
+            (HistoryKind::Contract, Outcome::Settled) => {
+                count(&mut self.totals.contracts_settled, 1);
+                changes.milestone = Some(self.totals.contracts_settled).filter(is_milestone).or(changes.milestone);
+            }
             (HistoryKind::Contract, Outcome::Broken) => count(&mut self.totals.contracts_broken, 1),
             (HistoryKind::Transaction, _) => count(&mut self.totals.transactions, 1),
             (HistoryKind::Run, _) => count(&mut self.totals.runs, 1),
@@ -262,6 +303,15 @@ impl Civilization {
             time,
         });
     }
+}
+
+/// A hundred or more, and one or five with nothing but noughts.
+fn is_milestone(settled: &u64) -> bool {
+    let mut rest = *settled;
+    while rest >= 10 && rest.is_multiple_of(10) {
+        rest /= 10;
+    }
+    *settled >= 100 && matches!(rest, 1 | 5)
 }
 
 fn is_open(status: EntityStatus) -> bool {

@@ -118,6 +118,11 @@ impl History {
         self.items.get_mut(at)
     }
 
+    /// Whether `id` ended so, as far back as items are held. A walk over all of them: for what is opened again only.
+    pub(crate) fn ended(&self, id: &EntityId, outcome: Outcome) -> bool {
+        self.items.iter().any(|item| item.outcome == outcome && item.kind != HistoryKind::Run && item.id == *id)
+    }
+
     /// Takes late words on a settled contract or transaction into its item. False when there is none.
     pub(crate) fn amend(&mut self, id: &EntityId, patch: &EntityPatch) -> bool {
         let Some(item) = self.item(id) else {

@@ -10,6 +10,7 @@
 mod activity;
 mod bounds;
 mod changes;
+mod contradictions;
 mod entities;
 mod flows;
 mod history;
@@ -24,6 +25,7 @@ pub use bounds::{
     AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, LANES_MAX, SEEDS_MAX,
 };
 pub use changes::{Changes, Keys};
+pub use contradictions::{CONTRADICTIONS_MAX, Contradiction};
 pub use entities::Entity;
 pub use flows::{FinishedFlow, OpenFlow};
 pub use history::{HistoryItem, HistoryKind, Outcome};

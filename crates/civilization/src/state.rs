@@ -119,7 +119,7 @@ impl Civilization {
         self.activity.count(time);
         self.marks.pass(time);
         match event.payload {
-            Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, time, changes),
+            Payload::Entity(verb, patch) => self.apply_entity(verb, *patch, event.source, time, changes),
             Payload::Flow(_, flow) => self.apply_flow(flow, time, changes),
             Payload::Seed(_, report) => {
                 if !self.seeds.contains_key(&report.id) {
@@ -283,6 +283,7 @@ impl From<Stored> for Civilization {
         };
         state.activity.mend();
         state.marks.shrink();
+        state.entities.change_each(Entity::mend);
         // `make_room` makes place for one more, so a map at its bound is full, not over.
         make_room(&mut state.entities, ENTITIES_MAX + 1);
         make_room(&mut state.flows, FLOWS_MAX + 1);

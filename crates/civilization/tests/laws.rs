@@ -4,8 +4,8 @@ mod saying;
 mod telling;
 
 use monkeytown_civilization::{
-    ALERTS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX, HOUR_BINS, LANES_MAX,
-    MARKS_MAX, SEEDS_MAX,
+    ALERTS_MAX, CONTRADICTIONS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX,
+    HOUR_BINS, LANES_MAX, MARKS_MAX, SEEDS_MAX,
 };
 use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Payload, Timestamp};
 use proptest::{prelude::*, sample::Index, strategy::ValueTree};
@@ -288,6 +288,8 @@ proptest! {
             for event in events {
                 let _ = civilization.pulse(civilization.last_time().unwrap_or_default());
                 let now = civilization.last_time().unwrap_or_default();
+                prop_assert!(civilization.contradictions(now).len() <= CONTRADICTIONS_MAX);
+                let _ = (civilization.trend(now), civilization.quiet_since());
                 let _ = civilization.activity().bins(now).map(u64::from).sum::<u64>();
                 for agent in civilization.activity().lanes() {
                     prop_assert!(civilization.activity().lane(agent, now).is_some_and(|lane| lane.count() == HOUR_BINS));

@@ -49,6 +49,7 @@ scenarios!(
     late_words,
     load_thresholds,
     merge_field_by_field,
+    metrics_cleared,
     metrics_override,
     seeds,
     transaction,

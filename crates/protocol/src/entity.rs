@@ -2,9 +2,10 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text};
+use crate::{EntityId, HttpsUrl, Ratio, Text, limits::FILES_MAX};
 use crate::{record, words};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// What an entity is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +38,7 @@ pub enum EntityStatus {
 words!(EntityStatus { Idle = "idle", Active = "active", Processing = "processing", Complete = "complete", Error = "error" });
 
 /// A field of a merge: left as it is, taken away (`null`), or set.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Field<T> {
     /// The event says nothing of it.
     #[default]
@@ -102,6 +103,42 @@ pub struct Metrics {
 
 record!(Metrics { ; efficiency, load, connections });
 
+/// What an entity event says of figures; `null` takes one away.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct MetricsPatch {
+    /// Share of effort that came to something.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub efficiency: Field<Ratio>,
+    /// Share of its capacity in use.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub load: Field<Ratio>,
+    /// How many others it works with.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub connections: Field<u32>,
+}
+
+record!(MetricsPatch { ; efficiency, load, connections });
+
+impl From<Metrics> for MetricsPatch {
+    /// Says the figures that there are, and nothing of the others.
+    fn from(metrics: Metrics) -> Self {
+        Self {
+            efficiency: metrics.efficiency.map_or(Field::Absent, Field::Set),
+            load: metrics.load.map_or(Field::Absent, Field::Set),
+            connections: metrics.connections.map_or(Field::Absent, Field::Set),
+        }
+    }
+}
+
+impl MetricsPatch {
+    /// Merges each figure: last write wins.
+    pub fn merge_into(self, metrics: &mut Metrics) {
+        self.efficiency.merge_into(&mut metrics.efficiency);
+        self.load.merge_into(&mut metrics.load);
+        self.connections.merge_into(&mut metrics.connections);
+    }
+}
+
 /// The folder that an agent owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Domain {
@@ -112,6 +149,44 @@ pub struct Domain {
 }
 
 record!(Domain { path, files;  });
+
+/// Names of files that an entity changes, as its source writes them: at most [`FILES_MAX`]. Cloning shares them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Text>")]
+pub struct Files(std::sync::Arc<[Text]>);
+
+/// More than [`FILES_MAX`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyFiles;
+
+impl fmt::Display for TooManyFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an entity names at most {FILES_MAX} files")
+    }
+}
+
+impl std::error::Error for TooManyFiles {}
+
+impl Files {
+    /// The first [`FILES_MAX`] of `names`.
+    #[must_use]
+    pub fn fitted(names: impl IntoIterator<Item = Text>) -> Self {
+        Self(names.into_iter().take(FILES_MAX).collect())
+    }
+
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &[Text] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<Text>> for Files {
+    type Error = TooManyFiles;
+    fn try_from(names: Vec<Text>) -> Result<Self, TooManyFiles> {
+        if names.len() > FILES_MAX { Err(TooManyFiles) } else { Ok(Self(names.into())) }
+    }
+}
 
 /// What an entity event says. Everything but the id may be left out; `null` takes an optional field away.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -137,8 +212,8 @@ pub struct EntityPatch {
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub reason: Field<Text>,
     /// Its figures.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Metrics>,
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub metrics: Field<MetricsPatch>,
     /// Whose it is: a sub-agent's agent, a transaction's or contract's author.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub parent: Field<EntityId>,
@@ -148,9 +223,12 @@ pub struct EntityPatch {
     /// The folder it owns.
     #[serde(skip_serializing_if = "Field::is_absent")]
     pub domain: Field<Domain>,
+    /// The files that it changes: what two open contracts may contradict each other over.
+    #[serde(skip_serializing_if = "Field::is_absent")]
+    pub files: Field<Files>,
 }
 
-record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain });
+record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain, files });
 
 impl EntityPatch {
     /// A report on `id` that says nothing yet.
@@ -164,10 +242,11 @@ impl EntityPatch {
             activity: Field::Absent,
             progress: Field::Absent,
             reason: Field::Absent,
-            metrics: None,
+            metrics: Field::Absent,
             parent: Field::Absent,
             url: Field::Absent,
             domain: Field::Absent,
+            files: Field::Absent,
         }
     }
 }

@@ -226,7 +226,7 @@ impl Payload {
                     EntityVerb::StatusChanged if patch.status.is_none() => {
                         return Err(de::Error::missing_field("status"));
                     }
-                    EntityVerb::MetricsUpdated if patch.metrics.is_none() => {
+                    EntityVerb::MetricsUpdated if patch.metrics.is_absent() => {
                         return Err(de::Error::missing_field("metrics"));
                     }
                     _ => Self::Entity(verb, patch),

@@ -8,6 +8,8 @@ pub const ID_MAX_BYTES: usize = 256;
 pub const TEXT_MAX_BYTES: usize = 2_048;
 /// Longest address that an entity or a seed's result may carry, in bytes.
 pub const URL_MAX_BYTES: usize = 2_048;
+/// Most names of files that an entity may carry.
+pub const FILES_MAX: usize = 32;
 /// Flows drawn at once; those over it are counted, never dropped silently.
 pub const FLOWS_DRAWN_MAX: usize = 50;
 /// Open flows at which the load is full (1.0).

@@ -2,11 +2,12 @@
 
 mod reading;
 
+use monkeytown_protocol::limits::FILES_MAX;
 use monkeytown_protocol::{
     Alert, Cursor, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Epoch, Event, EventId, Field,
-    Flow, FlowId, FlowKind, FlowStatus, FlowVerb, Frame, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics,
-    Offset, Payload, Position, Problem, PublishReceipt, Ratio, SeedId, SeedReport, SeedStatus, SeedType, SeedVerb,
-    Severity, SourceUri, SystemMetrics, Text, Timestamp,
+    Files, Flow, FlowId, FlowKind, FlowStatus, FlowVerb, Frame, Health, HealthChange, HttpsUrl, LogLevel, LogLine,
+    MetricsPatch, Offset, Payload, Position, Problem, PublishReceipt, Ratio, SeedId, SeedReport, SeedStatus, SeedType,
+    SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
 use serde_json::{Value, value::RawValue};
@@ -62,9 +63,12 @@ fn field<T: std::fmt::Debug + Clone>(value: impl Strategy<Value = T>) -> impl St
     prop_oneof![Just(Field::Absent), Just(Field::Cleared), value.prop_map(Field::Set)]
 }
 
-fn metrics() -> impl Strategy<Value = Metrics> {
-    (option::of(ratio()), option::of(ratio()), option::of(any::<u32>()))
-        .prop_map(|(efficiency, load, connections)| Metrics { efficiency, load, connections })
+fn metrics() -> impl Strategy<Value = MetricsPatch> {
+    (field(ratio()), field(ratio()), field(any::<u32>())).prop_map(|(efficiency, load, connections)| MetricsPatch {
+        efficiency,
+        load,
+        connections,
+    })
 }
 
 fn kind() -> impl Strategy<Value = EntityKind> {
@@ -78,12 +82,13 @@ fn status() -> impl Strategy<Value = EntityStatus> {
 
 fn entity() -> impl Strategy<Value = Payload> {
     use EntityVerb::{Created, Deleted, MetricsUpdated, StatusChanged, Updated};
+    let files = field(prop::collection::vec(text(), 0..=FILES_MAX).prop_map(Files::fitted));
     let domain = field((text(), any::<u32>()).prop_map(|(path, files)| Domain { path, files }));
     (
         select(vec![Created, Updated, StatusChanged, MetricsUpdated, Deleted]),
         (entity_id(), kind(), status(), metrics()),
-        (option::of(kind()), option::of(status()), option::of(text()), option::of(metrics())),
-        (field(text()), field(ratio()), field(text()), field(entity_id()), field(url()), domain),
+        (option::of(kind()), option::of(status()), option::of(text()), field(metrics())),
+        (field(text()), field(ratio()), field(text()), field(entity_id()), field(url()), domain, files),
     )
         .prop_map(|(verb, (id, kind, status, metrics), optional, fields)| {
             // What a type needs is there whatever was drawn.
@@ -92,13 +97,14 @@ fn entity() -> impl Strategy<Value = Payload> {
                 kind: if verb == Created { Some(kind) } else { optional.0 },
                 status: if verb == StatusChanged { Some(status) } else { optional.1 },
                 label: optional.2,
-                metrics: if verb == MetricsUpdated { Some(metrics) } else { optional.3 },
+                metrics: if verb == MetricsUpdated { Field::Set(metrics) } else { optional.3 },
                 activity: fields.0,
                 progress: fields.1,
                 reason: fields.2,
                 parent: fields.3,
                 url: fields.4,
                 domain: fields.5,
+                files: fields.6,
             };
             Payload::Entity(verb, Box::new(patch))
         })

@@ -2,8 +2,8 @@
 
 mod reading;
 
-use monkeytown_protocol::{Frame, Problem, PublishReceipt};
-use serde_json::Value;
+use monkeytown_protocol::{Frame, Problem, PublishReceipt, limits::FILES_MAX};
+use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -86,6 +86,9 @@ fn malformed_data_is_refused_where_it_is_wrong() {
         ("/data/url", "entity.updated", r#"{"id":"a","url":"http://example.org"}"#.to_owned()),
         ("/data/domain", "entity.updated", r#"{"id":"a","domain":{"path":"web/src/"}}"#.to_owned()),
         ("/data/domain/files", "entity.updated", r#"{"id":"a","domain":{"path":"w/","files":4294967296}}"#.to_owned()),
+        ("/data/files", "entity.updated", format!(r#"{{"id":"a","files":{}}}"#, json!(vec!["a"; FILES_MAX + 1]))),
+        ("/data/files/1", "entity.updated", r#"{"id":"a","files":["a",7]}"#.to_owned()),
+        ("/data/files", "entity.updated", r#"{"id":"a","files":"a"}"#.to_owned()),
         ("/data", "flow.created", r#"{"id":"f","source":"a","kind":"message"}"#.to_owned()),
         ("/data", "flow.complete", flow(r#""status":"active","#)),
         ("/data", "flow.failed", flow(r#""status":"complete","#)),

@@ -2,9 +2,9 @@
 
 use crate::saying::told;
 use monkeytown_protocol::{
-    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Flow, FlowId, FlowKind,
-    FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId, SeedReport,
-    SeedStatus, SeedType, SeedVerb, Severity, SystemMetrics, Text, Timestamp,
+    Alert, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Field, Files, Flow, FlowId, FlowKind,
+    FlowStatus, FlowVerb, Health, HealthChange, LogLevel, LogLine, MetricsPatch, Payload, Ratio, SeedId, SeedReport,
+    SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -39,21 +39,23 @@ fn entity(ids: u16) -> impl Strategy<Value = Payload> {
     use EntityStatus::{Active, Complete, Error, Idle, Processing};
     use EntityVerb::{Created, Deleted, MetricsUpdated, StatusChanged, Updated};
     let kinds = vec![EntityKind::Agent, EntityKind::Contract, EntityKind::Transaction];
-    let metrics = (option::of(ratio()), option::of(ratio()), option::of(any::<u32>()))
-        .prop_map(|(efficiency, load, connections)| Metrics { efficiency, load, connections });
+    let metrics = (field(ratio()), field(ratio()), field(any::<u32>()))
+        .prop_map(|(efficiency, load, connections)| MetricsPatch { efficiency, load, connections });
     (
         select(vec![Created, Updated, Updated, StatusChanged, StatusChanged, MetricsUpdated, Deleted]),
         0..ids,
         option::of(select(kinds)),
         option::of(select(vec![Idle, Active, Processing, Complete, Error])),
         option::of(any::<u16>().prop_map(text)),
-        option::of(metrics),
+        field(metrics),
         (field(any::<u16>().prop_map(text)), field(ratio()), field(any::<u16>().prop_map(text))),
         field((0..ids).prop_map(entity_id)),
+        field(prop::collection::vec((0..ids).prop_map(text), 0..4).prop_map(Files::fitted)),
     )
-        .prop_map(|(verb, id, kind, status, label, metrics, (activity, progress, reason), parent)| {
+        .prop_map(|(verb, id, kind, status, label, metrics, (activity, progress, reason), parent, files)| {
             let unsaid = EntityPatch::of(entity_id(id));
-            let patch = EntityPatch { kind, status, label, metrics, activity, progress, reason, parent, ..unsaid };
+            let patch =
+                EntityPatch { kind, status, label, metrics, activity, progress, reason, parent, files, ..unsaid };
             Payload::Entity(verb, Box::new(patch))
         })
 }
@@ -105,7 +107,10 @@ fn others(ids: u16) -> impl Strategy<Value = Payload> {
 /// Any event, about one of `ids` ids of each kind.
 pub(crate) fn event(ids: u16) -> impl Strategy<Value = Event> {
     let payload = prop_oneof![5 => entity(ids), 4 => flow(ids), 2 => others(ids)];
-    (TIMES_MILLIS, payload).prop_map(|(millis, payload)| told(Timestamp::from_millis(millis), payload))
+    (TIMES_MILLIS, payload, select(vec!["/s", "/t", "/u"])).prop_map(|(millis, payload, source)| Event {
+        source: SourceUri::new(source).expect("a source"),
+        ..told(Timestamp::from_millis(millis), payload)
+    })
 }
 
 /// One event of a flood: plain, of one of very many ids, and cheap to make.

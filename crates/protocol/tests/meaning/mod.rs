@@ -1,9 +1,9 @@
 //! What the golden events mean, as values.
 
 use monkeytown_protocol::{
-    Alert, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Flow, FlowId,
-    FlowKind, FlowStatus, FlowVerb, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics, Payload, Ratio, SeedId,
-    SeedReport, SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
+    Alert, Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Files, Flow,
+    FlowId, FlowKind, FlowStatus, FlowVerb, Health, HealthChange, HttpsUrl, LogLevel, LogLine, Metrics, Payload, Ratio,
+    SeedId, SeedReport, SeedStatus, SeedType, SeedVerb, Severity, SourceUri, SystemMetrics, Text, Timestamp,
 };
 
 fn text(value: &str) -> Text {
@@ -72,8 +72,9 @@ fn payload(name: &str) -> Payload {
             patch.reason = Field::Set(text("signature invalid"));
         }),
         "entity_metrics_updated" => entity(EntityVerb::MetricsUpdated, |patch| {
-            patch.metrics =
-                Some(Metrics { efficiency: Some(ratio(0.75)), load: Some(ratio(0.5)), connections: Some(3) });
+            patch.metrics = Field::Set(
+                Metrics { efficiency: Some(ratio(0.75)), load: Some(ratio(0.5)), connections: Some(3) }.into(),
+            );
         }),
         "entity_deleted" => entity(EntityVerb::Deleted, |_| {}),
         "flow_created" => flow(FlowVerb::Created, FlowKind::Message, FlowStatus::Pending, 0.0, None),
@@ -122,10 +123,13 @@ fn payload(name: &str) -> Payload {
                 activity: Field::Set(text("waiting for review")),
                 progress: Field::Set(Ratio::ONE),
                 reason: Field::Cleared,
-                metrics: Some(Metrics { efficiency: Some(Ratio::ZERO), load: Some(Ratio::ONE), connections: Some(0) }),
+                metrics: Field::Set(
+                    Metrics { efficiency: Some(Ratio::ZERO), load: Some(Ratio::ONE), connections: Some(0) }.into(),
+                ),
                 parent: Field::Set(entity_id("monkey-builder")),
                 url: Field::Set(HttpsUrl::new("https://example.org/pull/42").expect("an address")),
                 domain: Field::Set(Domain { path: text("web/src/"), files: 168 }),
+                files: Field::Set(Files::fitted(["web/src/fold.rs", "web/src/guard.rs"].map(text))),
             }),
         ),
         other => panic!("nothing is said of what {other} means"),

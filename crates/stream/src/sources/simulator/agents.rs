@@ -2,12 +2,15 @@
 
 use super::{
     cast::{CAST, Role},
-    story::{Cue, Line, Story, entity_id, one_of, percent, set, told_of},
+    story::{Cue, Line, Story, Teller, entity_id, one_of, percent, set, told_of},
 };
 use fastrand::Rng;
 use monkeytown_protocol::{
     Domain, EntityId, EntityKind, EntityStatus, EntityVerb, Field, FlowKind, Metrics, Payload, Ratio, Text,
 };
+
+/// So many changes of mind after one another are told by one source, the next by its rival.
+const THOUGHTS_TO_A_RIVAL: u64 = 97;
 
 /// One agent at a moment.
 #[derive(Debug)]
@@ -64,7 +67,8 @@ impl Story {
             patch.kind = Some(EntityKind::Agent);
             patch.status = Some(EntityStatus::Idle);
             patch.label = Some(Text::fitted(role.label));
-            patch.metrics = Some(metrics);
+            patch.metrics = Field::Set(metrics.into());
+            patch.parent = role.parent.map_or(Field::Absent, |parent| Field::Set(entity_id(parent)));
             patch.domain = Field::Set(Domain { path: Text::fitted(role.path), files: role.files });
         });
         // Most are at work as soon as everybody is there; the rest wake later.
@@ -115,10 +119,15 @@ impl Story {
         agent.status = status;
         let id = agent.id.clone();
         self.cue(8_000..25_000, Cue::Think { agent: place, run });
-        Some(told_of(EntityVerb::StatusChanged, id, |patch| {
+        let mut line = told_of(EntityVerb::StatusChanged, id, |patch| {
             patch.status = Some(status);
             patch.activity = set(activity);
-        }))
+        });
+        self.thoughts += 1;
+        if self.thoughts.is_multiple_of(THOUGHTS_TO_A_RIVAL) {
+            line.teller = Teller::Rival;
+        }
+        Some(line)
     }
 
     /// A commit: created and complete at once, followed by files that go to somebody else.

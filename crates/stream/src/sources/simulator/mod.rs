@@ -12,7 +12,7 @@ mod works;
 use crate::sources::Sink;
 use monkeytown_protocol::{Event, EventId, SourceUri, Timestamp};
 use std::time::Duration;
-use story::Story;
+use story::{Story, Teller};
 use tokio::time::{Instant, sleep_until};
 
 /// Most events per second that may be asked for: what a stream accepts (`limits.md`).
@@ -43,6 +43,7 @@ pub struct RateError(pub f64);
 pub struct Simulator {
     config: SimulatorConfig,
     source: SourceUri,
+    rival: SourceUri,
     /// Events told so far.
     told: u64,
     story: Story,
@@ -59,7 +60,8 @@ impl Simulator {
             return Err(RateError(config.rate));
         }
         let source = SourceUri::new("/simulator").expect("a short plain string is an id");
-        Ok(Self { config, source, told: 0, story: Story::new(config.rate, config.seed) })
+        let rival = SourceUri::new("/simulator/rival").expect("a short plain string is an id");
+        Ok(Self { config, source, rival, told: 0, story: Story::new(config.rate, config.seed) })
     }
 
     /// The next event, on the virtual clock, which starts at 2026-01-18T12:00:00Z and moves on by
@@ -80,7 +82,10 @@ impl Simulator {
         self.told += 1;
         Event {
             id: EventId::new(&id).expect("numbers and a dash are a short id"),
-            source: self.source.clone(),
+            source: match line.teller {
+                Teller::Story => self.source.clone(),
+                Teller::Rival => self.rival.clone(),
+            },
             time,
             recorded: None,
             trace: None,

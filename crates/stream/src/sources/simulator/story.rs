@@ -65,16 +65,26 @@ pub(super) enum Cue {
     SayHealth,
 }
 
-/// What is told, and what caused it.
+/// Which source tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Teller {
+    /// The one that tells nearly everything.
+    Story,
+    /// One that claims an agent too, now and then, so that the contradiction can be seen.
+    Rival,
+}
+
+/// What is told, by whom, and what caused it.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) payload: Payload,
     pub(super) cause: Option<Arc<str>>,
+    pub(super) teller: Teller,
 }
 
 impl From<Payload> for Line {
     fn from(payload: Payload) -> Self {
-        Self { payload, cause: None }
+        Self { payload, cause: None, teller: Teller::Story }
     }
 }
 
@@ -125,6 +135,8 @@ pub(super) struct Story {
     pub(super) contracts: BTreeMap<u64, Contract>,
     pub(super) contracts_opened: u64,
     pub(super) commits: u64,
+    /// Changes of mind so far.
+    pub(super) thoughts: u64,
     pub(super) flows: BTreeMap<u64, FlowUnderWay>,
     pub(super) flows_sent: u64,
     pub(super) seeds: BTreeMap<u64, SeedUnderWay>,
@@ -161,6 +173,7 @@ impl Story {
             // The first pull request is 42, as in the pictures.
             contracts_opened: 41,
             commits: 0,
+            thoughts: 0,
             flows: BTreeMap::new(),
             flows_sent: 0,
             seeds: BTreeMap::new(),
@@ -331,11 +344,14 @@ impl Story {
         let agent = self.agents.get(place)?;
         let load = if agent.is_working() { percent(0.3 + 0.6 * self.rng.f32()) } else { percent(0.02) };
         let mut patch = EntityPatch::of(agent.id.clone());
-        patch.metrics = Some(Metrics {
-            efficiency: Some(percent(agent.efficiency)),
-            load: Some(load),
-            connections: u32::try_from(others.len()).ok(),
-        });
+        patch.metrics = Field::Set(
+            Metrics {
+                efficiency: Some(percent(agent.efficiency)),
+                load: Some(load),
+                connections: u32::try_from(others.len()).ok(),
+            }
+            .into(),
+        );
         Some(Payload::Entity(EntityVerb::MetricsUpdated, Box::new(patch)))
     }
 

@@ -168,6 +168,40 @@ fn the_fold_of_the_story_is_a_civilization_at_work() {
 }
 
 #[test]
+fn both_kinds_of_contradictions_are_seen_now_and_then_and_not_always() {
+    for rate in [4.0, 10_000.0] {
+        let (mut civilization, mut changes) = (Civilization::default(), Changes::default());
+        let (mut over_files, mut over_claims, mut none, mut looks) = (0, 0, 0, 0);
+        for (told, event) in story(rate, 3, 40_000).into_iter().enumerate() {
+            let now = event.time;
+            civilization.apply(event, &mut changes);
+            if told % 20 == 0 {
+                let found = civilization.contradictions(now);
+                over_files += usize::from(found.iter().any(|found| found.a != found.b));
+                over_claims += usize::from(found.iter().any(|found| found.a == found.b));
+                none += usize::from(found.is_empty());
+                looks += 1;
+            }
+        }
+        assert!(over_files > 0 && over_claims > 0, "at rate {rate}: {over_files} and {over_claims} of {looks}");
+        // At a high rate story time runs ahead of the clock, so that a minute holds hours of the story.
+        assert!(rate > 100.0 || none * 3 > looks * 2, "at rate {rate}: none in {none} of {looks}");
+    }
+}
+
+#[test]
+fn one_agent_has_sub_agents_that_get_done() {
+    let (mut civilization, mut changes) = (Civilization::default(), Changes::default());
+    let parent = story::entity_id("alpha-orchestrator");
+    let mut counts = BTreeSet::new();
+    for event in story(4.0, 5, 20_000) {
+        civilization.apply(event, &mut changes);
+        counts.extend(civilization.children_done(&parent));
+    }
+    assert!(counts.contains(&(0, 3)) && counts.contains(&(3, 3)), "{counts:?}");
+}
+
+#[test]
 fn health_is_said_when_it_changes_and_never_twice_the_same() {
     let said: Vec<Health> = story(20.0, 2, 60_000)
         .into_iter()

@@ -6,8 +6,8 @@ use super::{
     story::{CONTRACTS_OPEN_MAX, Cue, FLOWS_OPEN_MAX, Line, Story, entity_id, one_of, set, told_of},
 };
 use monkeytown_protocol::{
-    EntityId, EntityKind, EntityStatus, EntityVerb, Field, Flow, FlowId, FlowKind, FlowStatus, FlowVerb, Payload,
-    Ratio, SeedId, SeedReport, SeedStatus, SeedType, SeedVerb, Text,
+    EntityId, EntityKind, EntityStatus, EntityVerb, Field, Files, Flow, FlowId, FlowKind, FlowStatus, FlowVerb,
+    Payload, Ratio, SeedId, SeedReport, SeedStatus, SeedType, SeedVerb, Text,
 };
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Contract {
     pub(super) author: usize,
+    /// A file of its own.
+    file: Text,
 }
 
 /// A flow that has neither arrived nor broken.
@@ -69,13 +71,18 @@ impl Story {
         let author = self.agents.get(place).filter(|agent| agent.is_working())?.id.clone();
         self.contracts_opened += 1;
         let number = self.contracts_opened;
-        self.contracts.insert(number, Contract { author: place });
+        let file = Text::fitted(&format!("{}change-{number}.md", CAST.get(place)?.path));
+        // Now and then two agents want to change the same file.
+        let others = self.contracts.values().find(|other| other.author != place).filter(|_| number % 10 == 5);
+        let files = Files::fitted(std::iter::once(file.clone()).chain(others.map(|other| other.file.clone())));
+        self.contracts.insert(number, Contract { author: place, file });
         self.cue(8_000..25_000, Cue::Review(number));
         Some(told_of(EntityVerb::Created, contract_id(number), |patch| {
             patch.kind = Some(EntityKind::Contract);
             patch.status = Some(EntityStatus::Active);
             patch.label = Some(Text::fitted(title));
             patch.parent = Field::Set(author);
+            patch.files = Field::Set(files);
         }))
     }
 
@@ -224,7 +231,7 @@ impl Story {
         let seed_type = self.seeds.get(&number)?.seed_type;
         let report = SeedReport { id: seed_id(number), seed_type, status, progress, result: None };
         let cause = (verb != SeedVerb::Planted).then(|| Arc::from(report.id.as_str()));
-        Some(Line { payload: Payload::Seed(verb, report), cause })
+        Some(Line { cause, ..Payload::Seed(verb, report).into() })
     }
 
     pub(super) fn discover_seed(&mut self, number: u64) -> Option<Line> {
