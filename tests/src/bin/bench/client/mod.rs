@@ -10,6 +10,7 @@ use visit::{Figures, Subject, Visit};
 /// Events a second at which the page is measured.
 const RATES: [u32; 3] = [100, 1_000, 10_000];
 const SECONDS: u64 = 60;
+const IDLE_SECONDS: u64 = 10;
 /// Memory is compared after so many events and after ten times as many.
 const FEW_EVENTS: i64 = 100_000;
 const MEMORY_RATE: u32 = 10_000;
@@ -114,6 +115,11 @@ pub(crate) async fn measure(wishes: &Wishes) -> Result<Table> {
         "to_pixels: from sending the request to the end of the frame that shows it, 5 probes a second".into(),
         "memory after a forced collection".into(),
     ];
+    eprintln!("measuring what the watching itself costs, {IDLE_SECONDS} s");
+    let blank = Visit::begin(Subject::Blank, 1).await?;
+    let watching = blank.idle(IDLE_SECONDS).await?;
+    blank.end().await;
+    notes.push(format!("of every main_thread_%, {:.1} is the watching itself (a blank page)", watching * 100.0));
     for rate in rates {
         let mut cost = Vec::new();
         for (subject, name) in [(Subject::Floor, "floor"), (Subject::Page, "page")] {
@@ -128,8 +134,11 @@ pub(crate) async fn measure(wishes: &Wishes) -> Result<Table> {
             }
         }
         if let [floor, page] = cost.as_slice() {
-            let times = page / floor;
-            notes.push(format!("{rate}/s: the page's main thread runs {times:.2} times the floor's (target {TARGET})"));
+            let (times, bare) = (page / floor, (page - watching) / (floor - watching));
+            notes.push(format!(
+                "{rate}/s: the page's main thread runs {times:.2} times the floor's (target {TARGET}); without the watching \
+                 {bare:.2} times"
+            ));
         }
     }
     let title = format!("the page under load, {seconds} s each, real Chromium");

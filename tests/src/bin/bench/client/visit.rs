@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What is visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Subject {
+    /// Nothing but what watches the pages.
+    Blank,
     /// The smallest page in plain JavaScript that does the same job.
     Floor,
     /// The built page.
@@ -112,19 +114,23 @@ impl Visit {
         let site = site::folder().display().to_string();
         let arguments = ["--site", &site, "--allow-origin", &floor.url(""), "--simulate", &rate.to_string()];
         let stream = Running::start(&arguments);
+        floor.answer("/blank", "text/html", "<!doctype html><title>blank</title>");
         floor.answer("/", "text/html", &FLOOR.replace("STREAM", &stream.address));
         let browser = Browser::sized(1_280, 800).await;
         let page = browser.tab().await;
         page.before_everything(WATCH).await;
         let url = match subject {
+            Subject::Blank => floor.url("/blank"),
             Subject::Floor => floor.url("/"),
             Subject::Page => format!("http://{}/", stream.address),
         };
         page.go(&url).await;
         page.show().await;
         let client = reqwest::Client::new();
-        send(&client, &stream.address, &[works("warm", "probe", "warms up")]).await?;
-        page.until("document.querySelector('[data-testid=agent-card][data-entity-id=probe]')").await;
+        if subject != Subject::Blank {
+            send(&client, &stream.address, &[works("warm", "probe", "warms up")]).await?;
+            page.until("document.querySelector('[data-testid=agent-card][data-entity-id=probe]')").await;
+        }
         let tab = page.driver();
         // The browser would tell the driver of every frame of the socket, at the page's cost.
         tab.execute(network::DisableParams::default()).await.context("no word of the network")?;
@@ -134,6 +140,15 @@ impl Visit {
         tab.execute(clock).await.context("figures of the main thread")?;
         sleep(WARM_UP).await;
         Ok(Self { browser, page, stream, client, _floor: floor })
+    }
+
+    /// The share of `seconds` that the main thread runs when nobody does anything.
+    pub(crate) async fn idle(&self, seconds: u64) -> Result<f64> {
+        let spent = self.spent().await?;
+        sleep(Duration::from_secs(seconds)).await;
+        let cost = self.spent().await?;
+        let [all, ..] = difference(cost.main_thread, spent.main_thread);
+        Ok(all / (cost.at - spent.at))
     }
 
     /// Measures for `seconds`, probes published beside the simulator.
