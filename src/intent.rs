@@ -73,7 +73,11 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     if target.closest("a[href]").ok()?.is_some() {
         return None;
     }
-    let pressed = target.closest("button,#scrim").ok()??;
+    let Some(pressed) = target.closest("button,#scrim").ok()? else {
+        // A card is pressed wherever it is touched.
+        let card = target.closest(".agent").ok()??;
+        return EntityId::new(&card.get_attribute("data-entity-id")?).ok().map(Intent::Open);
+    };
     let near = |attribute: &str| pressed.closest(&["[", attribute, "]"].concat()).ok()??.get_attribute(attribute);
     let whom = |attribute: &str| EntityId::new(&near(attribute)?).ok();
     let name = pressed.get_attribute("data-p").unwrap_or_else(|| pressed.id());

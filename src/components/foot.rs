@@ -8,7 +8,7 @@ use crate::{
     voice,
 };
 use monkeytown_civilization::MarkKind;
-use monkeytown_protocol::{SourceKind, Timestamp};
+use monkeytown_protocol::SourceKind;
 use std::{cell::RefCell, fmt::Write};
 
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -17,11 +17,6 @@ const LANES_FROM: f64 = 1_920.0;
 /// Height of the tallest bin, in the axis' own units.
 const TALLEST: u64 = 36;
 
-/// A date as people write it: "2024-03-12 14:05".
-fn moment(time: Timestamp) -> String {
-    time.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
-}
-
 /// How fast time runs here, in words.
 fn pace(times: &Times, source: Option<SourceKind>) -> String {
     let playing = source == Some(SourceKind::Git) && (times.rate - 1.0).abs() > 0.01;
@@ -29,7 +24,7 @@ fn pace(times: &Times, source: Option<SourceKind>) -> String {
         None => "for the stream".to_owned(),
         Some(_) if playing && times.rate > 0.0 => voice::pace(times.rate),
         Some(_) if playing => "standing still".to_owned(),
-        Some(_) => format!("{} utc", moment(times.now)),
+        Some(_) => "last hour".to_owned(),
     }
 }
 

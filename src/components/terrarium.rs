@@ -9,7 +9,7 @@ use crate::{
     signals::{AgentView, BundleRow, FlowsView, Gaze, Signals},
     terrarium::{
         ground,
-        scene::Scene,
+        scene::{GUTTER, Scene},
         seats::{self, ONE_COLUMN_BELOW, Seat},
     },
     voice,
@@ -25,8 +25,6 @@ use web_sys::{Element, HtmlCanvasElement};
 
 /// Air around the field, in CSS pixels (`look.md`, "Frame").
 const MARGIN: f32 = 24.0;
-/// Height of the key above the agents.
-const KEY: f32 = 44.0;
 /// Least time between two arrangements, in milliseconds: under load the field must not stir all the time.
 const ARRANGE_EVERY_MILLIS: f64 = 700.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
@@ -172,7 +170,7 @@ impl Field {
         self.linked_at.set(now);
         let one_column = width < ONE_COLUMN_BELOW;
         let (seats, tall) = if one_column {
-            let (seats, tall) = seats::column(&agents, width);
+            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER);
             (seats.into_iter().map(Some).collect(), tall.max(height))
         } else {
             (self.seats_in_field(&agents, &gaze, &flows, &links, width, height), height)
@@ -185,6 +183,12 @@ impl Field {
         self.seat_scene(&agents, width, tall, one_column);
         drop((agents, gaze, flows));
         self.fill();
+    }
+
+    /// The key lies over the top of the field, and wraps where it is narrow.
+    #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
+    fn key_height(&self) -> f32 {
+        self.key.root().client_height() as f32
     }
 
     fn seats_in_field(
@@ -216,8 +220,9 @@ impl Field {
             .collect();
         let links: Vec<Link> =
             links.iter().filter_map(|(a, b)| Some(Link { a: find(a)?, b: find(b)?, weight: 1.0 })).collect();
+        let top = self.key_height();
         let room =
-            Rect { x: MARGIN, y: KEY, width: width - 2.0 * MARGIN, height: height - KEY - MARGIN };
+            Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - MARGIN / 2.0 };
         let started = clock::monotonic_millis();
         let arrangement =
             arrange(&bodies, &links, room, &mut || clock::monotonic_millis() - started > ARRANGE_MAX_MILLIS);
@@ -343,6 +348,8 @@ impl Field {
             piece.set("", "data-kind", bundle.kind.as_str());
             piece.set("", "data-source", bundle.source.as_ref().map_or("", |id| id.as_str()));
             piece.set("", "data-target", bundle.target.as_ref().map_or("", |id| id.as_str()));
+            piece.show("", at.is_some());
+            let at = at.unwrap_or_default();
             piece.style("", "transform", &format!("translate({}px,{}px)", whole(at.x), whole(at.y)));
             piece.say("count", &format!("×{}", bundle.count));
             let words = format!("{} flows {}", bundle.count, bundle.between);

@@ -79,7 +79,7 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, effects: Effects, now_mi
         now_millis,
         words: !scene.one_column,
     };
-    for ribbon in &scene.ribbons {
+    for ribbon in scene.ribbons.iter().filter(|ribbon| !ribbon.way.is_empty()) {
         brush.ribbon(ribbon);
     }
     for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {

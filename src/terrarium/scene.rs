@@ -143,8 +143,8 @@ impl Scene {
         self.ways.iter().find(|(held, _)| *held == pair).map(|(_, way)| Rc::clone(way)).unwrap_or_default()
     }
 
-    /// Where a ribbon's count stands.
-    pub fn counts(&self) -> impl Iterator<Item = Point> {
-        self.ribbons.iter().map(|ribbon| ribbon.way.at(0.5).0)
+    /// Where each ribbon's count stands; `None` for one that has no way here.
+    pub fn counts(&self) -> impl Iterator<Item = Option<Point>> {
+        self.ribbons.iter().map(|ribbon| (!ribbon.way.is_empty()).then(|| ribbon.way.at(0.5).0))
     }
 }

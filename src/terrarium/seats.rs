@@ -143,9 +143,10 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
     Seat { form, rect, outer, body }
 }
 
-/// The one column of a narrow screen, most awake first: everybody's seat, and its height.
+/// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left
+/// of width `gutter` flows are drawn.
 #[must_use]
-pub fn column(agents: &[AgentView], width: f32) -> (Vec<Seat>, f32) {
+pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32) -> (Vec<Seat>, f32) {
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,
@@ -157,7 +158,7 @@ pub fn column(agents: &[AgentView], width: f32) -> (Vec<Seat>, f32) {
         agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
     order.sort_unstable();
     let mut seats = vec![None; agents.len()];
-    let mut y = 0.0;
+    let mut y = top;
     for number in order {
         let at = usize::try_from(number).unwrap_or_default() % agents.len().max(1);
         let Some(agent) = agents.get(at) else { continue };
@@ -170,7 +171,8 @@ pub fn column(agents: &[AgentView], width: f32) -> (Vec<Seat>, f32) {
         };
         let rect = Rect { x: 0.0, y, width, height };
         if let Some(place) = seats.get_mut(at) {
-            *place = Some(Seat { form: Form::Row, rect, outer: rect, body: rect });
+            let body = Rect { x: gutter, width: width - gutter, ..rect };
+            *place = Some(Seat { form: Form::Row, rect, outer: rect, body });
         }
         y += height;
     }

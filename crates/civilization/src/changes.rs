@@ -62,6 +62,11 @@ impl<K: Ord> Keys<K> {
         keys.into_iter().for_each(|key| self.insert(key));
     }
 
+    /// Its place in the order.
+    pub fn position(&self, key: &K) -> Option<usize> {
+        self.0.binary_search(key).ok()
+    }
+
     /// Whether it is there.
     pub fn contains(&self, key: &K) -> bool {
         self.0.binary_search(key).is_ok()
