@@ -1,12 +1,6 @@
 //! The composition root: the only place that knows everyone.
 
-use crate::{
-    clock, components, config,
-    dom::document,
-    intent,
-    session::Session,
-    signals::Signals,
-};
+use crate::{clock, components, config, dom::document, intent, session::Session, signals::Signals};
 use leptos::prelude::*;
 
 /// Puts the page's life into its markup and starts the visit.

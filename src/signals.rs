@@ -6,7 +6,8 @@ pub use crate::{ingest::Counters, transport::ConnectionState};
 
 use leptos::prelude::*;
 use monkeytown_civilization::{
-    AGENT_RECENT_MAX, Civilization, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals, Trend,
+    AGENT_RECENT_MAX, Civilization, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals,
+    Trend,
 };
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityStatus, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,

@@ -58,9 +58,10 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     if seat.form == Form::Mask || seat.form == Form::Rest {
         return;
     }
-    let path = entity.domain.as_ref().map_or_else(String::new, |domain| {
-        format!("{} {}", domain.path, voice::grouped(domain.files.into()))
-    });
+    let path = entity
+        .domain
+        .as_ref()
+        .map_or_else(String::new, |domain| format!("{} {}", domain.path, voice::grouped(domain.files.into())));
     piece.say("path", &path);
     let children = agent.children.map_or_else(String::new, |(done, all)| format!("{done} of {all} done"));
     piece.say_if("children", &children);

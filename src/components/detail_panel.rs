@@ -44,12 +44,8 @@ pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let piece = Piece::section("panel");
     let list = |part| Rows::new(piece.part(part).unwrap_or_else(|| piece.root().clone()));
-    let lists = Lists {
-        works: list("works"),
-        connections: list("connections-list"),
-        lines: list("lines"),
-        past: list("past"),
-    };
+    let lists =
+        Lists { works: list("works"), connections: list("connections-list"), lines: list("lines"), past: list("past") };
     let panel = Panel {
         page: Piece::section("page"),
         tabs: TABS.map(|(tab, view, which)| (Piece::section(tab), Piece::section(view), which)).into(),
@@ -110,7 +106,7 @@ impl Panel {
         });
         piece.say("path", &path);
         piece.say("word", voice::status(entity.status));
-        piece.say("since", &format!("for {}", voice::span(now.since_millis(entity.since))));
+        piece.say("since", &voice::span(now.since_millis(entity.since)));
         piece.set("since", "title", &entity.since.to_string());
         piece.say("ended", if detail.gone { "it has ended; this is what was known last" } else { "" });
         piece.say("logs-count", &voice::grouped(detail.log_counts.0 as u64));
@@ -148,9 +144,7 @@ impl Panel {
         let percent = agent_card::share(piece, entity);
         piece.say("percent", &percent);
         agent_card::figures(piece, entity);
-        for (ruler, value) in
-            [("efficiency-ruler", entity.metrics.efficiency), ("load-ruler", entity.metrics.load)]
-        {
+        for (ruler, value) in [("efficiency-ruler", entity.metrics.efficiency), ("load-ruler", entity.metrics.load)] {
             piece.show(ruler, value.is_some());
             if let Some(value) = value {
                 piece.style(ruler, "--done", &voice::percent(value.get()));
@@ -205,8 +199,7 @@ fn fill_works(rows: &mut Rows, flows: &[FlowRow], id: &EntityId) {
     rows.keep(&keys, |_| "t-work", &|_, _| {});
     for (piece, flow) in rows.pieces().zip(flows) {
         let out = flow.source == *id;
-        let (other, name) =
-            if out { (&flow.target, &flow.target_name) } else { (&flow.source, &flow.source_name) };
+        let (other, name) = if out { (&flow.target, &flow.target_name) } else { (&flow.source, &flow.source_name) };
         piece.set("", "data-kind", flow.kind.as_str());
         piece.mark("", "data-out", if out { "yes" } else { "" });
         piece.set("kind", "href", &["#k-", flow.kind.as_str()].concat());

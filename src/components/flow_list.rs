@@ -19,14 +19,14 @@ fn sentence(row: &FlowRow) -> String {
     format!("{} from {} to {}{end}", row.kind.as_str(), row.source_name, row.target_name)
 }
 
-/// How many are drawn, and where the others are.
-fn count(flows: &FlowsView) -> String {
+/// How many are drawn, and where the others are; the second half only where there is room for it.
+fn count(flows: &FlowsView) -> (String, String) {
     match (flows.drawn.len(), flows.hidden()) {
-        (0, 0) => "no flow is open".to_owned(),
-        (drawn, 0) => format!("{drawn} of {drawn} flows drawn"),
+        (0, 0) => ("no flow is open".to_owned(), String::new()),
+        (drawn, 0) => (format!("{drawn} of {drawn}"), " flows drawn".to_owned()),
         (drawn, hidden) => {
             let bundles = voice::counted(flows.bundles.len(), "bundle");
-            format!("{drawn} of {} flows drawn, {hidden} in {bundles}", drawn + hidden)
+            (format!("{drawn} of {}", drawn + hidden), format!(" flows drawn, {hidden} in {bundles}"))
         }
     }
 }
@@ -38,7 +38,9 @@ pub fn bind(signals: &Signals) {
     let rows = RefCell::new(Rows::of("flow-list"));
     follow(move || {
         let flows = signals.flows.read();
-        key.say("count", &count(&flows));
+        let (count, more) = count(&flows);
+        key.say("count", &count);
+        key.say("count-more", &more);
         // An opened bundle's flows are told before all others: somebody asked for them.
         let told = flows.bundles.iter().flat_map(|bundle| &bundle.opened).chain(&flows.drawn);
         let told: Vec<&FlowRow> = told.collect();

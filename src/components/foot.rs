@@ -80,11 +80,6 @@ fn draw(signals: &Signals, axis: &Piece, lanes: &mut Rows) {
     let width = i64::from(axis.root().client_width());
     let x = |ago_millis: i64| width - width * ago_millis.clamp(0, HOUR_MILLIS) / HOUR_MILLIS;
     axis.set("bins", "d", &bars(&hour.bins));
-    let mut rule = format!("M0 42.5H{width}");
-    for tick in 0..=6 {
-        let _ = write!(rule, "M{} 42v{}", width * tick / 6, if tick == 0 { 10 } else { 6 });
-    }
-    axis.set("axis", "d", &rule);
     let (mut open, mut settled, mut broken) = (String::new(), String::new(), String::new());
     for (kind, ago_millis) in hour.marks.iter().filter(|(_, ago)| (0..HOUR_MILLIS).contains(ago)) {
         let x = x(*ago_millis);
@@ -106,7 +101,8 @@ fn draw(signals: &Signals, axis: &Piece, lanes: &mut Rows) {
     axis.set("gaps", "d", &gaps);
     let marks = hour.marks.len();
     let events: u64 = hour.bins.iter().map(|bin| u64::from(*bin)).sum();
-    let told = format!("the last hour: {}, {marks} marks", voice::counted(usize::try_from(events).unwrap_or(0), "event"));
+    let told =
+        format!("the last hour: {}, {marks} marks", voice::counted(usize::try_from(events).unwrap_or(0), "event"));
     axis.set("", "aria-label", &told);
     let is_wide = web_sys::window().and_then(|w| w.inner_width().ok()?.as_f64()).is_some_and(|w| w >= LANES_FROM);
     let shown: &[_] = if is_wide { &hour.lanes } else { &[] };
@@ -136,7 +132,7 @@ pub fn ticks(bins: &[bool]) -> String {
     let mut path = String::new();
     for (at, _) in bins.iter().enumerate().filter(|(_, bin)| **bin) {
         // Writing to a string never fails.
-        let _ = write!(path, "M{at} 0h.7v1h-.7z");
+        let _ = write!(path, "M{at} 0h.5v1h-.5z");
     }
     path
 }

@@ -23,9 +23,15 @@ const GROUPS: [(i64, &str); 4] = [
 
 /// A line of the column.
 enum Line<'a> {
-    Heading { name: &'static str, count: usize },
+    Heading {
+        name: &'static str,
+        count: usize,
+    },
     /// An item, and how many neighbours say the same.
-    Item { item: &'a HistoryItem, alike: usize },
+    Item {
+        item: &'a HistoryItem,
+        alike: usize,
+    },
 }
 
 impl Line<'_> {
@@ -41,12 +47,7 @@ impl Line<'_> {
 /// What is looked for and not put away, under headings. Sources put what times they like, so a group is gathered, not
 /// assumed to be a run. Equal neighbours are one line with a count: the newest of them.
 /// `lower` makes letters small: the browser's own on the page, where Rust's tables for it would cost 10 KB.
-fn lines<'a>(
-    items: &'a [Rc<HistoryItem>],
-    gaze: &Gaze,
-    now: Timestamp,
-    lower: fn(&str) -> String,
-) -> Vec<Line<'a>> {
+fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp, lower: fn(&str) -> String) -> Vec<Line<'a>> {
     let query = lower(gaze.query.trim());
     let is_wanted = |item: &HistoryItem| {
         let has = |text: &str| lower(text).contains(&query);

@@ -1,9 +1,6 @@
 //! The mask of an agent: its sigil's shapes, and eyes that tell its state (`look.md`, "The sigil").
 
-use crate::{
-    dom::Piece,
-    sigil::Sigil,
-};
+use crate::{dom::Piece, sigil::Sigil};
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 
@@ -43,4 +40,3 @@ pub fn look(piece: &Piece, status: &str) {
     piece.set("y", "href", &["#y-", status].concat());
     piece.set("face", "data-status", status);
 }
-

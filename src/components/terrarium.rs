@@ -144,7 +144,10 @@ impl Field {
         let occasion = occasion(&agents, &gaze, &flows, width, height);
         let links = links(&flows);
         let same = *self.occasion.borrow() == occasion;
-        let resized = { let before = self.occasion.borrow(); (before.width, before.height) != (width, height) };
+        let resized = {
+            let before = self.occasion.borrow();
+            (before.width, before.height) != (width, height)
+        };
         let relinked = *self.links.borrow() != links && now - self.linked_at.get() > LINKS_EVERY_MILLIS;
         if same && !relinked {
             return self.fill();
@@ -221,8 +224,7 @@ impl Field {
         let links: Vec<Link> =
             links.iter().filter_map(|(a, b)| Some(Link { a: find(a)?, b: find(b)?, weight: 1.0 })).collect();
         let top = self.key_height();
-        let room =
-            Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - MARGIN / 2.0 };
+        let room = Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - MARGIN / 2.0 };
         let started = clock::monotonic_millis();
         let arrangement =
             arrange(&bodies, &links, room, &mut || clock::monotonic_millis() - started > ARRANGE_MAX_MILLIS);
@@ -239,8 +241,12 @@ impl Field {
         let seats = self.seats.borrow();
         let mut scene = self.scene.borrow_mut();
         (scene.width, scene.height, scene.one_column) = (width, height, one_column);
-        let crowd = (seats.len() < agents.len())
-            .then_some(Rect { x: width / 2.0 - 90.0, y: height - 40.0, width: 180.0, height: 32.0 });
+        let crowd = (seats.len() < agents.len()).then_some(Rect {
+            x: width / 2.0 - 90.0,
+            y: height - 40.0,
+            width: 180.0,
+            height: 32.0,
+        });
         let labels = seats.iter().flat_map(|(_, seat)| {
             let above = Rect { height: seat.rect.y - seat.outer.y, ..seat.outer };
             let below = seat.outer.bottom() - seat.rect.bottom();
@@ -396,7 +402,8 @@ fn is_waited_for(flows: &FlowsView, id: &EntityId) -> bool {
 fn links(flows: &FlowsView) -> Vec<(EntityId, EntityId)> {
     let mut pairs: Vec<(EntityId, EntityId)> = Vec::new();
     for flow in flows.drawn.iter().filter(|flow| flow.source != flow.target) {
-        let (a, b) = if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
+        let (a, b) =
+            if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
         if !pairs.iter().any(|(x, y)| x == a && y == b) {
             pairs.push((a.clone(), b.clone()));
         }

@@ -4,8 +4,8 @@ use super::Core;
 use crate::{
     clock::{self, monotonic_millis},
     signals::{
-        BUNDLE_TOLD_MAX, BundleRow, ConnectionView, DetailView, FlowRow, FlowsView, HourView, LaneView, Tab, Times, Toast,
-        name_of,
+        BUNDLE_TOLD_MAX, BundleRow, ConnectionView, DetailView, FlowRow, FlowsView, HourView, LaneView, Tab, Times,
+        Toast, name_of,
     },
     terrarium::stage::{Stage, Staged},
     transport::ConnectionState,
