@@ -116,10 +116,12 @@ impl Entity {
 
     /// Keeps of its texts what anybody reads, and of what an edited snapshot holds what is asked for.
     pub(crate) fn fit(&mut self) {
-        self.label = self.label.clone().shortened(NAME_MAX_BYTES);
+        if is_long(&self.label) {
+            self.label = self.label.clone().shortened(NAME_MAX_BYTES);
+        }
         shorten(&mut self.activity, NAME_MAX_BYTES);
         shorten(&mut self.reason, REASON_MAX_BYTES);
-        if let Some(domain) = &mut self.domain {
+        if let Some(domain) = self.domain.as_mut().filter(|domain| is_long(&domain.path)) {
             domain.path = domain.path.clone().shortened(NAME_MAX_BYTES);
         }
         if let Some(files) = self.files.as_mut().filter(|files| files.names().iter().any(is_long)) {
