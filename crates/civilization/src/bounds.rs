@@ -4,6 +4,7 @@
 //! many insertions. What went is counted, never hidden.
 
 use crate::keyed::Keyed;
+use monkeytown_protocol::Text;
 
 /// Entities held: agents, open contracts, open transactions.
 pub const ENTITIES_MAX: usize = 2_000;
@@ -19,6 +20,18 @@ pub const HISTORY_MAX: usize = 1_000;
 pub const FINISHED_FLOWS_MAX: usize = 200;
 /// Agents whose working hours are kept.
 pub const LANES_MAX: usize = 64;
+/// Bytes of all entities held: least recently touched go.
+pub const ENTITIES_BYTES_MAX: usize = 3 << 20;
+/// Bytes of all flows under way: least recently touched go.
+pub const FLOWS_BYTES_MAX: usize = 1 << 20;
+/// Bytes of history: the oldest go.
+pub const HISTORY_BYTES_MAX: usize = 1 << 20;
+/// Longest name, activity, path kept, in bytes; what is longer ends in `…`. The wire allows more than anybody reads.
+pub const NAME_MAX_BYTES: usize = 256;
+/// Longest reason or message kept, in bytes.
+pub const REASON_MAX_BYTES: usize = 512;
+/// What anything kept counts beside its texts, in bytes: itself, its id, its place.
+pub(crate) const ITEM_BYTES: usize = 512;
 /// History items of one agent that a card asks for.
 pub const AGENT_RECENT_MAX: usize = 2;
 
@@ -56,4 +69,14 @@ fn nth_smallest(mut values: Vec<u64>, count: usize) -> Option<u64> {
 /// Sorts. The one place that does, since each kind of sorting costs the page 3 KB.
 pub(crate) fn sort(values: &mut [u64]) {
     values.sort_unstable();
+}
+
+/// Shortens a text that is kept.
+pub(crate) fn shorten(text: &mut Option<Text>, max_bytes: usize) {
+    *text = text.take().map(|text| text.shortened(max_bytes));
+}
+
+/// Bytes of a text that may be absent.
+pub(crate) fn bytes_of(text: Option<&Text>) -> usize {
+    text.map_or(0, |text| text.as_str().len())
 }

@@ -75,11 +75,21 @@ impl Text {
     /// `value` cut at a character's edge so that it fits; what was cut shows as `…`.
     #[must_use]
     pub fn fitted(value: &str) -> Self {
+        Self::cut(value, TEXT_MAX_BYTES)
+    }
+
+    /// The same text, cut likewise when it has over `max_bytes`.
+    #[must_use]
+    pub fn shortened(self, max_bytes: usize) -> Self {
+        if self.0.len() <= max_bytes { self } else { Self::cut(&self.0, max_bytes) }
+    }
+
+    fn cut(value: &str, max_bytes: usize) -> Self {
         const MARK: &str = "…";
-        if value.len() <= TEXT_MAX_BYTES {
+        if value.len() <= max_bytes {
             return Self(Arc::from(value));
         }
-        let room = TEXT_MAX_BYTES - MARK.len();
+        let room = max_bytes.saturating_sub(MARK.len());
         let kept: String = value
             .char_indices()
             .take_while(|(at, c)| at + c.len_utf8() <= room)
@@ -194,6 +204,8 @@ mod tests {
         let text = Text::fitted(&long);
         assert!(text.as_str().len() <= TEXT_MAX_BYTES && text.as_str().ends_with("é…"));
         assert!(Text::try_from(long).is_err());
+        let shorter = Text::fitted("a long name").shortened(8);
+        assert_eq!((shorter.as_str(), shorter.clone().shortened(8)), ("a lon…", shorter.clone()));
     }
 
     #[test]
