@@ -1,7 +1,9 @@
 //! History: what settled or broke, newest last, bounded; found by id.
 
 use crate::{bounds::HISTORY_MAX, keyed::Keyed};
-use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
+use monkeytown_protocol::{
+    EntityId, EntityKind, EntityPatch, EntityStatus, FromJson, HttpsUrl, Json, Text, Timestamp, Wrong,
+};
 use monkeytown_protocol::{record, words};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -130,6 +132,12 @@ impl History {
         patch.parent.clone().merge_into(&mut item.agent);
         patch.url.clone().merge_into(&mut item.url);
         true
+    }
+}
+
+impl<'a> FromJson<'a> for History {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        VecDeque::<HistoryItem>::from_json(json).map(Self::from)
     }
 }
 

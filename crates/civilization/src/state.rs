@@ -8,7 +8,8 @@ use crate::{
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    EntityId, Event, Flow, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
+    EntityId, Event, Flow, FlowId, FromJson, Json, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text,
+    Timestamp, Wrong,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -228,6 +229,12 @@ struct Stored {
 }
 
 record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time });
+
+impl<'a> FromJson<'a> for Civilization {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        Stored::from_json(json).map(Self::from)
+    }
+}
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text};
+use crate::{EntityId, FromJson, HttpsUrl, Json, Ratio, Text, Wrong};
 use crate::{record, words};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -74,6 +74,12 @@ impl<T> From<Option<T>> for Field<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<'a, T: FromJson<'a>> FromJson<'a> for Field<T> {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        Option::from_json(json).map(Self::from)
     }
 }
 

@@ -3,7 +3,11 @@
 //! `D` is whatever the reader keeps for undecoded data (for JSON: a raw value), so that `data` is read
 //! once, as the type that the envelope names.
 
-use crate::{Event, EventId, Payload, SourceUri, Timestamp, object::ObjectOnly};
+use crate::{
+    Event, EventId, FromJson, Json, Payload, SourceUri, Timestamp, Wrong,
+    from_json::{fields, may, need},
+    object::ObjectOnly,
+};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -52,6 +56,39 @@ impl<'de: 'a, 'a, D: Deserialize<'de>> Deserialize<'de> for Envelope<'a, D> {
     }
 }
 
+impl<'a, D: FromJson<'a>> FromJson<'a> for Envelope<'a, D> {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        const NAMES: [&str; 11] = [
+            "specversion",
+            "id",
+            "source",
+            "type",
+            "time",
+            "subject",
+            "datacontenttype",
+            "traceparent",
+            "causationid",
+            "recordedtime",
+            "data",
+        ];
+        let [version, id, source, event_type, time, subject, media, trace, cause, recorded, data] =
+            fields(json, &NAMES)?;
+        Ok(Self {
+            specversion: need(version, "specversion")?,
+            id: need(id, "id")?,
+            source: need(source, "source")?,
+            event_type: need(event_type, "type")?,
+            time: may(time, "time")?,
+            subject: may(subject, "subject")?,
+            datacontenttype: may(media, "datacontenttype")?,
+            traceparent: may(trace, "traceparent")?,
+            causationid: may(cause, "causationid")?,
+            recordedtime: may(recorded, "recordedtime")?,
+            data: may(data, "data")?,
+        })
+    }
+}
+
 /// An envelope whose attributes are readable one by one but wrong as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvelopeError {
@@ -78,6 +115,21 @@ impl EnvelopeError {
             Self::NoData => "/data",
             Self::AttributeTooLong(pointer) => pointer,
         }
+    }
+}
+
+impl EnvelopeError {
+    /// The same for who reads a tree.
+    fn wrong(self) -> Wrong {
+        let field = self.pointer().strip_prefix('/').unwrap_or_default();
+        let why = match self {
+            Self::SpecVersion => "must be 1.0",
+            Self::Type => "must name what the event says",
+            Self::ContentType => "must be application/json",
+            Self::NoData => "is missing",
+            Self::AttributeTooLong(_) => "is too long",
+        };
+        Wrong { field, why }
     }
 }
 
@@ -141,7 +193,11 @@ impl<D> Envelope<'_, D> {
             Some(data) => Payload::deserialize(&self.event_type, open(data))?,
             None => Payload::Unknown(Arc::from(&*self.event_type)),
         };
-        Ok(Event {
+        Ok(self.join(payload, fallback_time))
+    }
+
+    fn join(&self, payload: Payload, fallback_time: Timestamp) -> Event {
+        Event {
             id: self.id.clone(),
             source: self.source.clone(),
             time: self.time.unwrap_or(fallback_time),
@@ -149,7 +205,26 @@ impl<D> Envelope<'_, D> {
             trace: self.traceparent.clone(),
             cause: self.causationid.clone(),
             payload,
-        })
+        }
+    }
+}
+
+impl<'a> Envelope<'a, &'a Json<'a>> {
+    /// Reads one event out of a tree: its envelope, what that says together, and `data` by its type. `fallback_time`
+    /// stands in for an absent `time`.
+    ///
+    /// # Errors
+    /// When any of the three is wrong; with the event's id as soon as it is known.
+    pub fn event(json: &'a Json<'a>, fallback_time: Timestamp) -> Result<Event, (Option<EventId>, Wrong)> {
+        let envelope = Self::from_json(json).map_err(|wrong| (None, wrong))?;
+        let told = envelope.check().map_err(EnvelopeError::wrong).and_then(|()| match envelope.data {
+            Some(data) => Payload::from_json(&envelope.event_type, data),
+            None => Ok(Payload::Unknown(Arc::from(&*envelope.event_type))),
+        });
+        match told {
+            Ok(payload) => Ok(envelope.join(payload, fallback_time)),
+            Err(wrong) => Err((Some(envelope.id), wrong)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! malformed event costs that event and not its frame.
 
 use crate::{
-    Epoch, Offset, Position, Timestamp,
+    Epoch, FromJson, Json, Offset, Position, Timestamp, Wrong,
     cursor::head::{self, from_wire},
     object::ObjectOnly,
 };
@@ -49,9 +49,21 @@ record!(WrittenSnapshot<S> { epoch, offset, state; });
 impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenSnapshot::deserialize(deserializer)?;
-        let offset =
-            from_wire(written.offset).ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))?;
-        Ok(Self { epoch: written.epoch, offset, state: written.state })
+        written.checked().ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))
+    }
+}
+
+impl<'a, S: FromJson<'a>> FromJson<'a> for SnapshotEnvelope<S> {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        let wrong = Wrong { field: "offset", why: "must be -1 (none), 0 or more" };
+        WrittenSnapshot::from_json(json)?.checked().ok_or(wrong)
+    }
+}
+
+impl<S> WrittenSnapshot<S> {
+    fn checked(self) -> Option<SnapshotEnvelope<S>> {
+        let offset = from_wire(self.offset)?;
+        Some(SnapshotEnvelope { epoch: self.epoch, offset, state: self.state })
     }
 }
 
@@ -225,6 +237,21 @@ impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
             }),
             other => Err(FrameError::UnknownKind(other.chars().take(40).collect())),
         }
+    }
+}
+
+impl From<FrameError> for Wrong {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::UnknownKind(_) => Self { field: "kind", why: "is of no kind that this page knows" },
+            FrameError::Field(field) => Self { field, why: "is missing or out of range" },
+        }
+    }
+}
+
+impl<'a, E: FromJson<'a>, S: FromJson<'a>> FromJson<'a> for Frame<E, S> {
+    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+        Ok(AnyFrame::from_json(json)?.try_into()?)
     }
 }
 
