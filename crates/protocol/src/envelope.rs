@@ -4,7 +4,7 @@
 //! once, as the type that the envelope names.
 
 use crate::{
-    Event, EventId, FromJson, Json, Payload, SourceUri, Timestamp, Wrong,
+    Event, EventId, EventType, Json, Payload, SourceUri, Timestamp, Wrong,
     from_json::{fields, may, need},
     object::ObjectOnly,
 };
@@ -53,39 +53,6 @@ pub struct Envelope<'a, D> {
 impl<'de: 'a, 'a, D: Deserialize<'de>> Deserialize<'de> for Envelope<'a, D> {
     fn deserialize<R: Deserializer<'de>>(deserializer: R) -> Result<Self, R::Error> {
         Self::deserialize(ObjectOnly(deserializer))
-    }
-}
-
-impl<'a, D: FromJson<'a>> FromJson<'a> for Envelope<'a, D> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        const NAMES: [&str; 11] = [
-            "specversion",
-            "id",
-            "source",
-            "type",
-            "time",
-            "subject",
-            "datacontenttype",
-            "traceparent",
-            "causationid",
-            "recordedtime",
-            "data",
-        ];
-        let [version, id, source, event_type, time, subject, media, trace, cause, recorded, data] =
-            fields(json, &NAMES)?;
-        Ok(Self {
-            specversion: need(version, "specversion")?,
-            id: need(id, "id")?,
-            source: need(source, "source")?,
-            event_type: need(event_type, "type")?,
-            time: may(time, "time")?,
-            subject: may(subject, "subject")?,
-            datacontenttype: may(media, "datacontenttype")?,
-            traceparent: may(trace, "traceparent")?,
-            causationid: may(cause, "causationid")?,
-            recordedtime: may(recorded, "recordedtime")?,
-            data: may(data, "data")?,
-        })
     }
 }
 
@@ -153,29 +120,11 @@ impl<D> Envelope<'_, D> {
     /// # Errors
     /// When they are not `CloudEvents` 1.0, or not what this project can decode.
     pub fn check(&self) -> Result<(), EnvelopeError> {
-        if self.specversion != "1.0" {
-            return Err(EnvelopeError::SpecVersion);
-        }
-        if self.event_type.is_empty() || self.event_type.len() > ATTRIBUTE_MAX_BYTES {
-            return Err(EnvelopeError::Type);
-        }
-        for (pointer, value) in [
-            ("/subject", self.subject.as_deref()),
-            ("/datacontenttype", self.datacontenttype.as_deref()),
-            ("/traceparent", self.traceparent.as_deref()),
-            ("/causationid", self.causationid.as_deref()),
-        ] {
-            if value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES) {
-                return Err(EnvelopeError::AttributeTooLong(pointer));
-            }
-        }
-        if crate::EventType::parse(&self.event_type) == crate::EventType::Unknown {
-            return Ok(());
-        }
-        if self.datacontenttype.as_deref().is_some_and(|media| !is_json(media)) {
-            return Err(EnvelopeError::ContentType);
-        }
-        if self.data.is_none() { Err(EnvelopeError::NoData) } else { Ok(()) }
+        let optional = [&self.subject, &self.datacontenttype].map(|value| value.as_deref());
+        let shared = [&self.traceparent, &self.causationid].map(|value| value.as_deref());
+        let ([subject, media], [trace, cause]) = (optional, shared);
+        let attributes = [subject, media, trace, cause];
+        check(&self.specversion, &self.event_type, attributes, self.data.is_some()).map(|_| ())
     }
 
     /// Decodes `data` with the reader that `open` makes of it, and joins both. `fallback_time` stands in
@@ -193,11 +142,7 @@ impl<D> Envelope<'_, D> {
             Some(data) => Payload::deserialize(&self.event_type, open(data))?,
             None => Payload::Unknown(Arc::from(&*self.event_type)),
         };
-        Ok(self.join(payload, fallback_time))
-    }
-
-    fn join(&self, payload: Payload, fallback_time: Timestamp) -> Event {
-        Event {
+        Ok(Event {
             id: self.id.clone(),
             source: self.source.clone(),
             time: self.time.unwrap_or(fallback_time),
@@ -205,26 +150,82 @@ impl<D> Envelope<'_, D> {
             trace: self.traceparent.clone(),
             cause: self.causationid.clone(),
             payload,
-        }
+        })
     }
 }
 
-impl<'a> Envelope<'a, &'a Json<'a>> {
+impl Event {
     /// Reads one event out of a tree: its envelope, what that says together, and `data` by its type. `fallback_time`
     /// stands in for an absent `time`.
     ///
     /// # Errors
-    /// When any of the three is wrong; with the event's id as soon as it is known.
-    pub fn event(json: &'a Json<'a>, fallback_time: Timestamp) -> Result<Event, (Option<EventId>, Wrong)> {
-        let envelope = Self::from_json(json).map_err(|wrong| (None, wrong))?;
-        let told = envelope.check().map_err(EnvelopeError::wrong).and_then(|()| match envelope.data {
-            Some(data) => Payload::from_json(&envelope.event_type, data),
-            None => Ok(Payload::Unknown(Arc::from(&*envelope.event_type))),
-        });
-        match told {
-            Ok(payload) => Ok(envelope.join(payload, fallback_time)),
-            Err(wrong) => Err((Some(envelope.id), wrong)),
+    /// When any of the three is wrong.
+    pub fn from_json(json: &Json<'_>, fallback_time: Timestamp) -> Result<Self, Wrong> {
+        let [version, id, source, event_type, time, recorded, data, subject, media, trace, cause] = fields(
+            json,
+            &[
+                "specversion",
+                "id",
+                "source",
+                "type",
+                "time",
+                "recordedtime",
+                "data",
+                "subject",
+                "datacontenttype",
+                "traceparent",
+                "causationid",
+            ],
+        )?;
+        let name: &str = need(event_type, "type")?;
+        let subject: Option<&str> = may(subject, "subject")?;
+        let media: Option<&str> = may(media, "datacontenttype")?;
+        let trace: Option<&str> = may(trace, "traceparent")?;
+        let cause: Option<&str> = may(cause, "causationid")?;
+        let data: Option<&Json<'_>> = may(data, "data")?;
+        let event_type = check(need(version, "specversion")?, name, [subject, media, trace, cause], data.is_some())
+            .map_err(EnvelopeError::wrong)?;
+        let time: Option<Timestamp> = may(time, "time")?;
+        Ok(Self {
+            id: need(id, "id")?,
+            source: need(source, "source")?,
+            time: time.unwrap_or(fallback_time),
+            recorded: may(recorded, "recordedtime")?,
+            trace: trace.map(Arc::from),
+            cause: cause.map(Arc::from),
+            payload: Payload::from_json(event_type, name, data.unwrap_or(&Json::Null))?,
+        })
+    }
+
+    /// The id of an event that cannot be read as a whole.
+    #[must_use]
+    pub fn id_in(json: &Json<'_>) -> Option<EventId> {
+        let [id] = fields(json, &["id"]).ok()?;
+        need(id, "id").ok()
+    }
+}
+
+/// Checks what the attributes say together: subject, media type, trace and cause where they are there.
+fn check(version: &str, name: &str, attributes: [Option<&str>; 4], has_data: bool) -> Result<EventType, EnvelopeError> {
+    if version != "1.0" {
+        return Err(EnvelopeError::SpecVersion);
+    }
+    if name.is_empty() || name.len() > ATTRIBUTE_MAX_BYTES {
+        return Err(EnvelopeError::Type);
+    }
+    const POINTERS: [&str; 4] = ["/subject", "/datacontenttype", "/traceparent", "/causationid"];
+    for (value, pointer) in attributes.into_iter().zip(POINTERS) {
+        if value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES) {
+            return Err(EnvelopeError::AttributeTooLong(pointer));
         }
+    }
+    let event_type = EventType::parse(name);
+    let [_, media, ..] = attributes;
+    match event_type {
+        EventType::Unknown => Ok(event_type),
+        _ if media.is_some_and(|media| !is_json(media)) => Err(EnvelopeError::ContentType),
+        _ if has_data => Ok(event_type),
+        _ => Err(EnvelopeError::NoData),
     }
 }
 

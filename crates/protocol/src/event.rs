@@ -270,8 +270,8 @@ impl Payload {
     ///
     /// # Errors
     /// As above.
-    pub fn from_json(name: &str, data: &Json<'_>) -> Result<Self, Wrong> {
-        match EventType::parse(name) {
+    pub(crate) fn from_json(event_type: EventType, name: &str, data: &Json<'_>) -> Result<Self, Wrong> {
+        match event_type {
             EventType::Entity(verb) => verb.tell(EntityPatch::from_json(data)?),
             EventType::Flow(verb) => verb.tell(FlowData::from_json(data)?),
             EventType::Seed(verb) => verb.tell(SeedData::from_json(data)?),

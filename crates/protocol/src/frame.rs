@@ -6,6 +6,7 @@
 use crate::{
     Epoch, FromJson, Json, Offset, Position, Timestamp, Wrong,
     cursor::head::{self, from_wire},
+    from_json::{fields, may, need},
     object::ObjectOnly,
 };
 use crate::{record, words};
@@ -49,21 +50,16 @@ record!(WrittenSnapshot<S> { epoch, offset, state; });
 impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = WrittenSnapshot::deserialize(deserializer)?;
-        written.checked().ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))
+        let offset =
+            from_wire(written.offset).ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))?;
+        Ok(Self { epoch: written.epoch, offset, state: written.state })
     }
 }
 
 impl<'a, S: FromJson<'a>> FromJson<'a> for SnapshotEnvelope<S> {
     fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        let wrong = Wrong { field: "offset", why: "must be -1 (none), 0 or more" };
-        WrittenSnapshot::from_json(json)?.checked().ok_or(wrong)
-    }
-}
-
-impl<S> WrittenSnapshot<S> {
-    fn checked(self) -> Option<SnapshotEnvelope<S>> {
-        let offset = from_wire(self.offset)?;
-        Some(SnapshotEnvelope { epoch: self.epoch, offset, state: self.state })
+        let [epoch, offset, state] = fields(json, &["epoch", "offset", "state"])?;
+        Ok(Self { epoch: need(epoch, "epoch")?, offset: need_head(offset, "offset")?, state: need(state, "state")? })
     }
 }
 
@@ -192,48 +188,50 @@ fn runs(rate: f64) -> Result<f64, FrameError> {
     if rate.is_finite() && rate >= 0.0 { Ok(rate) } else { Err(FrameError::Field("clock_rate")) }
 }
 
-fn need<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
-    value.ok_or(FrameError::Field(name))
+/// A frame brings at most as many events as it covers.
+fn covers(first: Offset, last: Offset, events: usize) -> Result<(), FrameError> {
+    let covered = last.0.checked_sub(first.0).ok_or(FrameError::Field("last"))?;
+    if events as u64 > covered.saturating_add(1) { Err(FrameError::Field("events")) } else { Ok(()) }
 }
 
 impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
     type Error = FrameError;
 
     fn try_from(any: AnyFrame<E, S>) -> Result<Self, FrameError> {
-        let offset = |value: Option<i64>, name| need(value.and_then(from_wire), name);
+        fn told<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
+            value.ok_or(FrameError::Field(name))
+        }
+        let offset = |value: Option<i64>, name| told(value.and_then(from_wire), name);
         match any.kind.as_str() {
             "hello" => Ok(Self::Hello(Box::new(Hello {
-                epoch: need(any.epoch, "epoch")?,
+                epoch: told(any.epoch, "epoch")?,
                 head: offset(any.head, "head")?,
-                from: need(any.from, "from")?,
-                recovered: need(any.recovered, "recovered")?,
+                from: told(any.from, "from")?,
+                recovered: told(any.recovered, "recovered")?,
                 snapshot: any.snapshot,
-                heartbeat_ms: need(any.heartbeat_ms, "heartbeat_ms")?,
-                server_time: need(any.server_time, "server_time")?,
-                clock: need(any.clock, "clock")?,
-                clock_rate: runs(need(any.clock_rate, "clock_rate")?)?,
-                version: need(any.version, "version")?,
-                source_kind: need(any.source_kind, "source_kind")?,
+                heartbeat_ms: told(any.heartbeat_ms, "heartbeat_ms")?,
+                server_time: told(any.server_time, "server_time")?,
+                clock: told(any.clock, "clock")?,
+                clock_rate: runs(told(any.clock_rate, "clock_rate")?)?,
+                version: told(any.version, "version")?,
+                source_kind: told(any.source_kind, "source_kind")?,
             }))),
             "events" => {
-                let (first, last) = (need(any.first, "first")?, need(any.last, "last")?);
-                let events = need(any.events, "events")?;
-                let covered = last.0.checked_sub(first.0).ok_or(FrameError::Field("last"))?;
-                if events.len() as u64 > covered.saturating_add(1) {
-                    return Err(FrameError::Field("events"));
-                }
-                Ok(Self::Events { epoch: need(any.epoch, "epoch")?, first, last, events })
+                let (first, last) = (told(any.first, "first")?, told(any.last, "last")?);
+                let events = told(any.events, "events")?;
+                covers(first, last, events.len())?;
+                Ok(Self::Events { epoch: told(any.epoch, "epoch")?, first, last, events })
             }
             "caught_up" => Ok(Self::CaughtUp { offset: offset(any.offset, "offset")? }),
             "heartbeat" => Ok(Self::Heartbeat {
                 head: offset(any.head, "head")?,
-                server_time: need(any.server_time, "server_time")?,
+                server_time: told(any.server_time, "server_time")?,
                 clock: any.clock,
                 clock_rate: any.clock_rate.map(runs).transpose()?,
             }),
             "bye" => Ok(Self::Bye {
-                reason: need(any.reason, "reason")?,
-                reconnect_after_ms: need(any.reconnect_after_ms, "reconnect_after_ms")?,
+                reason: told(any.reason, "reason")?,
+                reconnect_after_ms: told(any.reconnect_after_ms, "reconnect_after_ms")?,
             }),
             other => Err(FrameError::UnknownKind(other.chars().take(40).collect())),
         }
@@ -243,15 +241,69 @@ impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
 impl From<FrameError> for Wrong {
     fn from(error: FrameError) -> Self {
         match error {
-            FrameError::UnknownKind(_) => Self { field: "kind", why: "is of no kind that this page knows" },
+            FrameError::UnknownKind(_) => Self { field: "kind", why: "is none that this page knows" },
             FrameError::Field(field) => Self { field, why: "is missing or out of range" },
         }
     }
 }
 
+/// An offset of which -1 says that there is none.
+fn need_head<'a>(json: Option<&'a Json<'a>>, name: &'static str) -> Result<Option<Offset>, Wrong> {
+    from_wire(need(json, name)?).ok_or(FrameError::Field(name).into())
+}
+
+/// From a tree only the fields of the frame's own kind are looked at.
 impl<'a, E: FromJson<'a>, S: FromJson<'a>> FromJson<'a> for Frame<E, S> {
     fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Ok(AnyFrame::from_json(json)?.try_into()?)
+        let [kind, epoch, head, server_time, clock, clock_rate, reason] =
+            fields(json, &["kind", "epoch", "head", "server_time", "clock", "clock_rate", "reason"])?;
+        match need(kind, "kind")? {
+            "hello" => {
+                let [from, recovered, snapshot, heartbeat_ms, version, source_kind] =
+                    fields(json, &["from", "recovered", "snapshot", "heartbeat_ms", "version", "source_kind"])?;
+                Ok(Self::Hello(Box::new(Hello {
+                    epoch: need(epoch, "epoch")?,
+                    head: need_head(head, "head")?,
+                    from: need(from, "from")?,
+                    recovered: need(recovered, "recovered")?,
+                    heartbeat_ms: need(heartbeat_ms, "heartbeat_ms")?,
+                    server_time: need(server_time, "server_time")?,
+                    clock: need(clock, "clock")?,
+                    clock_rate: runs(need(clock_rate, "clock_rate")?)?,
+                    version: need(version, "version")?,
+                    source_kind: need(source_kind, "source_kind")?,
+                    snapshot: may(snapshot, "snapshot")?,
+                })))
+            }
+            "events" => {
+                let [first, last, events] = fields(json, &["first", "last", "events"])?;
+                let (first, last) = (need(first, "first")?, need(last, "last")?);
+                let events: Vec<E> = need(events, "events")?;
+                covers(first, last, events.len())?;
+                Ok(Self::Events { epoch: need(epoch, "epoch")?, first, last, events })
+            }
+            "caught_up" => {
+                let [offset] = fields(json, &["offset"])?;
+                Ok(Self::CaughtUp { offset: need_head(offset, "offset")? })
+            }
+            "heartbeat" => {
+                let rate: Option<f64> = may(clock_rate, "clock_rate")?;
+                Ok(Self::Heartbeat {
+                    head: need_head(head, "head")?,
+                    server_time: need(server_time, "server_time")?,
+                    clock: may(clock, "clock")?,
+                    clock_rate: rate.map(runs).transpose()?,
+                })
+            }
+            "bye" => {
+                let [reconnect_after_ms] = fields(json, &["reconnect_after_ms"])?;
+                Ok(Self::Bye {
+                    reason: need(reason, "reason")?,
+                    reconnect_after_ms: need(reconnect_after_ms, "reconnect_after_ms")?,
+                })
+            }
+            _ => Err(Wrong { field: "kind", why: "is none that this page knows" }),
+        }
     }
 }
 

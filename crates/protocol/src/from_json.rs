@@ -4,7 +4,7 @@
 //! same; the tests hold one against the other. What is wrong is told in constant words: nothing is formatted here.
 
 use crate::json::Json;
-use std::{borrow::Cow, collections::VecDeque, fmt, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, fmt};
 
 /// Something that can be read out of a tree. What it reads may borrow from it.
 pub trait FromJson<'a>: Sized {
@@ -210,15 +210,9 @@ impl<'a> FromJson<'a> for String {
     }
 }
 
-impl<'a> FromJson<'a> for Arc<str> {
+impl<'a> FromJson<'a> for &'a str {
     fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.text().map(Self::from)
-    }
-}
-
-impl<'a> FromJson<'a> for Cow<'a, str> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.text().map(Cow::Borrowed)
+        json.text()
     }
 }
 
