@@ -3,7 +3,7 @@
 //! Knows nothing of connections: it says where the stream is, not how it is reached.
 
 use crate::transport::http;
-use monkeytown_protocol::{FromJson, Json, from_json};
+use monkeytown_protocol::{Json, from_json};
 use web_sys::Url;
 
 /// How long `config.json` may take before the page goes on without it, in milliseconds.
@@ -110,7 +110,7 @@ async fn fetch() -> Option<ConfigFile> {
     let answer = http::get("config.json", CONFIG_MILLIS).await?;
     // A host's rewrite answers with a page: what is not JSON counts as absent.
     let json = Json::parse(&answer.body).ok().filter(|_| answer.is_ok())?;
-    ConfigFile::from_json(&json).ok()
+    from_json::read(&json).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use monkeytown_civilization::{Changes, Civilization, Keys};
 use monkeytown_protocol::{
-    Epoch, Event, Frame, FromJson, Hello, Json, NotJson, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp,
+    Epoch, Event, Frame, Hello, Json, NotJson, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp, from_json,
 };
 use std::{collections::VecDeque, rc::Rc};
 
@@ -106,7 +106,7 @@ impl Ingest {
             Err(NotJson::Ended) => return self.refuse("a frame that ends too early".to_owned()),
             Err(NotJson::Unexpected(at)) => return self.refuse(format!("a frame that is no JSON at byte {at}")),
         };
-        let frame = match Frame::<&Json<'_>, Civilization>::from_json(&json) {
+        let frame = match from_json::read::<Frame<&Json<'_>, Civilization>>(&json) {
             Ok(frame) => frame,
             Err(wrong) => return self.refuse(format!("a frame of which {wrong}")),
         };

@@ -136,8 +136,8 @@ impl History {
 }
 
 impl<'a> FromJson<'a> for History {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        VecDeque::<HistoryItem>::from_json(json).map(Self::from)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        VecDeque::<HistoryItem>::from_json(json, wrong).map(Self::from)
     }
 }
 

@@ -124,13 +124,13 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for K
 
 impl<'a, K: for<'k> FromJson<'k> + Ord, V: FromJson<'a>> FromJson<'a> for Keyed<K, V> {
     /// As above: in order, and the last of a key counts.
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
         let mut keyed = Self::default();
-        for (key, value) in json.members()? {
+        for (key, value) in json.members(wrong)? {
             let key = Json::Text(Cow::Borrowed(&**key));
-            keyed.insert(K::from_json(&key)?, V::from_json(value)?);
+            keyed.insert(K::from_json(&key, wrong)?, V::from_json(value, wrong)?);
         }
-        Ok(keyed)
+        Some(keyed)
     }
 }
 

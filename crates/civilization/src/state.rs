@@ -231,8 +231,8 @@ struct Stored {
 record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time });
 
 impl<'a> FromJson<'a> for Civilization {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Stored::from_json(json).map(Self::from)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Stored::from_json(json, wrong).map(Self::from)
     }
 }
 

@@ -179,8 +179,8 @@ text_from_json! {
 }
 
 impl<'a> FromJson<'a> for Offset {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.whole().map(Self)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.whole(wrong).map(Self)
     }
 }
 

@@ -78,8 +78,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 }
 
 impl<'a, T: FromJson<'a>> FromJson<'a> for Field<T> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Option::from_json(json).map(Self::from)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Option::from_json(json, wrong).map(Self::from)
     }
 }
 

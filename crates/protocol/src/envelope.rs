@@ -4,9 +4,7 @@
 //! once, as the type that the envelope names.
 
 use crate::{
-    Event, EventId, EventType, Json, Payload, SourceUri, Timestamp, Wrong,
-    from_json::{fields, may, need},
-    object::ObjectOnly,
+    Event, EventId, EventType, Json, Payload, SourceUri, Timestamp, Wrong, from_json::Place, object::ObjectOnly,
 };
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -161,47 +159,59 @@ impl Event {
     /// # Errors
     /// When any of the three is wrong.
     pub fn from_json(json: &Json<'_>, fallback_time: Timestamp) -> Result<Self, Wrong> {
-        let [version, id, source, event_type, time, recorded, data, subject, media, trace, cause] = fields(
-            json,
-            &[
-                "specversion",
-                "id",
-                "source",
-                "type",
-                "time",
-                "recordedtime",
-                "data",
-                "subject",
-                "datacontenttype",
-                "traceparent",
-                "causationid",
-            ],
-        )?;
-        let name: &str = need(event_type, "type")?;
-        let subject: Option<&str> = may(subject, "subject")?;
-        let media: Option<&str> = may(media, "datacontenttype")?;
-        let trace: Option<&str> = may(trace, "traceparent")?;
-        let cause: Option<&str> = may(cause, "causationid")?;
-        let data: Option<&Json<'_>> = may(data, "data")?;
-        let event_type = check(need(version, "specversion")?, name, [subject, media, trace, cause], data.is_some())
-            .map_err(EnvelopeError::wrong)?;
-        let time: Option<Timestamp> = may(time, "time")?;
-        Ok(Self {
-            id: need(id, "id")?,
-            source: need(source, "source")?,
+        let mut wrong = Wrong::default();
+        Self::read(json, fallback_time, &mut wrong).ok_or(wrong)
+    }
+
+    fn read(json: &Json<'_>, fallback_time: Timestamp, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = [
+            Place::of("specversion"),
+            Place::of("id"),
+            Place::of("source"),
+            Place::of("type"),
+            Place::of("time"),
+            Place::of("recordedtime"),
+            Place::of("data"),
+            Place::of("subject"),
+            Place::of("datacontenttype"),
+            Place::of("traceparent"),
+            Place::of("causationid"),
+        ];
+        Place::find(json, &mut places, wrong)?;
+        let [version, id, source, event_type, time, recorded, data, attributes @ ..] = &places;
+        let mut texts = [None; 4];
+        for (text, place) in texts.iter_mut().zip(attributes) {
+            *text = place.may(wrong)?;
+        }
+        let [_, _, trace, cause] = texts;
+        let name: &str = event_type.need(wrong)?;
+        let data: Option<&Json<'_>> = data.may(wrong)?;
+        let event_type = match check(version.need(wrong)?, name, texts, data.is_some()) {
+            Ok(event_type) => event_type,
+            Err(error) => {
+                *wrong = error.wrong();
+                return None;
+            }
+        };
+        let time: Option<Timestamp> = time.may(wrong)?;
+        Some(Self {
+            id: id.need(wrong)?,
+            source: source.need(wrong)?,
             time: time.unwrap_or(fallback_time),
-            recorded: may(recorded, "recordedtime")?,
+            recorded: recorded.may(wrong)?,
             trace: trace.map(Arc::from),
             cause: cause.map(Arc::from),
-            payload: Payload::from_json(event_type, name, data.unwrap_or(&Json::Null))?,
+            payload: Payload::from_json(event_type, name, data.unwrap_or(&Json::Null), wrong)?,
         })
     }
 
     /// The id of an event that cannot be read as a whole.
     #[must_use]
     pub fn id_in(json: &Json<'_>) -> Option<EventId> {
-        let [id] = fields(json, &["id"]).ok()?;
-        need(id, "id").ok()
+        let mut places = [Place::of("id")];
+        Place::find(json, &mut places, &mut Wrong::default())?;
+        let [id] = &places;
+        id.need(&mut Wrong::default())
     }
 }
 

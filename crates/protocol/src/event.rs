@@ -267,20 +267,18 @@ impl Payload {
     }
 
     /// The same from a tree.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn from_json(event_type: EventType, name: &str, data: &Json<'_>) -> Result<Self, Wrong> {
-        match event_type {
-            EventType::Entity(verb) => verb.tell(EntityPatch::from_json(data)?),
-            EventType::Flow(verb) => verb.tell(FlowData::from_json(data)?),
-            EventType::Seed(verb) => verb.tell(SeedData::from_json(data)?),
-            EventType::SystemMetrics => Ok(Self::SystemMetrics(SystemMetrics::from_json(data)?)),
-            EventType::SystemAlert => Ok(Self::SystemAlert(Alert::from_json(data)?)),
-            EventType::SystemHealth => Ok(Self::SystemHealth(HealthChange::from_json(data)?)),
-            EventType::LogLine => Ok(Self::LogLine(LogLine::from_json(data)?)),
+    pub(crate) fn from_json(event_type: EventType, name: &str, data: &Json<'_>, wrong: &mut Wrong) -> Option<Self> {
+        let told = match event_type {
+            EventType::Entity(verb) => verb.tell(EntityPatch::from_json(data, wrong)?),
+            EventType::Flow(verb) => verb.tell(FlowData::from_json(data, wrong)?),
+            EventType::Seed(verb) => verb.tell(SeedData::from_json(data, wrong)?),
+            EventType::SystemMetrics => Ok(Self::SystemMetrics(SystemMetrics::from_json(data, wrong)?)),
+            EventType::SystemAlert => Ok(Self::SystemAlert(Alert::from_json(data, wrong)?)),
+            EventType::SystemHealth => Ok(Self::SystemHealth(HealthChange::from_json(data, wrong)?)),
+            EventType::LogLine => Ok(Self::LogLine(LogLine::from_json(data, wrong)?)),
             EventType::Unknown => Ok(Self::Unknown(Arc::from(name))),
-        }
+        };
+        told.map_err(|contradiction| *wrong = contradiction).ok()
     }
 
     /// The `CloudEvents` type.

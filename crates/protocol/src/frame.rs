@@ -6,7 +6,7 @@
 use crate::{
     Epoch, FromJson, Json, Offset, Position, Timestamp, Wrong,
     cursor::head::{self, from_wire},
-    from_json::{fields, may, need},
+    from_json::Place,
     object::ObjectOnly,
 };
 use crate::{record, words};
@@ -57,9 +57,11 @@ impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
 }
 
 impl<'a, S: FromJson<'a>> FromJson<'a> for SnapshotEnvelope<S> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        let [epoch, offset, state] = fields(json, &["epoch", "offset", "state"])?;
-        Ok(Self { epoch: need(epoch, "epoch")?, offset: need_head(offset, "offset")?, state: need(state, "state")? })
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = [Place::of("epoch"), Place::of("offset"), Place::of("state")];
+        Place::find(json, &mut places, wrong)?;
+        let [epoch, offset, state] = &places;
+        Some(Self { epoch: epoch.need(wrong)?, offset: need_head(offset, wrong)?, state: state.need(wrong)? })
     }
 }
 
@@ -248,62 +250,80 @@ impl From<FrameError> for Wrong {
 }
 
 /// An offset of which -1 says that there is none.
-fn need_head<'a>(json: Option<&'a Json<'a>>, name: &'static str) -> Result<Option<Offset>, Wrong> {
-    from_wire(need(json, name)?).ok_or(FrameError::Field(name).into())
+fn need_head(place: &Place<'_>, wrong: &mut Wrong) -> Option<Option<Offset>> {
+    from_wire(place.need(wrong)?).or_else(|| wrong.say("is an offset under -1"))
 }
 
 /// From a tree only the fields of the frame's own kind are looked at.
 impl<'a, E: FromJson<'a>, S: FromJson<'a>> FromJson<'a> for Frame<E, S> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        let [kind, epoch, head, server_time, clock, clock_rate, reason] =
-            fields(json, &["kind", "epoch", "head", "server_time", "clock", "clock_rate", "reason"])?;
-        match need(kind, "kind")? {
-            "hello" => {
-                let [from, recovered, snapshot, heartbeat_ms, version, source_kind] =
-                    fields(json, &["from", "recovered", "snapshot", "heartbeat_ms", "version", "source_kind"])?;
-                Ok(Self::Hello(Box::new(Hello {
-                    epoch: need(epoch, "epoch")?,
-                    head: need_head(head, "head")?,
-                    from: need(from, "from")?,
-                    recovered: need(recovered, "recovered")?,
-                    heartbeat_ms: need(heartbeat_ms, "heartbeat_ms")?,
-                    server_time: need(server_time, "server_time")?,
-                    clock: need(clock, "clock")?,
-                    clock_rate: runs(need(clock_rate, "clock_rate")?)?,
-                    version: need(version, "version")?,
-                    source_kind: need(source_kind, "source_kind")?,
-                    snapshot: may(snapshot, "snapshot")?,
-                })))
-            }
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = [
+            Place::of("kind"),
+            Place::of("epoch"),
+            Place::of("head"),
+            Place::of("from"),
+            Place::of("recovered"),
+            Place::of("snapshot"),
+            Place::of("heartbeat_ms"),
+            Place::of("server_time"),
+            Place::of("clock"),
+            Place::of("clock_rate"),
+            Place::of("version"),
+            Place::of("source_kind"),
+            Place::of("first"),
+            Place::of("last"),
+            Place::of("events"),
+            Place::of("offset"),
+            Place::of("reason"),
+            Place::of("reconnect_after_ms"),
+        ];
+        Place::find(json, &mut places, wrong)?;
+        let [kind, epoch, head, from, recovered, snapshot, heartbeat_ms, server_time, rest @ ..] = &places;
+        let [clock, clock_rate, version, source_kind, first, last, events, offset, reason, reconnect_after_ms] = rest;
+        Some(match kind.need(wrong)? {
+            "hello" => Self::Hello(Box::new(Hello {
+                epoch: epoch.need(wrong)?,
+                head: need_head(head, wrong)?,
+                from: from.need(wrong)?,
+                recovered: recovered.need(wrong)?,
+                heartbeat_ms: heartbeat_ms.need(wrong)?,
+                server_time: server_time.need(wrong)?,
+                clock: clock.need(wrong)?,
+                clock_rate: sound(runs(clock_rate.need(wrong)?), wrong)?,
+                version: version.need(wrong)?,
+                source_kind: source_kind.need(wrong)?,
+                snapshot: snapshot.may(wrong)?,
+            })),
             "events" => {
-                let [first, last, events] = fields(json, &["first", "last", "events"])?;
-                let (first, last) = (need(first, "first")?, need(last, "last")?);
-                let events: Vec<E> = need(events, "events")?;
-                covers(first, last, events.len())?;
-                Ok(Self::Events { epoch: need(epoch, "epoch")?, first, last, events })
+                let events: Vec<E> = events.need(wrong)?;
+                let (first, last) = (first.need(wrong)?, last.need(wrong)?);
+                sound(covers(first, last, events.len()), wrong)?;
+                Self::Events { epoch: epoch.need(wrong)?, first, last, events }
             }
-            "caught_up" => {
-                let [offset] = fields(json, &["offset"])?;
-                Ok(Self::CaughtUp { offset: need_head(offset, "offset")? })
-            }
+            "caught_up" => Self::CaughtUp { offset: need_head(offset, wrong)? },
             "heartbeat" => {
-                let rate: Option<f64> = may(clock_rate, "clock_rate")?;
-                Ok(Self::Heartbeat {
-                    head: need_head(head, "head")?,
-                    server_time: need(server_time, "server_time")?,
-                    clock: may(clock, "clock")?,
-                    clock_rate: rate.map(runs).transpose()?,
-                })
+                let clock_rate: Option<f64> = clock_rate.may(wrong)?;
+                Self::Heartbeat {
+                    head: need_head(head, wrong)?,
+                    server_time: server_time.need(wrong)?,
+                    clock: clock.may(wrong)?,
+                    clock_rate: sound(clock_rate.map(runs).transpose(), wrong)?,
+                }
             }
-            "bye" => {
-                let [reconnect_after_ms] = fields(json, &["reconnect_after_ms"])?;
-                Ok(Self::Bye {
-                    reason: need(reason, "reason")?,
-                    reconnect_after_ms: need(reconnect_after_ms, "reconnect_after_ms")?,
-                })
-            }
-            _ => Err(Wrong { field: "kind", why: "is none that this page knows" }),
+            "bye" => Self::Bye { reason: reason.need(wrong)?, reconnect_after_ms: reconnect_after_ms.need(wrong)? },
+            _ => return wrong.say("is a frame of a kind that this page does not know"),
+        })
+    }
+}
+
+fn sound<T>(checked: Result<T, FrameError>, wrong: &mut Wrong) -> Option<T> {
+    match checked {
+        Ok(value) => Some(value),
+        Err(FrameError::Field(field)) => {
+            *wrong = Wrong { field, why: "is out of range" };
+            None
         }
+        Err(FrameError::UnknownKind(_)) => wrong.say("is a frame of an unknown kind"),
     }
 }
 

@@ -7,16 +7,24 @@ use crate::json::Json;
 use std::{borrow::Cow, collections::VecDeque, fmt};
 
 /// Something that can be read out of a tree. What it reads may borrow from it.
+///
+/// What is wrong goes by the side: an error that each field handed on would make each struct's reader twice as large.
 pub trait FromJson<'a>: Sized {
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When `json` is something else.
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong>;
+    /// Reads it. `None`, and why in `wrong`, when `json` is something else.
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self>;
+}
+
+/// Reads a whole tree.
+///
+/// # Errors
+/// When it is something else.
+pub fn read<'a, T: FromJson<'a>>(json: &'a Json<'a>) -> Result<T, Wrong> {
+    let mut wrong = Wrong::default();
+    T::from_json(json, &mut wrong).ok_or(wrong)
 }
 
 /// Why something could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wrong {
     /// The innermost field that is wrong; empty when the whole is.
     pub field: &'static str,
@@ -25,26 +33,29 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// Wrong as a whole.
-    #[must_use]
-    pub const fn whole(why: &'static str) -> Self {
-        Self { field: "", why }
-    }
-
     /// A field that is needed and absent.
     #[must_use]
     pub const fn missing(field: &'static str) -> Self {
         Self { field, why: "is missing" }
     }
 
-    fn of(self, field: &'static str) -> Self {
-        if self.field.is_empty() { Self { field, ..self } } else { self }
+    /// Says why something is refused.
+    pub fn say<T>(&mut self, why: &'static str) -> Option<T> {
+        self.why = why;
+        None
+    }
+
+    /// Says in which field, unless one in it has been named.
+    fn within(&mut self, field: &'static str) {
+        if self.field.is_empty() {
+            self.field = field;
+        }
     }
 }
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in [if self.field.is_empty() { "it" } else { self.field }, " ", self.why] {
+        for part in ["`", self.field, "` ", self.why].into_iter().skip(if self.field.is_empty() { 3 } else { 0 }) {
             f.write_str(part)?;
         }
         Ok(())
@@ -53,189 +64,159 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-impl Json<'_> {
+impl<'a> Json<'a> {
     /// The text.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn text(&self) -> Result<&str, Wrong> {
-        if let Self::Text(text) = self { Ok(text) } else { Err(Wrong::whole("is no text")) }
+    pub fn text(&self, wrong: &mut Wrong) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { wrong.say("is no text") }
     }
 
-    /// The whole number.
-    ///
-    /// # Errors
-    /// When it is something else, is written with a point or an exponent, or is negative.
-    pub fn whole(&self) -> Result<u64, Wrong> {
-        if let Self::Whole(number) = self { Ok(*number) } else { Err(Wrong::whole("is no whole number from 0 on")) }
+    /// The whole number; one written with a point or an exponent is none.
+    pub fn whole(&self, wrong: &mut Wrong) -> Option<u64> {
+        if let Self::Whole(number) = self { Some(*number) } else { wrong.say("is no whole number from 0 on") }
     }
 
     /// The number, as near as a float comes.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn number(&self) -> Result<f64, Wrong> {
+    pub fn number(&self, wrong: &mut Wrong) -> Option<f64> {
         match self {
-            Self::Whole(number) => Ok(*number as f64),
-            Self::Negative(number) => Ok(*number as f64),
-            Self::Fraction(number) => Ok(*number),
-            _ => Err(Wrong::whole("is no number")),
+            Self::Whole(number) => Some(*number as f64),
+            Self::Negative(number) => Some(*number as f64),
+            Self::Fraction(number) => Some(*number),
+            _ => wrong.say("is no number"),
         }
     }
-}
 
-impl<'a> Json<'a> {
-    /// The items.
-    ///
-    /// # Errors
-    /// When it is no list.
-    pub fn list(&self) -> Result<&[Json<'a>], Wrong> {
-        if let Self::List(items) = self { Ok(items) } else { Err(Wrong::whole("is no list")) }
+    /// The items of a list.
+    pub fn items(&self, wrong: &mut Wrong) -> Option<&[Json<'a>]> {
+        if let Self::List(items) = self { Some(items) } else { wrong.say("is no list") }
     }
 
-    /// The members.
-    ///
-    /// # Errors
-    /// When it is no object.
-    pub fn members(&self) -> Result<&[(Cow<'a, str>, Json<'a>)], Wrong> {
-        if let Self::Object(members) = self { Ok(members) } else { Err(Wrong::whole("is no object")) }
+    /// The members of an object.
+    pub fn members(&self, wrong: &mut Wrong) -> Option<&[(Cow<'a, str>, Json<'a>)]> {
+        if let Self::Object(members) = self { Some(members) } else { wrong.say("is no object") }
     }
 }
 
-/// The members called `names`, in that order.
-///
-/// # Errors
-/// When `json` is no object, or has one of them twice.
-#[inline]
-pub fn fields<'a, const N: usize>(
-    json: &'a Json<'a>,
-    names: &'static [&'static str; N],
-) -> Result<[Option<&'a Json<'a>>; N], Wrong> {
-    let mut found = [None; N];
-    gather(json, names, &mut found)?;
-    Ok(found)
+/// A field that is looked for, and what was found.
+pub struct Place<'a> {
+    name: &'static str,
+    json: Option<&'a Json<'a>>,
 }
 
-fn gather<'a>(
-    json: &'a Json<'a>,
-    names: &'static [&'static str],
-    found: &mut [Option<&'a Json<'a>>],
-) -> Result<(), Wrong> {
-    for (name, value) in json.members()? {
-        for (known, place) in names.iter().zip(found.iter_mut()) {
-            if *name == **known {
-                if place.replace(value).is_some() {
-                    return Err(Wrong { field: known, why: "is there twice" });
-                }
-                break;
+impl<'a> Place<'a> {
+    /// Nothing found yet.
+    #[must_use]
+    pub const fn of(name: &'static str) -> Self {
+        Self { name, json: None }
+    }
+
+    /// Finds the fields of `json` that `places` look for. `None` when it is no object, or has one of them twice.
+    pub fn find(json: &'a Json<'a>, places: &mut [Self], wrong: &mut Wrong) -> Option<()> {
+        for (name, value) in json.members(wrong)? {
+            if let Some(place) = places.iter_mut().find(|place| *place.name == **name)
+                && place.json.replace(value).is_some()
+            {
+                wrong.within(place.name);
+                return wrong.say("is there twice");
             }
         }
+        Some(())
     }
-    Ok(())
-}
 
-/// Reads a field that must be there.
-///
-/// # Errors
-/// When it is absent or cannot be read.
-pub fn need<'a, T: FromJson<'a>>(json: Option<&'a Json<'a>>, name: &'static str) -> Result<T, Wrong> {
-    match json {
-        Some(json) => T::from_json(json).map_err(|wrong| wrong.of(name)),
-        None => Err(Wrong::missing(name)),
+    /// Reads a field that must be there.
+    pub fn need<T: FromJson<'a>>(&self, wrong: &mut Wrong) -> Option<T> {
+        let value = match self.json {
+            Some(json) => T::from_json(json, wrong),
+            None => wrong.say(Wrong::missing("").why),
+        };
+        if value.is_none() {
+            wrong.within(self.name);
+        }
+        value
     }
-}
 
-/// Reads a field that has a default.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn may<'a, T: FromJson<'a> + Default>(json: Option<&'a Json<'a>>, name: &'static str) -> Result<T, Wrong> {
-    match json {
-        Some(json) => T::from_json(json).map_err(|wrong| wrong.of(name)),
-        None => Ok(T::default()),
+    /// Reads a field that has a default.
+    pub fn may<T: FromJson<'a> + Default>(&self, wrong: &mut Wrong) -> Option<T> {
+        if self.json.is_none() { Some(T::default()) } else { self.need(wrong) }
     }
 }
 
 /// Which of `words` it is.
-///
-/// # Errors
-/// When it is none of them.
-pub fn word(json: &Json<'_>, words: &'static [&'static str]) -> Result<usize, Wrong> {
-    let text = json.text()?;
-    words.iter().position(|word| *word == text).ok_or(Wrong::whole("is a word that this page does not know"))
+pub fn word(json: &Json<'_>, words: &'static [&'static str], wrong: &mut Wrong) -> Option<usize> {
+    let text = json.text(wrong)?;
+    words.iter().position(|word| *word == text).or_else(|| wrong.say("is a word that this page does not know"))
 }
 
 impl<'a> FromJson<'a> for &'a Json<'a> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Ok(json)
+    fn from_json(json: &'a Json<'a>, _: &mut Wrong) -> Option<Self> {
+        Some(json)
     }
 }
 
 impl<'a> FromJson<'a> for bool {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        if let Json::Bool(value) = json { Ok(*value) } else { Err(Wrong::whole("is neither true nor false")) }
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        if let Json::Bool(value) = json { Some(*value) } else { wrong.say("is neither true nor false") }
     }
 }
 
 impl<'a> FromJson<'a> for u64 {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.whole()
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.whole(wrong)
     }
 }
 
 impl<'a> FromJson<'a> for u32 {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Self::try_from(json.whole()?).map_err(|_| Wrong::whole("is too large a number"))
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Self::try_from(json.whole(wrong)?).ok().or_else(|| wrong.say("is too large a number"))
     }
 }
 
 impl<'a> FromJson<'a> for i64 {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
         match json {
-            Json::Negative(number) => Ok(*number),
-            _ => Self::try_from(json.whole()?).map_err(|_| Wrong::whole("is too large a number")),
+            Json::Negative(number) => Some(*number),
+            _ => Self::try_from(json.whole(wrong)?).ok().or_else(|| wrong.say("is too large a number")),
         }
     }
 }
 
 impl<'a> FromJson<'a> for f64 {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.number()
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.number(wrong)
     }
 }
 
 impl<'a> FromJson<'a> for String {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.text().map(str::to_owned)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.text(wrong).map(str::to_owned)
     }
 }
 
 impl<'a> FromJson<'a> for &'a str {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        json.text()
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.text(wrong)
     }
 }
 
 impl<'a, T: FromJson<'a>> FromJson<'a> for Option<T> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        if matches!(json, Json::Null) { Ok(None) } else { T::from_json(json).map(Some) }
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        if matches!(json, Json::Null) { Some(None) } else { T::from_json(json, wrong).map(Some) }
     }
 }
 
 impl<'a, T: FromJson<'a>> FromJson<'a> for Vec<T> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        let items = json.list()?;
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let items = json.items(wrong)?;
         let mut all = Self::with_capacity(items.len());
         for item in items {
-            all.push(T::from_json(item)?);
+            all.push(T::from_json(item, wrong)?);
         }
-        Ok(all)
+        Some(all)
     }
 }
 
 impl<'a, T: FromJson<'a>> FromJson<'a> for VecDeque<T> {
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Vec::from_json(json).map(Self::from)
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Vec::from_json(json, wrong).map(Self::from)
     }
 }
 
@@ -248,15 +229,17 @@ macro_rules! from_json {
         impl<'json $($(, $of: $crate::from_json::FromJson<'json>)+)?> $crate::from_json::FromJson<'json>
             for $name $(<$($of),+>)?
         {
-            fn from_json(json: &'json $crate::json::Json<'json>) -> Result<Self, $crate::from_json::Wrong> {
-                let [$($need,)* $($may,)*] = $crate::from_json::fields(json, &[
-                    $($crate::from_json!(@name $need $($need_name)?),)*
-                    $($crate::from_json!(@name $may $($may_name)?),)*
-                ])?;
-                Ok($name {
-                    $($need: $crate::from_json::need($need, $crate::from_json!(@name $need $($need_name)?))?,)*
-                    $($may: $crate::from_json::may($may, $crate::from_json!(@name $may $($may_name)?))?,)*
-                })
+            fn from_json(
+                json: &'json $crate::json::Json<'json>,
+                wrong: &mut $crate::from_json::Wrong,
+            ) -> Option<Self> {
+                let mut places = [
+                    $($crate::from_json::Place::of($crate::from_json!(@name $need $($need_name)?)),)*
+                    $($crate::from_json::Place::of($crate::from_json!(@name $may $($may_name)?)),)*
+                ];
+                $crate::from_json::Place::find(json, &mut places, wrong)?;
+                let [$($need,)* $($may,)*] = &places;
+                Some($name { $($need: $need.need(wrong)?,)* $($may: $may.may(wrong)?,)* })
             }
         }
     };
@@ -268,9 +251,8 @@ macro_rules! from_json {
 macro_rules! text_from_json {
     ($($name:ty: $read:expr, $why:literal;)+) => {
         $(impl<'a> $crate::from_json::FromJson<'a> for $name {
-            fn from_json(json: &'a $crate::json::Json<'a>) -> Result<Self, $crate::from_json::Wrong> {
-                let text = json.text()?;
-                $read(text).map_err(|_| $crate::from_json::Wrong::whole($why))
+            fn from_json(json: &'a $crate::json::Json<'a>, wrong: &mut $crate::from_json::Wrong) -> Option<Self> {
+                $read(json.text(wrong)?).ok().or_else(|| wrong.say($why))
             }
         })+
     };

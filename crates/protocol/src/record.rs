@@ -158,9 +158,11 @@ macro_rules! words {
         }
 
         impl<'json> $crate::from_json::FromJson<'json> for $name {
-            fn from_json(json: &'json $crate::json::Json<'json>) -> Result<Self, $crate::from_json::Wrong> {
-                let at = $crate::from_json::word(json, Self::WORDS)?;
-                Ok(Self::ALL.get(at).copied().expect("words and variants are one list"))
+            fn from_json(
+                json: &'json $crate::json::Json<'json>,
+                wrong: &mut $crate::from_json::Wrong,
+            ) -> Option<Self> {
+                Self::ALL.get($crate::from_json::word(json, Self::WORDS, wrong)?).copied()
             }
         }
     };

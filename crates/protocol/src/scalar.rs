@@ -54,8 +54,8 @@ impl TryFrom<f32> for Ratio {
 
 impl<'a> FromJson<'a> for Ratio {
     #[expect(clippy::cast_possible_truncation, reason = "beyond f32 is infinite, and no share")]
-    fn from_json(json: &'a Json<'a>) -> Result<Self, Wrong> {
-        Self::try_from(json.number()? as f32).map_err(|_| Wrong::whole("must be a share from 0 to 1"))
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Self::try_from(json.number(wrong)? as f32).ok().or_else(|| wrong.say("must be a share from 0 to 1"))
     }
 }
 
