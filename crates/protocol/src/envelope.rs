@@ -164,19 +164,21 @@ impl Event {
     }
 
     fn read(json: &Json<'_>, fallback_time: Timestamp, wrong: &mut Wrong) -> Option<Self> {
-        let mut places = [
-            Place::of("specversion"),
-            Place::of("id"),
-            Place::of("source"),
-            Place::of("type"),
-            Place::of("time"),
-            Place::of("recordedtime"),
-            Place::of("data"),
-            Place::of("subject"),
-            Place::of("datacontenttype"),
-            Place::of("traceparent"),
-            Place::of("causationid"),
-        ];
+        let mut places = const {
+            [
+                Place::of("specversion"),
+                Place::of("id"),
+                Place::of("source"),
+                Place::of("type"),
+                Place::of("time"),
+                Place::of("recordedtime"),
+                Place::of("data"),
+                Place::of("subject"),
+                Place::of("datacontenttype"),
+                Place::of("traceparent"),
+                Place::of("causationid"),
+            ]
+        };
         Place::find(json, &mut places, wrong)?;
         let [version, id, source, event_type, time, recorded, data, attributes @ ..] = &places;
         let mut texts = [None; 4];
@@ -208,7 +210,7 @@ impl Event {
     /// The id of an event that cannot be read as a whole.
     #[must_use]
     pub fn id_in(json: &Json<'_>) -> Option<EventId> {
-        let mut places = [Place::of("id")];
+        let mut places = const { [Place::of("id")] };
         Place::find(json, &mut places, &mut Wrong::default())?;
         let [id] = &places;
         id.need(&mut Wrong::default())

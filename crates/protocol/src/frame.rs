@@ -58,7 +58,7 @@ impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
 
 impl<'a, S: FromJson<'a>> FromJson<'a> for SnapshotEnvelope<S> {
     fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
-        let mut places = [Place::of("epoch"), Place::of("offset"), Place::of("state")];
+        let mut places = const { [Place::of("epoch"), Place::of("offset"), Place::of("state")] };
         Place::find(json, &mut places, wrong)?;
         let [epoch, offset, state] = &places;
         Some(Self { epoch: epoch.need(wrong)?, offset: need_head(offset, wrong)?, state: state.need(wrong)? })
@@ -257,26 +257,28 @@ fn need_head(place: &Place<'_>, wrong: &mut Wrong) -> Option<Option<Offset>> {
 /// From a tree only the fields of the frame's own kind are looked at.
 impl<'a, E: FromJson<'a>, S: FromJson<'a>> FromJson<'a> for Frame<E, S> {
     fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
-        let mut places = [
-            Place::of("kind"),
-            Place::of("epoch"),
-            Place::of("head"),
-            Place::of("from"),
-            Place::of("recovered"),
-            Place::of("snapshot"),
-            Place::of("heartbeat_ms"),
-            Place::of("server_time"),
-            Place::of("clock"),
-            Place::of("clock_rate"),
-            Place::of("version"),
-            Place::of("source_kind"),
-            Place::of("first"),
-            Place::of("last"),
-            Place::of("events"),
-            Place::of("offset"),
-            Place::of("reason"),
-            Place::of("reconnect_after_ms"),
-        ];
+        let mut places = const {
+            [
+                Place::of("kind"),
+                Place::of("epoch"),
+                Place::of("head"),
+                Place::of("from"),
+                Place::of("recovered"),
+                Place::of("snapshot"),
+                Place::of("heartbeat_ms"),
+                Place::of("server_time"),
+                Place::of("clock"),
+                Place::of("clock_rate"),
+                Place::of("version"),
+                Place::of("source_kind"),
+                Place::of("first"),
+                Place::of("last"),
+                Place::of("events"),
+                Place::of("offset"),
+                Place::of("reason"),
+                Place::of("reconnect_after_ms"),
+            ]
+        };
         Place::find(json, &mut places, wrong)?;
         let [kind, epoch, head, from, recovered, snapshot, heartbeat_ms, server_time, rest @ ..] = &places;
         let [clock, clock_rate, version, source_kind, first, last, events, offset, reason, reconnect_after_ms] = rest;

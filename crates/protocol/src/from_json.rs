@@ -233,10 +233,10 @@ macro_rules! from_json {
                 json: &'json $crate::json::Json<'json>,
                 wrong: &mut $crate::from_json::Wrong,
             ) -> Option<Self> {
-                let mut places = [
+                let mut places = const { [
                     $($crate::from_json::Place::of($crate::from_json!(@name $need $($need_name)?)),)*
                     $($crate::from_json::Place::of($crate::from_json!(@name $may $($may_name)?)),)*
-                ];
+                ] };
                 $crate::from_json::Place::find(json, &mut places, wrong)?;
                 let [$($need,)* $($may,)*] = &places;
                 Some($name { $($need: $need.need(wrong)?,)* $($may: $may.may(wrong)?,)* })
