@@ -108,7 +108,7 @@ impl Ingest {
         };
         let frame = match from_json::read::<Frame<&Json<'_>, Civilization>>(&json) {
             Ok(frame) => frame,
-            Err(wrong) => return self.refuse(format!("a frame of which {wrong}")),
+            Err(wrong) => return self.refuse(format!("a frame that could not be read: {wrong}")),
         };
         match frame {
             Frame::Hello(hello) => self.take_hello(*hello, state, changes),
@@ -226,8 +226,8 @@ impl Ingest {
                 Err(wrong) => {
                     self.counters.holes += 1;
                     self.refuse(match Event::id_in(json) {
-                        Some(id) => format!("event {id}, of which {wrong}"),
-                        None => format!("an event of which {wrong}"),
+                        Some(id) => format!("event {id}: {wrong}"),
+                        None => format!("an event without a usable id: {wrong}"),
                     });
                 }
             }
@@ -341,6 +341,23 @@ mod tests {
         assert_eq!(page.frame(&frame), Intake::Taken);
         let counters = page.ingest.counters();
         assert_eq!((counters.received, counters.unreadable, counters.holes), (2, 1, 1));
+    }
+
+    #[test]
+    fn what_an_event_carries_beside_costs_nobody_a_frame() {
+        let deep = format!("{}{}", "[".repeat(8_000), "]".repeat(8_000));
+        for (number, strange) in [r#""\ud800""#, "1e999", &deep].into_iter().enumerate() {
+            let mut page = Page::greeted();
+            let with_extension = agent("a").replacen('{', &format!(r#"{{"extension":{strange},"#), 1);
+            let asked_for = agent("b").replace(r#""kind":"agent""#, &format!(r#""kind":{strange}"#));
+            let events = [with_extension, asked_for, agent("c")].join(",");
+            let frame = format!(r#"{{"kind":"events","epoch":"e","first":0,"last":2,"events":[{events}]}}"#);
+            assert_eq!(page.frame(&frame), Intake::Taken, "{number}");
+            let counters = page.ingest.counters();
+            assert_eq!((counters.received, counters.unreadable, counters.holes), (2, 1, 1), "{number}");
+            let why = counters.last_unreadable.as_deref().unwrap_or_default();
+            assert!(why.contains("event b") && why.contains("`kind`"), "{why}");
+        }
     }
 
     #[test]

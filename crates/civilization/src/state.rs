@@ -255,8 +255,9 @@ impl From<Stored> for Civilization {
         make_room(&mut state.flows, FLOWS_MAX + 1);
         make_room(&mut state.seeds, SEEDS_MAX + 1);
         make_room(&mut state.alerts, ALERTS_MAX + 1);
-        let excess = state.finished_flows.len().saturating_sub(FINISHED_FLOWS_MAX);
-        state.finished_flows.drain(..excess);
+        while state.finished_flows.len() > FINISHED_FLOWS_MAX {
+            state.finished_flows.pop_front();
+        }
         state
     }
 }

@@ -55,7 +55,8 @@ impl Wrong {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in ["`", self.field, "` ", self.why].into_iter().skip(if self.field.is_empty() { 3 } else { 0 }) {
+        let (before, after) = if self.field.is_empty() { ("it", " ") } else { ("`", "` ") };
+        for part in [before, self.field, after, self.why] {
             f.write_str(part)?;
         }
         Ok(())
