@@ -4,7 +4,9 @@ use crate::{
     bounds::{HISTORY_BYTES_MAX, HISTORY_MAX, ITEM_BYTES, NAME_MAX_BYTES, REASON_MAX_BYTES, bytes_of, shorten},
     keyed::Keyed,
 };
-use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
+use monkeytown_protocol::{
+    EntityId, EntityKind, EntityPatch, EntityStatus, FromJson, HttpsUrl, Json, Text, Timestamp, Wrong,
+};
 use monkeytown_protocol::{record, words};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -163,6 +165,12 @@ impl History {
         self.bytes = self.bytes + after - before;
         self.shrink();
         true
+    }
+}
+
+impl<'a> FromJson<'a> for History {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        VecDeque::<HistoryItem>::from_json(json, wrong).map(Self::from)
     }
 }
 

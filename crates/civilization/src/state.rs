@@ -13,7 +13,8 @@ use crate::{
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    EntityId, Event, Flow, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
+    EntityId, Event, Flow, FlowId, FromJson, Json, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text,
+    Timestamp, Wrong,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -273,6 +274,12 @@ struct Stored {
 }
 
 record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs, marks });
+
+impl<'a> FromJson<'a> for Civilization {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Stored::from_json(json, wrong).map(Self::from)
+    }
+}
 
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.

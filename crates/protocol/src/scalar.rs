@@ -1,6 +1,10 @@
 //! Small values with a rule of their own, checked once where they enter.
 
-use crate::limits::{TEXT_MAX_BYTES, URL_MAX_BYTES};
+use crate::{
+    FromJson, Json, Wrong,
+    from_json::text_from_json,
+    limits::{TEXT_MAX_BYTES, URL_MAX_BYTES},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -48,6 +52,13 @@ impl TryFrom<f32> for Ratio {
     }
 }
 
+impl<'a> FromJson<'a> for Ratio {
+    #[expect(clippy::cast_possible_truncation, reason = "beyond f32 is infinite, and no share")]
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Self::try_from(json.number(wrong)? as f32).ok().or_else(|| wrong.say("must be a share from 0 to 1"))
+    }
+}
+
 impl From<Ratio> for f32 {
     fn from(ratio: Ratio) -> Self {
         ratio.0
@@ -71,7 +82,17 @@ impl fmt::Display for TextTooLong {
 
 impl std::error::Error for TextTooLong {}
 
+text_from_json!(Text: Text::new, "must be at most 2,048 bytes";);
+
 impl Text {
+    /// Checks and shares `value`.
+    ///
+    /// # Errors
+    /// When it is over [`TEXT_MAX_BYTES`].
+    pub fn new(value: &str) -> Result<Self, TextTooLong> {
+        if value.len() > TEXT_MAX_BYTES { Err(TextTooLong) } else { Ok(Self(Arc::from(value))) }
+    }
+
     /// `value` cut at a character's edge so that it fits; what was cut shows as `…`.
     #[must_use]
     pub fn fitted(value: &str) -> Self {
@@ -109,7 +130,7 @@ impl Text {
 impl TryFrom<String> for Text {
     type Error = TextTooLong;
     fn try_from(value: String) -> Result<Self, TextTooLong> {
-        if value.len() > TEXT_MAX_BYTES { Err(TextTooLong) } else { Ok(Self(Arc::from(value))) }
+        Self::new(&value)
     }
 }
 
@@ -169,6 +190,8 @@ impl HttpsUrl {
         &self.0
     }
 }
+
+text_from_json!(HttpsUrl: HttpsUrl::new, "must be a plain https: address";);
 
 impl TryFrom<String> for HttpsUrl {
     type Error = UrlError;
