@@ -5,9 +5,11 @@
 //! Absent here: browsers, canvases, the wire, the fold, clocks, identities beyond a number. Whoever draws says what a
 //! number stands for; a budget of time comes in as a question ("is it over?").
 
+mod contour;
 mod geometry;
 mod lattice;
 mod route;
 
+pub use contour::{Contour, Ground, Hill, contours};
 pub use geometry::{Point, Rect, Size};
 pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};
