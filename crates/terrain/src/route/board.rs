@@ -27,7 +27,7 @@ const ENDS: f32 = 1.75;
 /// The cost of a pixel through a card, through a label, close by a card, and along or across another route; a free
 /// pixel costs one. A crossing takes about sixteen pixels.
 const THROUGH_CARD: f32 = 20.0;
-const THROUGH_LABEL: f32 = 10.0;
+const THROUGH_LABEL: f32 = 16.0;
 const CLOSE_BY: f32 = 1.2;
 const OVER_ROUTE: f32 = 2.5;
 

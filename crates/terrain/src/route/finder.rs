@@ -19,7 +19,7 @@ const SETTLED_MAX: u32 = 30_000;
 /// The cost of a step to the next cell: straight and diagonal, free, and by what lies there the factor, in fifths.
 const STEP: u32 = 2;
 const STEP_DIAGONAL: u32 = 3;
-const FACTORS: [u32; 3] = [5, 11, 25];
+const FACTORS: [u32; 3] = [5, 11, 40];
 /// What is added to the factor where another route runs.
 const OVER_ROUTE: u32 = 10;
 /// What the search takes a cell still to go for: half more than its least cost, for then it goes straighter at its

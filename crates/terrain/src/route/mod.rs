@@ -54,7 +54,7 @@ const STRAND: f32 = 6.0;
 const TRUNKS_MAX: usize = 256;
 const WIRES_MAX: usize = 4096;
 /// How many curves are weighed for a trunk before its sides are chosen; fewer where all of them run through cards.
-const TRIALS: usize = 24;
+const TRIALS: usize = 48;
 const TRIALS_STRUCK: usize = 10;
 
 /// What it costs, in pixels of way, to leave a card at a right angle to where the route goes; twice that backwards.
