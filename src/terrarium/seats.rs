@@ -163,7 +163,7 @@ pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32, scale: f3
     // A plain number holds rank and place, so that the page's one sort serves here too.
     let mut order: Vec<u64> =
         agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
-    order.sort_unstable();
+    monkeytown_terrain::sort(&mut order);
     let mut seats = vec![None; agents.len()];
     let mut y = top;
     for number in order {

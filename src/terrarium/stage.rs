@@ -6,6 +6,7 @@
 
 use super::canvas::FADE_MILLIS;
 use monkeytown_civilization::{Civilization, Keyed, Keys};
+use monkeytown_terrain::sort;
 use monkeytown_protocol::{EntityId, Flow, FlowId, FlowKind, FlowStatus, limits::FLOWS_DRAWN_MAX};
 
 /// Least time a flow is to be seen, in milliseconds.
@@ -156,7 +157,7 @@ pub struct Bundled<'a> {
 fn in_order(staged: Vec<&Staged>) -> Vec<&Staged> {
     // Number and place in one plain number, for the same reason; the stage holds far fewer than 2^16.
     let mut numbers: Vec<u64> = staged.iter().enumerate().map(|(at, staged)| staged.number << 16 | at as u64).collect();
-    numbers.sort_unstable();
+    sort(&mut numbers);
     let at = |number: u64| usize::try_from(number & 0xffff).ok();
     numbers.iter().filter_map(|number| staged.get(at(*number)?).copied()).collect()
 }
@@ -182,7 +183,7 @@ fn in_pairs<'a>(flows: &[&'a Staged]) -> Vec<Vec<&'a Staged>> {
     let packed = flows.iter().enumerate();
     let packed = packed.map(|(at, s)| number(&s.flow.source) << 42 | number(&s.flow.target) << 21 | at as u64);
     let mut packed: Vec<u64> = packed.collect();
-    packed.sort_unstable();
+    sort(&mut packed);
     let mut pairs: Vec<Vec<&Staged>> = Vec::new();
     let mut before = u64::MAX;
     for number in packed {

@@ -99,7 +99,7 @@ fn standing(hills: &[Hill], field: &Rect) -> Vec<Hill> {
             keys.push((whole(FILES_MAX - hill.files.min(FILES_MAX)) as u64) << 16 | index as u64);
         }
     }
-    keys.sort_unstable();
+    crate::sort(&mut keys);
     let hill = |key: &u64| hills.get(usize::from((key & 0xffff) as u16)).copied();
     keys.iter().take(HILLS_MAX).filter_map(hill).map(|hill| Hill { files: hill.files.min(FILES_MAX), ..hill }).collect()
 }

@@ -10,8 +10,10 @@ mod geometry;
 mod lattice;
 mod layout;
 mod route;
+mod sort;
 
 pub use contour::{Contour, Ground, Hill, contours};
 pub use geometry::{Point, Rect, Size};
 pub use layout::{Arrangement, Body, Detail, Link, Posture, Technique, arrange};
 pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};
+pub use sort::sort;

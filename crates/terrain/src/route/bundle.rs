@@ -77,14 +77,14 @@ fn pair((source, target, _): &(u32, u32, u8)) -> u64 {
 
 /// Each key once, the commonest first, of equally common ones the lowest.
 fn ranked(mut keys: Vec<u64>) -> Vec<u64> {
-    keys.sort_unstable();
+    crate::sort(&mut keys);
     let mut found: Vec<u64> = Vec::new();
     let mut ranks: Vec<u64> = Vec::new();
     for run in keys.chunk_by(|a, b| a == b) {
         ranks.push(u64::from(u32::MAX - u32::try_from(run.len()).unwrap_or(u32::MAX)) << 32 | found.len() as u64);
         found.extend(run.first());
     }
-    ranks.sort_unstable();
+    crate::sort(&mut ranks);
     ranks.iter().filter_map(|rank| found.get(usize::try_from(rank & 0xffff_ffff).ok()?).copied()).collect()
 }
 

@@ -31,7 +31,7 @@ pub fn gutter(rows: &[Rect], wires: &[Wire], gutter_width: f32) -> Vec<Route> {
             arcs.push((((lower - upper) << 16 | upper) as u64) << 32 | (lower << 16 | index) as u64);
         }
     }
-    arcs.sort_unstable();
+    crate::sort(&mut arcs);
     // How far out the arcs reach that lie over each row, and over the gap below it, in steps.
     let mut reached = vec![0_u16; rows.len()];
     let mut counts = vec![0_u16; rows.len()];

@@ -171,7 +171,7 @@ fn sorted(cards: &[Option<Rect>], wires: &[Wire]) -> Vec<u64> {
             keys.push(((length << 16 | low) as u64) << 32 | (high << 16 | index) as u64);
         }
     }
-    keys.sort_unstable();
+    crate::sort(&mut keys);
     keys
 }
 
@@ -287,7 +287,7 @@ fn spread_ports(trunks: &mut [Trunk]) {
             ends.push(side << 32 | order(card, port.side, trunk.half_way) << 16 | (index * 2 + end) as u64);
         }
     }
-    ends.sort_unstable();
+    crate::sort(&mut ends);
     let mut places: Vec<(f32, f32)> = Vec::new();
     for group in ends.chunk_by(|a, b| a >> 32 == b >> 32) {
         let end_of = |key: &u64| (part(*key, 0) / 2, part(*key, 0) % 2);
