@@ -8,6 +8,7 @@
 mod contour;
 mod geometry;
 mod lattice;
+mod order;
 mod route;
 
 pub use contour::{Contour, Ground, Hill, contours};
