@@ -101,7 +101,10 @@ fn standing(hills: &[Hill], field: &Rect) -> Vec<Hill> {
     }
     let keys = rising(keys);
     let hill = |key: &u64| hills.get(usize::from((key & 0xffff) as u16)).copied();
-    keys.iter().take(HILLS_MAX).filter_map(hill).map(|hill| Hill { files: hill.files.min(FILES_MAX), ..hill }).collect()
+    // Wider than the field is as wide as the field: all of it lies near the top.
+    let widest = field.width + field.height;
+    let bounded = |hill: Hill| Hill { files: hill.files.min(FILES_MAX), radius: hill.radius.min(widest), ..hill };
+    keys.iter().take(HILLS_MAX).filter_map(hill).map(bounded).collect()
 }
 
 /// The ground's height at the corners of cells.
