@@ -64,6 +64,10 @@ struct Core {
     unstaged: bool,
     lists_pending: bool,
     lists_at: f64,
+    /// Events that had been applied when the lists were written.
+    lists_received: u64,
+    /// The next slice of a backlog, between two frames.
+    slice: Option<Timer>,
     kept_at: f64,
     record: Record,
     recent: Recent,
@@ -105,6 +109,8 @@ impl Session {
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
             lists_pending: false,
             lists_at: f64::NEG_INFINITY,
+            lists_received: 0,
+            slice: None,
             kept_at: now,
             record: Record::default(),
             recent: Recent::default(),
@@ -208,11 +214,31 @@ impl Session {
         };
         self.carry_out(orders);
         if more && !clock::is_hidden() {
+            self.work_between_frames();
             self.ask_for_frame();
         } else if more {
             // A hidden tab gets no frames; the next delivery or its return goes on.
             self.0.borrow_mut().frame_asked = false;
         }
+    }
+
+    /// Works a backlog off between frames too, in slices that let input and frames through: where drawing is slow, a
+    /// slice a frame would fall behind for ever.
+    fn work_between_frames(&self) {
+        let session = self.clone();
+        let mut core = self.0.borrow_mut();
+        if core.queue.is_empty() || core.slice.is_some() {
+            return;
+        }
+        core.slice = Timer::after(0, move || {
+            let orders = {
+                let mut core = session.0.borrow_mut();
+                core.slice = None;
+                core.drain(FRAME_SHARE_MILLIS)
+            };
+            session.carry_out(orders);
+            session.work_between_frames();
+        });
     }
 
     fn carry_out(&self, orders: Vec<Order>) {

@@ -16,6 +16,10 @@ use std::rc::Rc;
 
 /// Least time between two writings of a list (ghosts, flows, recent work), in milliseconds.
 const LISTS_EVERY_MILLIS: f64 = 200.0;
+/// The same under load, when a list would be another each time and nobody could read it.
+const LISTS_UNDER_LOAD_MILLIS: f64 = 1_000.0;
+/// Events since the last writing that are load.
+const LOAD_EVENTS: u64 = 200;
 /// How long a remark stays, in milliseconds.
 const REMARK_MILLIS: f64 = 60_000.0;
 /// History items of one entity that the detail panel shows.
@@ -69,7 +73,11 @@ impl Core {
                 self.signals.milestone.set(changes.milestone);
             }
         }
-        if self.lists_pending && now - self.lists_at >= LISTS_EVERY_MILLIS {
+        let received = self.ingest.counters().received;
+        let loaded = received - self.lists_received > LOAD_EVENTS;
+        let every = if loaded { LISTS_UNDER_LOAD_MILLIS } else { LISTS_EVERY_MILLIS };
+        if self.lists_pending && now - self.lists_at >= every {
+            self.lists_received = received;
             self.write_lists();
             (self.lists_pending, self.lists_at) = (false, now);
         }
