@@ -3,19 +3,20 @@
 //! Knows nothing of connections: it says where the stream is, not how it is reached.
 
 use crate::transport::http;
-use serde::Deserialize;
+use monkeytown_protocol::{Json, from_json};
 use web_sys::Url;
 
 /// How long `config.json` may take before the page goes on without it, in milliseconds.
 const CONFIG_MILLIS: u32 = 4_000;
 
 /// What a deployment says of itself (`interfaces.md`). Every field may be absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct ConfigFile {
     streams: Vec<String>,
     app_name: Option<String>,
 }
+
+from_json!(ConfigFile { ; streams, app_name });
 
 /// Where the stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +109,8 @@ fn is_url(_: &str) -> bool {
 async fn fetch() -> Option<ConfigFile> {
     let answer = http::get("config.json", CONFIG_MILLIS).await?;
     // A host's rewrite answers with a page: what is not JSON counts as absent.
-    serde_json::from_str(&answer.body).ok().filter(|_| answer.is_ok())
+    let json = Json::parse(&answer.body).ok().filter(|_| answer.is_ok())?;
+    from_json::read(&json).ok()
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 
 use monkeytown_civilization::{Changes, Civilization, Keys};
 use monkeytown_protocol::{
-    Envelope, Epoch, Event, Frame, Hello, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp,
+    Epoch, Event, Frame, Hello, Json, NotJson, Offset, Position, SnapshotEnvelope, SourceKind, Timestamp, from_json,
 };
-use serde_json::value::RawValue;
 use std::{collections::VecDeque, rc::Rc};
 
 /// Identities remembered to drop what was seen before. Within an epoch offsets already do that; this covers a
@@ -102,13 +101,14 @@ impl Ingest {
 
     /// Takes one frame into `state`. `now` stands in for an event's absent time.
     pub fn take(&mut self, text: &str, state: &mut Civilization, changes: &mut Changes, now: Timestamp) -> Intake {
-        let frame = match serde_json::from_str::<Frame<&RawValue, Civilization>>(text) {
+        let json = match Json::parse(text) {
+            Ok(json) => json,
+            Err(NotJson::Ended) => return self.refuse("a frame that ends too early".to_owned()),
+            Err(NotJson::Unexpected(at)) => return self.refuse(format!("a frame that is no JSON at byte {at}")),
+        };
+        let frame = match from_json::read::<Frame<&Json<'_>, Civilization>>(&json) {
             Ok(frame) => frame,
-            Err(error) => {
-                self.counters.unreadable += 1;
-                self.counters.last_unreadable = Some(format!("a frame that could not be read: {error}"));
-                return Intake::Unreadable;
-            }
+            Err(wrong) => return self.refuse(format!("a frame that could not be read: {wrong}")),
         };
         match frame {
             Frame::Hello(hello) => self.take_hello(*hello, state, changes),
@@ -136,6 +136,13 @@ impl Ingest {
                 Intake::Bye { reconnect_after_millis: u32::try_from(reconnect_after_ms).unwrap_or(u32::MAX) }
             }
         }
+    }
+
+    /// Counts what could not be read, and keeps why.
+    fn refuse(&mut self, why: String) -> Intake {
+        self.counters.unreadable += 1;
+        self.counters.last_unreadable = Some(why);
+        Intake::Unreadable
     }
 
     fn take_hello(&mut self, hello: Hello<Civilization>, state: &mut Civilization, changes: &mut Changes) -> Intake {
@@ -183,7 +190,7 @@ impl Ingest {
         epoch: &Epoch,
         first: Offset,
         last: Offset,
-        events: &[&RawValue],
+        events: &[&Json<'_>],
         state: &mut Civilization,
         changes: &mut Changes,
         now: Timestamp,
@@ -208,18 +215,20 @@ impl Ingest {
         Intake::Taken
     }
 
-    fn take_events(&mut self, events: &[&RawValue], state: &mut Civilization, changes: &mut Changes, now: Timestamp) {
-        for raw in events {
-            match decode(raw, now) {
+    fn take_events(&mut self, events: &[&Json<'_>], state: &mut Civilization, changes: &mut Changes, now: Timestamp) {
+        for json in events {
+            match Event::from_json(json, now) {
                 Ok(event) if self.remember(&event) => {
                     state.apply(event, changes);
                     self.counters.received += 1;
                 }
                 Ok(_) => self.counters.duplicates += 1,
-                Err(why) => {
-                    self.counters.unreadable += 1;
+                Err(wrong) => {
                     self.counters.holes += 1;
-                    self.counters.last_unreadable = Some(why);
+                    self.refuse(match Event::id_in(json) {
+                        Some(id) => format!("event {id}: {wrong}"),
+                        None => format!("an event without a usable id: {wrong}"),
+                    });
                 }
             }
         }
@@ -240,15 +249,6 @@ impl Ingest {
         }
         true
     }
-}
-
-fn decode(raw: &RawValue, now: Timestamp) -> Result<Event, String> {
-    let envelope: Envelope<'_, &RawValue> =
-        serde_json::from_str(raw.get()).map_err(|error| format!("an event without a usable envelope: {error}"))?;
-    envelope.check().map_err(|error| format!("event {}: {error}", envelope.id))?;
-    let data = envelope.data.map_or("null", RawValue::get);
-    let mut reader = serde_json::Deserializer::from_str(data);
-    envelope.decode(now, |_| &mut reader).map_err(|error| format!("event {}: {error}", envelope.id))
 }
 
 #[cfg(test)]
@@ -341,6 +341,23 @@ mod tests {
         assert_eq!(page.frame(&frame), Intake::Taken);
         let counters = page.ingest.counters();
         assert_eq!((counters.received, counters.unreadable, counters.holes), (2, 1, 1));
+    }
+
+    #[test]
+    fn what_an_event_carries_beside_costs_nobody_a_frame() {
+        let deep = format!("{}{}", "[".repeat(8_000), "]".repeat(8_000));
+        for (number, strange) in [r#""\ud800""#, "1e999", &deep].into_iter().enumerate() {
+            let mut page = Page::greeted();
+            let with_extension = agent("a").replacen('{', &format!(r#"{{"extension":{strange},"#), 1);
+            let asked_for = agent("b").replace(r#""kind":"agent""#, &format!(r#""kind":{strange}"#));
+            let events = [with_extension, asked_for, agent("c")].join(",");
+            let frame = format!(r#"{{"kind":"events","epoch":"e","first":0,"last":2,"events":[{events}]}}"#);
+            assert_eq!(page.frame(&frame), Intake::Taken, "{number}");
+            let counters = page.ingest.counters();
+            assert_eq!((counters.received, counters.unreadable, counters.holes), (2, 1, 1), "{number}");
+            let why = counters.last_unreadable.as_deref().unwrap_or_default();
+            assert!(why.contains("event b") && why.contains("`kind`"), "{why}");
+        }
     }
 
     #[test]

@@ -446,7 +446,7 @@ impl Signals {
     }
 
     /// Writes recent work, children and contradictions of every agent: one pass over what the fold holds.
-    pub fn write_work(&self, state: &Civilization) {
+    pub fn write_work(&self, state: &Civilization, now: Timestamp) {
         let mut work: Vec<AgentView> = self.agents.peek().clone();
         for agent in &mut work {
             (agent.beads, agent.children, agent.contradiction) = (Vec::new(), None, None);
@@ -482,6 +482,23 @@ impl Signals {
                     label: item.label.clone(),
                     url: item.url.clone(),
                 });
+            }
+        }
+        for contradiction in state.contradictions(now) {
+            // A contract's contradiction is told on the card of whose it is.
+            let whose = |id: &EntityId| match state.entity(id) {
+                Some(entity) if entity.kind != EntityKind::Agent => entity.parent.clone(),
+                _ => Some(id.clone()),
+            };
+            let (a, b) = (&contradiction.a, &contradiction.b);
+            for (one, other) in [(a, b), (b, a)] {
+                let at = whose(one).and_then(|id| find(&work, &id));
+                if let Some(agent) = at.and_then(|at| work.get_mut(at)) {
+                    agent.contradiction = Some(match a == b {
+                        true => contradiction.over.to_string(),
+                        false => format!("disagrees with {} on {}", short_id(other.as_str()), contradiction.over),
+                    });
+                }
             }
         }
         self.agents.set(work);

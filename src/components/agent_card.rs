@@ -74,7 +74,7 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     }
     figures(piece, entity);
     piece.say("since-exact", &entity.since.to_string());
-    beads(piece, agent);
+    beads(piece, agent, seat.form);
 }
 
 /// Shows how far it has come as a ruler and in figures, and says the figures.
@@ -98,9 +98,9 @@ pub fn figures(piece: &Piece, entity: &Entity) {
     piece.say("connections", &connections);
 }
 
-fn beads(piece: &Piece, agent: &AgentView) {
+fn beads(piece: &Piece, agent: &AgentView, form: Form) {
     const PARTS: [(&str, &str, &str); 2] = [("bead0", "id0", "label0"), ("bead1", "id1", "label1")];
-    piece.show("beads", !agent.beads.is_empty());
+    piece.show("beads", !agent.beads.is_empty() && form == Form::Card);
     for (at, (bead, id, label)) in PARTS.into_iter().enumerate() {
         let held = agent.beads.get(at);
         piece.show(bead, held.is_some());

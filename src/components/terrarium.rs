@@ -29,6 +29,8 @@ const MARGIN: f32 = 24.0;
 const ARRANGE_EVERY_MILLIS: f64 = 700.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
+/// Agents without room that are listed by name.
+const LISTED_MAX: usize = 500;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
 const LINKS_EVERY_MILLIS: f64 = 10_000.0;
 
@@ -50,6 +52,8 @@ struct Field {
     silence: Piece,
     rows: RefCell<Rows>,
     bundles: RefCell<Rows>,
+    everyone: Piece,
+    crowd: RefCell<Rows>,
     scene: Rc<RefCell<Scene>>,
     painter: Painter,
     occasion: RefCell<Occasion>,
@@ -72,6 +76,8 @@ pub fn bind(signals: &Signals) {
         key: Piece::section("key"),
         rows: RefCell::new(Rows::of("agents")),
         bundles: RefCell::new(Rows::of("bundles")),
+        everyone: Piece::section("everyone"),
+        crowd: RefCell::new(Rows::of("everyone-list")),
         list: Piece::section("agents"),
         more: Piece::section("more"),
         silence: Piece::section("silence"),
@@ -173,7 +179,7 @@ impl Field {
         self.linked_at.set(now);
         let one_column = width < ONE_COLUMN_BELOW;
         let (seats, tall) = if one_column {
-            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER);
+            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER, text_scale());
             (seats.into_iter().map(Some).collect(), tall.max(height))
         } else {
             (self.seats_in_field(&agents, &gaze, &flows, &links, width, height), height)
@@ -211,12 +217,13 @@ impl Field {
             let seat = before.iter().find(|(held, _)| held == id).filter(|_| is_held)?;
             Some(Point { x: seat.1.outer.x, y: seat.1.outer.y })
         };
+        let scale = text_scale();
         let bodies: Vec<Body> = agents
             .iter()
             .map(|agent| Body {
                 key: hash(agent.id.as_str()),
                 posture: seats::posture(agent, is_waited_for(flows, &agent.id)),
-                sizes: seats::sizes(agent, ignored(agent), width),
+                sizes: seats::sizes(agent, ignored(agent), width, scale),
                 parent: agent.entity.parent.as_ref().and_then(find),
                 held: held(&agent.id),
             })
@@ -233,7 +240,9 @@ impl Field {
             false => arrangement.detail_rest,
         };
         let places = agents.iter().zip(&arrangement.places);
-        places.map(|(agent, place)| Some(seats::seat(agent, ignored(agent), (*place)?, detail(agent), width))).collect()
+        places
+            .map(|(agent, place)| Some(seats::seat(agent, ignored(agent), (*place)?, detail(agent), width, scale)))
+            .collect()
     }
 
     /// Tells the scene where everybody is, and draws the ground for it.
@@ -294,6 +303,17 @@ impl Field {
         let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
         self.more.say_if("", &words);
         self.more.set("", "aria-expanded", if gaze.everyone { "true" } else { "false" });
+        let is_listed = gaze.everyone && waiting > 0;
+        self.everyone.mark("", "data-open", if is_listed { "yes" } else { "" });
+        let unseated = agents.iter().filter(|agent| is_listed && keys.binary_search(&agent.id.as_str()).is_err());
+        let unseated: Vec<&AgentView> = unseated.take(LISTED_MAX).collect();
+        let keys: Vec<&str> = unseated.iter().map(|agent| agent.id.as_str()).collect();
+        let mut crowd = self.crowd.borrow_mut();
+        crowd.keep(&keys, |_| "t-somebody", &|id, piece| piece.set("", "data-entity-id", id));
+        for (piece, agent) in crowd.pieces().zip(unseated) {
+            piece.say("name", &agent.entity.label.to_string());
+            piece.say("word", voice::status(agent.entity.status));
+        }
     }
 
     /// Tells the scene which flows run, and paints.
@@ -366,6 +386,17 @@ impl Field {
     }
 }
 
+/// How much larger than usual the witness's browser writes.
+#[expect(clippy::cast_possible_truncation, reason = "a font's size")]
+fn text_scale() -> f32 {
+    let size = || {
+        let root = document().document_element()?;
+        let style = web_sys::window()?.get_computed_style(&root).ok()??;
+        Some(js_sys::parse_float(&style.get_property_value("font-size").ok()?) as f32 / 16.0)
+    };
+    size().filter(|scale| scale.is_finite()).unwrap_or(1.0).clamp(0.5, 4.0)
+}
+
 fn canvas(id: &str) -> Option<HtmlCanvasElement> {
     document().get_element_by_id(id)?.dyn_into().ok()
 }
@@ -383,8 +414,9 @@ pub fn whole(pixels: f32) -> i32 {
 }
 
 fn occasion(agents: &[AgentView], gaze: &Gaze, flows: &FlowsView, width: f32, height: f32) -> Occasion {
+    let scale = text_scale();
     let body = |agent: &AgentView| {
-        let [full, ..] = seats::sizes(agent, gaze.ignored.contains(&agent.id), width);
+        let [full, ..] = seats::sizes(agent, gaze.ignored.contains(&agent.id), width, scale);
         let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
         // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
         let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };

@@ -58,6 +58,9 @@ impl Core {
                 self.toast_broken(&changes.entities, now);
             }
             self.signals.write_agents(&self.state, &changes.entities);
+            if changes.milestone.is_some() {
+                self.signals.milestone.set(changes.milestone);
+            }
             let mut figures = *self.signals.figures.peek();
             figures.entity_count = self.state.entities().len();
             figures.totals = self.state.totals();
@@ -73,7 +76,7 @@ impl Core {
 
     fn write_lists(&mut self) {
         self.write_flows();
-        self.signals.write_work(&self.state);
+        self.signals.write_work(&self.state, self.clock.at(monotonic_millis()));
         self.signals.write_ghosts(&self.state);
         self.write_detail();
     }

@@ -26,6 +26,8 @@ const WIDE_FROM: f32 = 1_240.0;
 pub enum Form {
     /// A card with its mask, path and beads.
     Card,
+    /// The same without its beads.
+    Plain,
     /// A card of mask, name and status.
     Compact,
     /// The mask alone.
@@ -41,7 +43,7 @@ impl Form {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Card => "card",
+            Self::Card | Self::Plain => "card",
             Self::Compact => "compact",
             Self::Mask => "mask",
             Self::Rest => "rest",
@@ -81,15 +83,15 @@ pub fn is_awake(agent: &AgentView) -> bool {
     agent.entity.status != EntityStatus::Idle
 }
 
-/// The card's own size at a detail; `field` is the field's width.
-fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32) -> Size {
+/// The card's own size at a detail; `field` is the field's width, `scale` how much larger than usual text is.
+fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32) -> Size {
     let entity = &agent.entity;
     let (width, height) = match (is_awake(agent), detail) {
         (_, Detail::Mask) => (48.0, 48.0),
         (true, Detail::Compact) => (176.0, 48.0),
         (false, Detail::Compact) => (150.0, 44.0),
-        (false, Detail::Full) => (186.0, 44.0),
-        (true, Detail::Full) => {
+        (false, Detail::Full | Detail::Plain) => (186.0, 44.0),
+        (true, Detail::Full | Detail::Plain) => {
             let width = if field >= WIDE_FROM { CARD_WIDE } else { CARD };
             let children = if agent.children.is_some() { 18.0 } else { 0.0 };
             let height = match entity.status {
@@ -100,39 +102,44 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32) -> Size {
             (width, height + children)
         }
     };
-    Size { width, height }
+    Size { width: width * scale.sqrt(), height: height * scale }
 }
 
 /// What lies around a card: left, above, below.
-fn around(agent: &AgentView, detail: Detail) -> (f32, f32, f32) {
-    if !is_awake(agent) || detail != Detail::Full {
+fn around(agent: &AgentView, detail: Detail, scale: f32) -> (f32, f32, f32) {
+    if !is_awake(agent) || !matches!(detail, Detail::Full | Detail::Plain) {
         return (0.0, 0.0, 0.0);
     }
     let path = if agent.entity.domain.is_some() { PATH } else { 0.0 };
     #[expect(clippy::cast_precision_loss, reason = "two beads at most")]
-    let beads = if agent.beads.is_empty() { 0.0 } else { BEADS_AIR + agent.beads.len() as f32 * BEAD };
-    (OVERHANG, path, beads)
+    let beads = if agent.beads.is_empty() || detail == Detail::Plain {
+        0.0
+    } else {
+        BEADS_AIR + agent.beads.len() as f32 * BEAD
+    };
+    (OVERHANG, path * scale, beads * scale)
 }
 
-/// Sizes of all that belongs to somebody, at full detail, compact, and as a mask.
+/// Sizes of all that belongs to somebody, at each detail, most first.
 #[must_use]
-pub fn sizes(agent: &AgentView, ignored: bool, field: f32) -> [Size; 3] {
-    [Detail::Full, Detail::Compact, Detail::Mask].map(|detail| {
-        let (card, (left, above, below)) = (card(agent, ignored, detail, field), around(agent, detail));
+pub fn sizes(agent: &AgentView, ignored: bool, field: f32, scale: f32) -> [Size; 4] {
+    [Detail::Full, Detail::Plain, Detail::Compact, Detail::Mask].map(|detail| {
+        let (card, (left, above, below)) = (card(agent, ignored, detail, field, scale), around(agent, detail, scale));
         Size { width: card.width + left, height: card.height + above + below }
     })
 }
 
 /// The seat of somebody to whom `outer` was given at `detail`.
 #[must_use]
-pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field: f32) -> Seat {
-    let (left, above, _) = around(agent, detail);
-    let size = card(agent, ignored, detail, field);
+pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field: f32, scale: f32) -> Seat {
+    let (left, above, _) = around(agent, detail, scale);
+    let size = card(agent, ignored, detail, field, scale);
     let rect = Rect::at(Point { x: outer.x + left, y: outer.y + above }, size);
     let form = match (is_awake(agent), detail) {
         (_, Detail::Mask) => Form::Mask,
         (false, _) => Form::Rest,
         (true, Detail::Full) => Form::Card,
+        (true, Detail::Plain) => Form::Plain,
         (true, Detail::Compact) => Form::Compact,
     };
     // At rest lines reach the mask and leave the name alone.
@@ -146,7 +153,7 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
 /// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left
 /// of width `gutter` flows are drawn.
 #[must_use]
-pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32) -> (Vec<Seat>, f32) {
+pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Seat>, f32) {
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,
@@ -169,6 +176,7 @@ pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32) -> (Vec<S
             _ if measured => 74.0,
             _ => 56.0,
         };
+        let height = height * scale;
         let rect = Rect { x: 0.0, y, width, height };
         if let Some(place) = seats.get_mut(at) {
             let body = Rect { x: gutter, width: width - gutter, ..rect };

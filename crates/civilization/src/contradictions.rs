@@ -46,11 +46,10 @@ impl Entity {
         }
         self.claims.retain(|claim| claim.source != source);
         self.claims.push(Claim { source, time });
-        self.mend();
+        self.fit_claims();
     }
 
-    /// Makes an edited snapshot's entity hold no more than is asked for.
-    pub(crate) fn mend(&mut self) {
+    pub(crate) fn fit_claims(&mut self) {
         let excess = self.claims.len().saturating_sub(CLAIMS_MAX);
         self.claims.drain(..excess);
     }

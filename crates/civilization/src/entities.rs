@@ -2,7 +2,10 @@
 
 use crate::{
     Changes, Civilization, HistoryItem, HistoryKind, MarkKind, Outcome,
-    bounds::{ENTITIES_MAX, Touched, make_room},
+    bounds::{
+        ENTITIES_BYTES_MAX, ENTITIES_MAX, ITEM_BYTES, NAME_MAX_BYTES, REASON_MAX_BYTES, Touched, bytes_of, make_room,
+        shorten,
+    },
     contradictions::Claim,
     state::count,
 };
@@ -111,6 +114,33 @@ impl Entity {
         self.kind == EntityKind::Agent && matches!(self.status, EntityStatus::Active | EntityStatus::Processing)
     }
 
+    /// Keeps of its texts what anybody reads, and of what an edited snapshot holds what is asked for.
+    pub(crate) fn fit(&mut self) {
+        if is_long(&self.label) {
+            self.label = self.label.clone().shortened(NAME_MAX_BYTES);
+        }
+        shorten(&mut self.activity, NAME_MAX_BYTES);
+        shorten(&mut self.reason, REASON_MAX_BYTES);
+        if let Some(domain) = self.domain.as_mut().filter(|domain| is_long(&domain.path)) {
+            domain.path = domain.path.clone().shortened(NAME_MAX_BYTES);
+        }
+        if let Some(files) = self.files.as_mut().filter(|files| files.names().iter().any(is_long)) {
+            *files = Files::fitted(files.names().iter().map(|name| name.clone().shortened(NAME_MAX_BYTES)));
+        }
+        self.fit_claims();
+    }
+
+    /// What it counts, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [Some(&self.label), self.activity.as_ref(), self.reason.as_ref()];
+        let files = self.files.as_ref().map(Files::names).unwrap_or_default();
+        ITEM_BYTES
+            + texts.into_iter().map(bytes_of).sum::<usize>()
+            + files.iter().map(|name| name.as_str().len() + 16).sum::<usize>()
+            + self.url.as_ref().map_or(0, |url| url.as_str().len())
+            + self.domain.as_ref().map_or(0, |domain| domain.path.as_str().len())
+    }
+
     fn merge(&mut self, patch: EntityPatch, time: Timestamp) {
         self.updated = time;
         let (status_before, at_work_before) = (self.status, self.is_at_work());
@@ -141,6 +171,7 @@ impl Entity {
         patch.url.merge_into(&mut self.url);
         patch.domain.merge_into(&mut self.domain);
         patch.files.merge_into(&mut self.files);
+        self.fit();
         let outcome = Outcome::of(self.status).filter(|_| self.status != status_before);
         match (at_work_before, self.is_at_work()) {
             (false, true) => (self.began, self.ended, self.ended_well) = (Some(time), None, false),
@@ -167,6 +198,7 @@ impl Civilization {
         let id = patch.id.clone();
         if verb == EntityVerb::Deleted {
             if let Some(deleted) = self.entities.remove(&id) {
+                self.entity_bytes -= deleted.bytes();
                 changes.entities.extend(deleted.parent);
                 self.activity.tell(&id, false, time, self.totals.events);
                 changes.entities.insert(id);
@@ -174,6 +206,7 @@ impl Civilization {
             return;
         }
         let held = self.entities.remove(&id);
+        self.entity_bytes -= held.as_ref().map_or(0, Entity::bytes);
         let kind_before = held.as_ref().map(|entity| entity.kind);
         let mut entity = match held {
             Some(entity) => entity,
@@ -184,13 +217,7 @@ impl Civilization {
                 return;
             }
             None => {
-                let gone = make_room(&mut self.entities, ENTITIES_MAX);
-                count(&mut self.totals.forgotten, gone.len());
-                for gone in gone {
-                    // Nobody will hear of its end.
-                    self.activity.tell(&gone, false, time, self.totals.events);
-                    changes.entities.insert(gone);
-                }
+                self.forget_entities(ENTITIES_MAX, time, changes);
                 let mut entity = Entity::unknown(&id, time);
                 // What is opened again is what it was: history knows it.
                 if let Some(item) = self.history.item(&id) {
@@ -240,7 +267,26 @@ impl Civilization {
                 return;
             }
         }
+        self.entity_bytes += entity.bytes();
         self.entities.insert(id, entity);
+        if self.entity_bytes > ENTITIES_BYTES_MAX {
+            self.forget_entities(self.entities.len(), time, changes);
+        }
+    }
+
+    /// Makes room for one more of `max` entities.
+    fn forget_entities(&mut self, max: usize, time: Timestamp, changes: &mut Changes) {
+        let gone = make_room(&mut self.entities, max);
+        if gone.is_empty() {
+            return;
+        }
+        self.entity_bytes = self.entities.values().map(Entity::bytes).sum();
+        count(&mut self.totals.forgotten, gone.len());
+        for gone in gone {
+            // Nobody will hear of its end.
+            self.activity.tell(&gone, false, time, self.totals.events);
+            changes.entities.insert(gone);
+        }
     }
 
     /// How many of an agent's sub-agents are done, and how many it has; `None` when it has none.
@@ -312,6 +358,10 @@ fn is_milestone(settled: &u64) -> bool {
         rest /= 10;
     }
     *settled >= 100 && matches!(rest, 1 | 5)
+}
+
+fn is_long(name: &Text) -> bool {
+    name.as_str().len() > NAME_MAX_BYTES
 }
 
 fn is_open(status: EntityStatus) -> bool {

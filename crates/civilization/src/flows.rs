@@ -2,7 +2,10 @@
 
 use crate::{
     Changes, Civilization, MarkKind,
-    bounds::{FINISHED_FLOWS_MAX, FLOWS_MAX, Touched, make_room},
+    bounds::{
+        FINISHED_FLOWS_MAX, FLOWS_BYTES_MAX, FLOWS_MAX, ITEM_BYTES, REASON_MAX_BYTES, Touched, bytes_of, make_room,
+        shorten,
+    },
     state::count,
 };
 use monkeytown_protocol::record;
@@ -38,20 +41,33 @@ pub struct FinishedFlow {
 
 record!(FinishedFlow { flow, time;  });
 
+impl OpenFlow {
+    /// What it counts, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let ids = [self.flow.id.as_str(), self.flow.source.as_str(), self.flow.target.as_str()];
+        ITEM_BYTES / 2 + ids.into_iter().map(str::len).sum::<usize>() + bytes_of(self.flow.reason.as_ref())
+    }
+}
+
 impl Civilization {
-    pub(crate) fn apply_flow(&mut self, flow: Flow, time: Timestamp, changes: &mut Changes) {
+    pub(crate) fn apply_flow(&mut self, mut flow: Flow, time: Timestamp, changes: &mut Changes) {
         changes.flows.insert(flow.id.clone());
+        shorten(&mut flow.reason, REASON_MAX_BYTES);
         let open = self.flows.remove(&flow.id);
+        self.flow_bytes -= open.as_ref().map_or(0, OpenFlow::bytes);
         if flow.status.is_open() {
             if open.is_none() {
-                let gone = make_room(&mut self.flows, FLOWS_MAX);
-                count(&mut self.totals.forgotten, gone.len());
-                changes.flows.extend(gone);
+                self.forget_flows(FLOWS_MAX, changes);
                 self.finished_flows.retain(|finished| finished.flow.id != flow.id);
             }
             let since = open.map_or(time, |open| open.since);
             let touched = self.totals.events;
-            self.flows.insert(flow.id.clone(), OpenFlow { flow, since, touched });
+            let open = OpenFlow { flow, since, touched };
+            self.flow_bytes += open.bytes();
+            self.flows.insert(open.flow.id.clone(), open);
+            if self.flow_bytes > FLOWS_BYTES_MAX {
+                self.forget_flows(self.flows.len(), changes);
+            }
             return;
         }
         // The same end told twice is one end.
@@ -72,5 +88,15 @@ impl Civilization {
             self.finished_flows.pop_front();
         }
         self.finished_flows.push_back(FinishedFlow { flow, time });
+    }
+
+    /// Makes room for one more of `max` open flows.
+    fn forget_flows(&mut self, max: usize, changes: &mut Changes) {
+        let gone = make_room(&mut self.flows, max);
+        if !gone.is_empty() {
+            self.flow_bytes = self.flows.values().map(OpenFlow::bytes).sum();
+            count(&mut self.totals.forgotten, gone.len());
+            changes.flows.extend(gone);
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! History: what settled or broke, newest last, bounded; found by id.
 
-use crate::{bounds::HISTORY_MAX, keyed::Keyed};
-use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, HttpsUrl, Text, Timestamp};
+use crate::{
+    bounds::{HISTORY_BYTES_MAX, HISTORY_MAX, ITEM_BYTES, NAME_MAX_BYTES, REASON_MAX_BYTES, bytes_of, shorten},
+    keyed::Keyed,
+};
+use monkeytown_protocol::{
+    EntityId, EntityKind, EntityPatch, EntityStatus, FromJson, HttpsUrl, Json, Text, Timestamp, Wrong,
+};
 use monkeytown_protocol::{record, words};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -78,13 +83,27 @@ pub struct HistoryItem {
 
 record!(HistoryItem { number, kind, outcome, id, label, time; agent, reason, url });
 
-/// The newest [`HISTORY_MAX`] items. The index is derived: it is rebuilt, never stored.
+impl HistoryItem {
+    fn fit(&mut self) {
+        self.label = self.label.clone().shortened(NAME_MAX_BYTES);
+        shorten(&mut self.reason, REASON_MAX_BYTES);
+    }
+
+    /// What it counts, in bytes.
+    fn bytes(&self) -> usize {
+        let url = self.url.as_ref().map_or(0, |url| url.as_str().len());
+        ITEM_BYTES + bytes_of(Some(&self.label)) + bytes_of(self.reason.as_ref()) + url
+    }
+}
+
+/// The newest [`HISTORY_MAX`] items. Index and bytes are derived: they are made again, never stored.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "VecDeque<HistoryItem>", into = "VecDeque<HistoryItem>")]
 pub(crate) struct History {
     items: VecDeque<HistoryItem>,
     /// Number of the newest item of an entity; contracts and transactions only, for runs repeat.
     by_id: Keyed<EntityId, u64>,
+    bytes: usize,
 }
 
 impl History {
@@ -97,15 +116,21 @@ impl History {
         self.keep(item);
     }
 
-    fn keep(&mut self, item: HistoryItem) {
+    fn keep(&mut self, mut item: HistoryItem) {
+        item.fit();
+        self.bytes += item.bytes();
         if item.kind != HistoryKind::Run {
             self.by_id.insert(item.id.clone(), item.number);
         }
         self.items.push_back(item);
-        while self.items.len() > HISTORY_MAX {
-            if let Some(oldest) = self.items.pop_front()
-                && self.by_id.get(&oldest.id) == Some(&oldest.number)
-            {
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        while self.items.len() > HISTORY_MAX || self.bytes > HISTORY_BYTES_MAX {
+            let Some(oldest) = self.items.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+            if self.by_id.get(&oldest.id) == Some(&oldest.number) {
                 self.by_id.remove(&oldest.id);
             }
         }
@@ -128,13 +153,24 @@ impl History {
         let Some(item) = self.item(id) else {
             return false;
         };
+        let before = item.bytes();
         if let Some(label) = &patch.label {
             item.label = label.clone();
         }
         patch.reason.clone().merge_into(&mut item.reason);
         patch.parent.clone().merge_into(&mut item.agent);
         patch.url.clone().merge_into(&mut item.url);
+        item.fit();
+        let after = item.bytes();
+        self.bytes = self.bytes + after - before;
+        self.shrink();
         true
+    }
+}
+
+impl<'a> FromJson<'a> for History {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        VecDeque::<HistoryItem>::from_json(json, wrong).map(Self::from)
     }
 }
 

@@ -4,11 +4,12 @@
 //! they grow, so a binary search and a short move do as well as a tree. In the browser each kind of tree map
 //! costs some 5 KB of code where this costs 1 (see `ARCHITECTURE.md`, "Bytes").
 
+use monkeytown_protocol::{FromJson, Json, Wrong};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
 };
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// Keys in order, each once. Values are boxed, so that making room moves pointers only.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +124,18 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for K
         }
 
         deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+impl<'a, K: for<'k> FromJson<'k> + Ord, V: FromJson<'a>> FromJson<'a> for Keyed<K, V> {
+    /// As above: in order, and the last of a key counts.
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let mut keyed = Self::default();
+        for (key, value) in json.members(wrong)? {
+            let key = Json::Text(Cow::Borrowed(&**key));
+            keyed.insert(K::from_json(&key, wrong)?, V::from_json(value, wrong)?);
+        }
+        Some(keyed)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     Activity, Changes, Entity, FinishedFlow, HistoryItem, OpenFlow,
-    bounds::{ALERTS_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, SEEDS_MAX, Touched, make_room},
+    bounds::{
+        ALERTS_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_BYTES_MAX, FLOWS_MAX, REASON_MAX_BYTES,
+        SEEDS_MAX, Touched, make_room, shorten,
+    },
     history::History,
     keyed::Keyed,
     logs::{Log, Logs},
@@ -10,7 +13,8 @@ use crate::{
 };
 use monkeytown_protocol::record;
 use monkeytown_protocol::{
-    EntityId, Event, Flow, FlowId, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text, Timestamp,
+    EntityId, Event, Flow, FlowId, FromJson, Json, Payload, SeedId, SeedReport, Severity, SystemMetrics, Text,
+    Timestamp, Wrong,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -107,6 +111,12 @@ pub struct Civilization {
     pub(crate) activity: Activity,
     pub(crate) logs: Logs,
     pub(crate) marks: Marks,
+    /// What the entities count. Derived: never stored.
+    #[serde(skip)]
+    pub(crate) entity_bytes: usize,
+    /// What the open flows count. Derived: never stored.
+    #[serde(skip)]
+    pub(crate) flow_bytes: usize,
 }
 
 impl Civilization {
@@ -141,7 +151,8 @@ impl Civilization {
                 if !alert.resolved {
                     count(&mut self.totals.forgotten, make_room(&mut self.alerts, ALERTS_MAX).len());
                     let touched = self.totals.events;
-                    let open = OpenAlert { severity: alert.severity, message: alert.message, since, touched };
+                    let message = alert.message.shortened(REASON_MAX_BYTES);
+                    let open = OpenAlert { severity: alert.severity, message, since, touched };
                     self.alerts.insert(alert.id, open);
                 }
             }
@@ -264,6 +275,12 @@ struct Stored {
 
 record!(Stored { ; entities, flows, finished_flows, seeds, alerts, history, reported, totals, last_time, activity, logs, marks });
 
+impl<'a> FromJson<'a> for Civilization {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Stored::from_json(json, wrong).map(Self::from)
+    }
+}
+
 impl From<Stored> for Civilization {
     /// Takes what the bounds allow.
     fn from(stored: Stored) -> Self {
@@ -280,10 +297,12 @@ impl From<Stored> for Civilization {
             activity: stored.activity,
             logs: stored.logs.into(),
             marks: stored.marks,
+            entity_bytes: 0,
+            flow_bytes: 0,
         };
         state.activity.mend();
         state.marks.shrink();
-        state.entities.change_each(Entity::mend);
+        state.entities.change_each(Entity::fit);
         // `make_room` makes place for one more, so a map at its bound is full, not over.
         make_room(&mut state.entities, ENTITIES_MAX + 1);
         make_room(&mut state.flows, FLOWS_MAX + 1);
@@ -291,6 +310,23 @@ impl From<Stored> for Civilization {
         make_room(&mut state.alerts, ALERTS_MAX + 1);
         let excess = state.finished_flows.len().saturating_sub(FINISHED_FLOWS_MAX);
         state.finished_flows.drain(..excess);
+        for finished in &mut state.finished_flows {
+            shorten(&mut finished.flow.reason, REASON_MAX_BYTES);
+        }
+        state.flows.change_each(|open| shorten(&mut open.flow.reason, REASON_MAX_BYTES));
+        state.alerts.change_each(|open| open.message = open.message.clone().shortened(REASON_MAX_BYTES));
+        state.entity_bytes = state.entities.values().map(Entity::bytes).sum();
+        while state.entity_bytes > ENTITIES_BYTES_MAX {
+            let held = state.entities.len();
+            make_room(&mut state.entities, held);
+            state.entity_bytes = state.entities.values().map(Entity::bytes).sum();
+        }
+        state.flow_bytes = state.flows.values().map(OpenFlow::bytes).sum();
+        while state.flow_bytes > FLOWS_BYTES_MAX {
+            let held = state.flows.len();
+            make_room(&mut state.flows, held);
+            state.flow_bytes = state.flows.values().map(OpenFlow::bytes).sum();
+        }
         state
     }
 }

@@ -7,7 +7,9 @@ use monkeytown_civilization::{
     ALERTS_MAX, CONTRADICTIONS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX,
     HOUR_BINS, LANES_MAX, MARKS_MAX, SEEDS_MAX,
 };
-use monkeytown_protocol::{EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Payload, Timestamp};
+use monkeytown_protocol::{
+    EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Json, Payload, Timestamp, from_json,
+};
 use proptest::{prelude::*, sample::Index, strategy::ValueTree};
 use saying::told;
 use serde_json::{Value, json};
@@ -24,7 +26,15 @@ const FLOODS: u32 = if cfg!(target_arch = "wasm32") { 2 } else { 4 };
 
 fn stored(civilization: &Civilization) -> Civilization {
     let json = serde_json::to_string(civilization).expect("a snapshot is JSON");
-    serde_json::from_str(&json).expect("a snapshot is read again")
+    read_by_both(&json).expect("a snapshot is read again")
+}
+
+/// A snapshot as the stream reads it and as the page does, which must be the same.
+fn read_by_both(json: &str) -> Option<Civilization> {
+    let theirs = serde_json::from_str(json).ok();
+    let ours = Json::parse(json).ok().and_then(|json| from_json::read(&json).ok());
+    assert_eq!(ours, theirs, "{json}");
+    theirs
 }
 
 fn within_bounds(civilization: &Civilization) -> bool {
@@ -284,7 +294,7 @@ proptest! {
             }
         }
         // Refused is fine; taken, it must bear whatever follows.
-        if let Ok(mut civilization) = serde_json::from_value::<Civilization>(state) {
+        if let Some(mut civilization) = read_by_both(&state.to_string()) {
             for event in events {
                 let _ = civilization.pulse(civilization.last_time().unwrap_or_default());
                 let now = civilization.last_time().unwrap_or_default();
@@ -324,7 +334,7 @@ fn a_snapshot_over_the_bounds_is_taken_within_them() {
         let one = part.first().expect("a rich snapshot holds every part").clone();
         part.extend(std::iter::repeat_n(one, count * 2));
     }
-    let civilization: Civilization = serde_json::from_value(state).expect("too much is not malformed");
+    let civilization = read_by_both(&state.to_string()).expect("too much is not malformed");
     assert!(within_bounds(&civilization) && (1..=SEEDS_MAX).contains(&stored_seeds(&civilization)));
     let mut numbers: Vec<u64> = civilization.history().map(|item| item.number).collect();
     numbers.dedup();

@@ -1,5 +1,6 @@
 //! Where a subscriber stands in a stream: epoch, offset, and the exclusive cursor made of both.
 
+use crate::{FromJson, Json, Wrong, from_json::text_from_json};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -171,6 +172,17 @@ macro_rules! as_text {
 
 as_text!(Position);
 as_text!(Cursor);
+
+text_from_json! {
+    Epoch: Epoch::new, "must be 1 to 64 letters, digits, - and _";
+    Position: str::parse, "must be EPOCH:OFFSET";
+}
+
+impl<'a> FromJson<'a> for Offset {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        json.whole(wrong).map(Self)
+    }
+}
 
 /// The wire's way to write the offset of the newest event: -1 when there is none.
 pub mod head {

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how reports are merged; that is the fold's.
 
-use crate::{EntityId, HttpsUrl, Ratio, Text, limits::FILES_MAX};
+use crate::{EntityId, FromJson, HttpsUrl, Json, Ratio, Text, Wrong, limits::FILES_MAX};
 use crate::{record, words};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -75,6 +75,12 @@ impl<T> From<Option<T>> for Field<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<'a, T: FromJson<'a>> FromJson<'a> for Field<T> {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Option::from_json(json, wrong).map(Self::from)
     }
 }
 
@@ -178,6 +184,12 @@ impl Files {
     #[must_use]
     pub fn names(&self) -> &[Text] {
         &self.0
+    }
+}
+
+impl<'a> FromJson<'a> for Files {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Self::try_from(Vec::from_json(json, wrong)?).ok().or_else(|| wrong.say("names too many files"))
     }
 }
 

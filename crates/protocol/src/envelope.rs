@@ -3,7 +3,9 @@
 //! `D` is whatever the reader keeps for undecoded data (for JSON: a raw value), so that `data` is read
 //! once, as the type that the envelope names.
 
-use crate::{Event, EventId, Payload, SourceUri, Timestamp, object::ObjectOnly};
+use crate::{
+    Event, EventId, EventType, Json, Payload, SourceUri, Timestamp, Wrong, from_json::Place, object::ObjectOnly,
+};
 use serde::{Deserialize, Deserializer};
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -81,6 +83,21 @@ impl EnvelopeError {
     }
 }
 
+impl EnvelopeError {
+    /// The same for who reads a tree.
+    fn wrong(self) -> Wrong {
+        let field = self.pointer().strip_prefix('/').unwrap_or_default();
+        let why = match self {
+            Self::SpecVersion => "must be 1.0",
+            Self::Type => "must name what the event says",
+            Self::ContentType => "must be application/json",
+            Self::NoData => "is missing",
+            Self::AttributeTooLong(_) => "is too long",
+        };
+        Wrong { field, why }
+    }
+}
+
 impl fmt::Display for EnvelopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -101,29 +118,11 @@ impl<D> Envelope<'_, D> {
     /// # Errors
     /// When they are not `CloudEvents` 1.0, or not what this project can decode.
     pub fn check(&self) -> Result<(), EnvelopeError> {
-        if self.specversion != "1.0" {
-            return Err(EnvelopeError::SpecVersion);
-        }
-        if self.event_type.is_empty() || self.event_type.len() > ATTRIBUTE_MAX_BYTES {
-            return Err(EnvelopeError::Type);
-        }
-        for (pointer, value) in [
-            ("/subject", self.subject.as_deref()),
-            ("/datacontenttype", self.datacontenttype.as_deref()),
-            ("/traceparent", self.traceparent.as_deref()),
-            ("/causationid", self.causationid.as_deref()),
-        ] {
-            if value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES) {
-                return Err(EnvelopeError::AttributeTooLong(pointer));
-            }
-        }
-        if crate::EventType::parse(&self.event_type) == crate::EventType::Unknown {
-            return Ok(());
-        }
-        if self.datacontenttype.as_deref().is_some_and(|media| !is_json(media)) {
-            return Err(EnvelopeError::ContentType);
-        }
-        if self.data.is_none() { Err(EnvelopeError::NoData) } else { Ok(()) }
+        let optional = [&self.subject, &self.datacontenttype].map(|value| value.as_deref());
+        let shared = [&self.traceparent, &self.causationid].map(|value| value.as_deref());
+        let ([subject, media], [trace, cause]) = (optional, shared);
+        let attributes = [subject, media, trace, cause];
+        check(&self.specversion, &self.event_type, attributes, self.data.is_some()).map(|_| ())
     }
 
     /// Decodes `data` with the reader that `open` makes of it, and joins both. `fallback_time` stands in
@@ -150,6 +149,95 @@ impl<D> Envelope<'_, D> {
             cause: self.causationid.clone(),
             payload,
         })
+    }
+}
+
+impl Event {
+    /// Reads one event out of a tree: its envelope, what that says together, and `data` by its type. `fallback_time`
+    /// stands in for an absent `time`.
+    ///
+    /// # Errors
+    /// When any of the three is wrong.
+    pub fn from_json(json: &Json<'_>, fallback_time: Timestamp) -> Result<Self, Wrong> {
+        let mut wrong = Wrong::default();
+        Self::read(json, fallback_time, &mut wrong).ok_or(wrong)
+    }
+
+    fn read(json: &Json<'_>, fallback_time: Timestamp, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = const {
+            [
+                Place::of("specversion"),
+                Place::of("id"),
+                Place::of("source"),
+                Place::of("type"),
+                Place::of("time"),
+                Place::of("recordedtime"),
+                Place::of("data"),
+                Place::of("subject"),
+                Place::of("datacontenttype"),
+                Place::of("traceparent"),
+                Place::of("causationid"),
+            ]
+        };
+        Place::find(json, &mut places, wrong)?;
+        let [version, id, source, event_type, time, recorded, data, attributes @ ..] = &places;
+        let mut texts = [None; 4];
+        for (text, place) in texts.iter_mut().zip(attributes) {
+            *text = place.may(wrong)?;
+        }
+        let [_, _, trace, cause] = texts;
+        let name: &str = event_type.need(wrong)?;
+        let data: Option<&Json<'_>> = data.may(wrong)?;
+        let event_type = match check(version.need(wrong)?, name, texts, data.is_some()) {
+            Ok(event_type) => event_type,
+            Err(error) => {
+                *wrong = error.wrong();
+                return None;
+            }
+        };
+        let time: Option<Timestamp> = time.may(wrong)?;
+        Some(Self {
+            id: id.need(wrong)?,
+            source: source.need(wrong)?,
+            time: time.unwrap_or(fallback_time),
+            recorded: recorded.may(wrong)?,
+            trace: trace.map(Arc::from),
+            cause: cause.map(Arc::from),
+            payload: Payload::from_json(event_type, name, data.unwrap_or(&Json::Null), wrong)?,
+        })
+    }
+
+    /// The id of an event that cannot be read as a whole.
+    #[must_use]
+    pub fn id_in(json: &Json<'_>) -> Option<EventId> {
+        let mut places = const { [Place::of("id")] };
+        Place::find(json, &mut places, &mut Wrong::default())?;
+        let [id] = &places;
+        id.need(&mut Wrong::default())
+    }
+}
+
+/// Checks what the attributes say together: subject, media type, trace and cause where they are there.
+fn check(version: &str, name: &str, attributes: [Option<&str>; 4], has_data: bool) -> Result<EventType, EnvelopeError> {
+    if version != "1.0" {
+        return Err(EnvelopeError::SpecVersion);
+    }
+    if name.is_empty() || name.len() > ATTRIBUTE_MAX_BYTES {
+        return Err(EnvelopeError::Type);
+    }
+    const POINTERS: [&str; 4] = ["/subject", "/datacontenttype", "/traceparent", "/causationid"];
+    for (value, pointer) in attributes.into_iter().zip(POINTERS) {
+        if value.is_some_and(|value| value.len() > ATTRIBUTE_MAX_BYTES) {
+            return Err(EnvelopeError::AttributeTooLong(pointer));
+        }
+    }
+    let event_type = EventType::parse(name);
+    let [_, media, ..] = attributes;
+    match event_type {
+        EventType::Unknown => Ok(event_type),
+        _ if media.is_some_and(|media| !is_json(media)) => Err(EnvelopeError::ContentType),
+        _ if has_data => Ok(event_type),
+        _ => Err(EnvelopeError::NoData),
     }
 }
 

@@ -5,8 +5,8 @@
 
 use crate::record;
 use crate::{
-    Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, HealthChange, LogLine, SeedId, SeedReport,
-    SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, object::ObjectOnly,
+    Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, FromJson, HealthChange, Json, LogLine, SeedId,
+    SeedReport, SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, Wrong, object::ObjectOnly,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use std::{fmt, sync::Arc};
@@ -205,8 +205,45 @@ impl SeedVerb {
     }
 }
 
-fn contradiction<E: de::Error>() -> E {
-    E::custom("`status` contradicts the event's type")
+/// A status in `data` that the event's type denies.
+const CONTRADICTION: Wrong = Wrong { field: "status", why: "contradicts the event's type" };
+
+impl EntityVerb {
+    /// The payload, when `patch` has what the verb is about.
+    fn tell(self, patch: EntityPatch) -> Result<Payload, Wrong> {
+        match self {
+            Self::Created if patch.kind.is_none() => Err(Wrong::missing("kind")),
+            Self::StatusChanged if patch.status.is_none() => Err(Wrong::missing("status")),
+            Self::MetricsUpdated if patch.metrics.is_absent() => Err(Wrong::missing("metrics")),
+            _ => Ok(Payload::Entity(self, Box::new(patch))),
+        }
+    }
+}
+
+impl FlowVerb {
+    /// The payload, with what the verb says where `data` does not.
+    fn tell(self, data: FlowData) -> Result<Payload, Wrong> {
+        let FlowData { id, source, target, kind, status, progress, reason } = data;
+        let status = status.unwrap_or(self.status());
+        if !self.agrees_with(status) {
+            return Err(CONTRADICTION);
+        }
+        let arrived = if status == FlowStatus::Complete { crate::Ratio::ONE } else { crate::Ratio::ZERO };
+        let progress = progress.unwrap_or(arrived);
+        Ok(Payload::Flow(self, Flow { id, source, target, kind, status, progress, reason }))
+    }
+}
+
+impl SeedVerb {
+    /// The payload, with the status that the verb says.
+    fn tell(self, data: SeedData) -> Result<Payload, Wrong> {
+        let SeedData { id, seed_type, status: said, progress, result } = data;
+        let status = self.status();
+        if said.is_some_and(|said| said != status) {
+            return Err(CONTRADICTION);
+        }
+        Ok(Payload::Seed(self, SeedReport { id, seed_type, status, progress, result }))
+    }
 }
 
 impl Payload {
@@ -216,65 +253,32 @@ impl Payload {
     /// When `data` is not what the type defines. A type that this project does not define reads nothing.
     pub fn deserialize<'de, D: Deserializer<'de>>(name: &str, data: D) -> Result<Self, D::Error> {
         let data = ObjectOnly(data);
-        Ok(match EventType::parse(name) {
-            EventType::Entity(verb) => {
-                let patch = Box::<EntityPatch>::deserialize(data)?;
-                match verb {
-                    EntityVerb::Created if patch.kind.is_none() => {
-                        return Err(de::Error::missing_field("kind"));
-                    }
-                    EntityVerb::StatusChanged if patch.status.is_none() => {
-                        return Err(de::Error::missing_field("status"));
-                    }
-                    EntityVerb::MetricsUpdated if patch.metrics.is_absent() => {
-                        return Err(de::Error::missing_field("metrics"));
-                    }
-                    _ => Self::Entity(verb, patch),
-                }
-            }
-            EventType::Flow(verb) => {
-                let data = FlowData::deserialize(data)?;
-                let status = data.status.unwrap_or(verb.status());
-                if !verb.agrees_with(status) {
-                    return Err(contradiction());
-                }
-                let arrived = if status == FlowStatus::Complete { crate::Ratio::ONE } else { crate::Ratio::ZERO };
-                Self::Flow(
-                    verb,
-                    Flow {
-                        id: data.id,
-                        source: data.source,
-                        target: data.target,
-                        kind: data.kind,
-                        status,
-                        progress: data.progress.unwrap_or(arrived),
-                        reason: data.reason,
-                    },
-                )
-            }
-            EventType::Seed(verb) => {
-                let data = SeedData::deserialize(data)?;
-                let status = verb.status();
-                if data.status.is_some_and(|said| said != status) {
-                    return Err(contradiction());
-                }
-                Self::Seed(
-                    verb,
-                    SeedReport {
-                        id: data.id,
-                        seed_type: data.seed_type,
-                        status,
-                        progress: data.progress,
-                        result: data.result,
-                    },
-                )
-            }
-            EventType::SystemMetrics => Self::SystemMetrics(SystemMetrics::deserialize(data)?),
-            EventType::SystemAlert => Self::SystemAlert(Alert::deserialize(data)?),
-            EventType::SystemHealth => Self::SystemHealth(HealthChange::deserialize(data)?),
-            EventType::LogLine => Self::LogLine(LogLine::deserialize(data)?),
-            EventType::Unknown => Self::Unknown(Arc::from(name)),
-        })
+        match EventType::parse(name) {
+            EventType::Entity(verb) => verb.tell(EntityPatch::deserialize(data)?),
+            EventType::Flow(verb) => verb.tell(FlowData::deserialize(data)?),
+            EventType::Seed(verb) => verb.tell(SeedData::deserialize(data)?),
+            EventType::SystemMetrics => Ok(Self::SystemMetrics(SystemMetrics::deserialize(data)?)),
+            EventType::SystemAlert => Ok(Self::SystemAlert(Alert::deserialize(data)?)),
+            EventType::SystemHealth => Ok(Self::SystemHealth(HealthChange::deserialize(data)?)),
+            EventType::LogLine => Ok(Self::LogLine(LogLine::deserialize(data)?)),
+            EventType::Unknown => Ok(Self::Unknown(Arc::from(name))),
+        }
+        .map_err(de::Error::custom)
+    }
+
+    /// The same from a tree.
+    pub(crate) fn from_json(event_type: EventType, name: &str, data: &Json<'_>, wrong: &mut Wrong) -> Option<Self> {
+        let told = match event_type {
+            EventType::Entity(verb) => verb.tell(EntityPatch::from_json(data, wrong)?),
+            EventType::Flow(verb) => verb.tell(FlowData::from_json(data, wrong)?),
+            EventType::Seed(verb) => verb.tell(SeedData::from_json(data, wrong)?),
+            EventType::SystemMetrics => Ok(Self::SystemMetrics(SystemMetrics::from_json(data, wrong)?)),
+            EventType::SystemAlert => Ok(Self::SystemAlert(Alert::from_json(data, wrong)?)),
+            EventType::SystemHealth => Ok(Self::SystemHealth(HealthChange::from_json(data, wrong)?)),
+            EventType::LogLine => Ok(Self::LogLine(LogLine::from_json(data, wrong)?)),
+            EventType::Unknown => Ok(Self::Unknown(Arc::from(name))),
+        };
+        told.map_err(|contradiction| *wrong = contradiction).ok()
     }
 
     /// The `CloudEvents` type.

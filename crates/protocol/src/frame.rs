@@ -4,8 +4,9 @@
 //! malformed event costs that event and not its frame.
 
 use crate::{
-    Epoch, Offset, Position, Timestamp,
+    Epoch, FromJson, Json, Offset, Position, Timestamp, Wrong,
     cursor::head::{self, from_wire},
+    from_json::Place,
     object::ObjectOnly,
 };
 use crate::{record, words};
@@ -52,6 +53,15 @@ impl<'de, S: Deserialize<'de>> Deserialize<'de> for SnapshotEnvelope<S> {
         let offset =
             from_wire(written.offset).ok_or_else(|| serde::de::Error::custom("an offset is -1 (none), 0 or more"))?;
         Ok(Self { epoch: written.epoch, offset, state: written.state })
+    }
+}
+
+impl<'a, S: FromJson<'a>> FromJson<'a> for SnapshotEnvelope<S> {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = const { [Place::of("epoch"), Place::of("offset"), Place::of("state")] };
+        Place::find(json, &mut places, wrong)?;
+        let [epoch, offset, state] = &places;
+        Some(Self { epoch: epoch.need(wrong)?, offset: need_head(offset, wrong)?, state: state.need(wrong)? })
     }
 }
 
@@ -180,51 +190,142 @@ fn runs(rate: f64) -> Result<f64, FrameError> {
     if rate.is_finite() && rate >= 0.0 { Ok(rate) } else { Err(FrameError::Field("clock_rate")) }
 }
 
-fn need<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
-    value.ok_or(FrameError::Field(name))
+/// A frame brings at most as many events as it covers.
+fn covers(first: Offset, last: Offset, events: usize) -> Result<(), FrameError> {
+    let covered = last.0.checked_sub(first.0).ok_or(FrameError::Field("last"))?;
+    if events as u64 > covered.saturating_add(1) { Err(FrameError::Field("events")) } else { Ok(()) }
 }
 
 impl<E, S> TryFrom<AnyFrame<E, S>> for Frame<E, S> {
     type Error = FrameError;
 
     fn try_from(any: AnyFrame<E, S>) -> Result<Self, FrameError> {
-        let offset = |value: Option<i64>, name| need(value.and_then(from_wire), name);
+        fn told<T>(value: Option<T>, name: &'static str) -> Result<T, FrameError> {
+            value.ok_or(FrameError::Field(name))
+        }
+        let offset = |value: Option<i64>, name| told(value.and_then(from_wire), name);
         match any.kind.as_str() {
             "hello" => Ok(Self::Hello(Box::new(Hello {
-                epoch: need(any.epoch, "epoch")?,
+                epoch: told(any.epoch, "epoch")?,
                 head: offset(any.head, "head")?,
-                from: need(any.from, "from")?,
-                recovered: need(any.recovered, "recovered")?,
+                from: told(any.from, "from")?,
+                recovered: told(any.recovered, "recovered")?,
                 snapshot: any.snapshot,
-                heartbeat_ms: need(any.heartbeat_ms, "heartbeat_ms")?,
-                server_time: need(any.server_time, "server_time")?,
-                clock: need(any.clock, "clock")?,
-                clock_rate: runs(need(any.clock_rate, "clock_rate")?)?,
-                version: need(any.version, "version")?,
-                source_kind: need(any.source_kind, "source_kind")?,
+                heartbeat_ms: told(any.heartbeat_ms, "heartbeat_ms")?,
+                server_time: told(any.server_time, "server_time")?,
+                clock: told(any.clock, "clock")?,
+                clock_rate: runs(told(any.clock_rate, "clock_rate")?)?,
+                version: told(any.version, "version")?,
+                source_kind: told(any.source_kind, "source_kind")?,
             }))),
             "events" => {
-                let (first, last) = (need(any.first, "first")?, need(any.last, "last")?);
-                let events = need(any.events, "events")?;
-                let covered = last.0.checked_sub(first.0).ok_or(FrameError::Field("last"))?;
-                if events.len() as u64 > covered.saturating_add(1) {
-                    return Err(FrameError::Field("events"));
-                }
-                Ok(Self::Events { epoch: need(any.epoch, "epoch")?, first, last, events })
+                let (first, last) = (told(any.first, "first")?, told(any.last, "last")?);
+                let events = told(any.events, "events")?;
+                covers(first, last, events.len())?;
+                Ok(Self::Events { epoch: told(any.epoch, "epoch")?, first, last, events })
             }
             "caught_up" => Ok(Self::CaughtUp { offset: offset(any.offset, "offset")? }),
             "heartbeat" => Ok(Self::Heartbeat {
                 head: offset(any.head, "head")?,
-                server_time: need(any.server_time, "server_time")?,
+                server_time: told(any.server_time, "server_time")?,
                 clock: any.clock,
                 clock_rate: any.clock_rate.map(runs).transpose()?,
             }),
             "bye" => Ok(Self::Bye {
-                reason: need(any.reason, "reason")?,
-                reconnect_after_ms: need(any.reconnect_after_ms, "reconnect_after_ms")?,
+                reason: told(any.reason, "reason")?,
+                reconnect_after_ms: told(any.reconnect_after_ms, "reconnect_after_ms")?,
             }),
             other => Err(FrameError::UnknownKind(other.chars().take(40).collect())),
         }
+    }
+}
+
+impl From<FrameError> for Wrong {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::UnknownKind(_) => Self { field: "kind", why: "is none that this page knows" },
+            FrameError::Field(field) => Self { field, why: "is missing or out of range" },
+        }
+    }
+}
+
+/// An offset of which -1 says that there is none.
+fn need_head(place: &Place<'_>, wrong: &mut Wrong) -> Option<Option<Offset>> {
+    from_wire(place.need(wrong)?).or_else(|| wrong.say("is an offset under -1"))
+}
+
+/// From a tree only the fields of the frame's own kind are looked at.
+impl<'a, E: FromJson<'a>, S: FromJson<'a>> FromJson<'a> for Frame<E, S> {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        let mut places = const {
+            [
+                Place::of("kind"),
+                Place::of("epoch"),
+                Place::of("head"),
+                Place::of("from"),
+                Place::of("recovered"),
+                Place::of("snapshot"),
+                Place::of("heartbeat_ms"),
+                Place::of("server_time"),
+                Place::of("clock"),
+                Place::of("clock_rate"),
+                Place::of("version"),
+                Place::of("source_kind"),
+                Place::of("first"),
+                Place::of("last"),
+                Place::of("events"),
+                Place::of("offset"),
+                Place::of("reason"),
+                Place::of("reconnect_after_ms"),
+            ]
+        };
+        Place::find(json, &mut places, wrong)?;
+        let [kind, epoch, head, from, recovered, snapshot, heartbeat_ms, server_time, rest @ ..] = &places;
+        let [clock, clock_rate, version, source_kind, first, last, events, offset, reason, reconnect_after_ms] = rest;
+        Some(match kind.need(wrong)? {
+            "hello" => Self::Hello(Box::new(Hello {
+                epoch: epoch.need(wrong)?,
+                head: need_head(head, wrong)?,
+                from: from.need(wrong)?,
+                recovered: recovered.need(wrong)?,
+                heartbeat_ms: heartbeat_ms.need(wrong)?,
+                server_time: server_time.need(wrong)?,
+                clock: clock.need(wrong)?,
+                clock_rate: sound(runs(clock_rate.need(wrong)?), wrong)?,
+                version: version.need(wrong)?,
+                source_kind: source_kind.need(wrong)?,
+                snapshot: snapshot.may(wrong)?,
+            })),
+            "events" => {
+                let events: Vec<E> = events.need(wrong)?;
+                let (first, last) = (first.need(wrong)?, last.need(wrong)?);
+                sound(covers(first, last, events.len()), wrong)?;
+                Self::Events { epoch: epoch.need(wrong)?, first, last, events }
+            }
+            "caught_up" => Self::CaughtUp { offset: need_head(offset, wrong)? },
+            "heartbeat" => {
+                let clock_rate: Option<f64> = clock_rate.may(wrong)?;
+                Self::Heartbeat {
+                    head: need_head(head, wrong)?,
+                    server_time: server_time.need(wrong)?,
+                    clock: clock.may(wrong)?,
+                    clock_rate: sound(clock_rate.map(runs).transpose(), wrong)?,
+                }
+            }
+            "bye" => Self::Bye { reason: reason.need(wrong)?, reconnect_after_ms: reconnect_after_ms.need(wrong)? },
+            _ => return wrong.say("is a frame of a kind that this page does not know"),
+        })
+    }
+}
+
+fn sound<T>(checked: Result<T, FrameError>, wrong: &mut Wrong) -> Option<T> {
+    match checked {
+        Ok(value) => Some(value),
+        Err(FrameError::Field(field)) => {
+            *wrong = Wrong { field, why: "is out of range" };
+            None
+        }
+        Err(FrameError::UnknownKind(_)) => wrong.say("is a frame of an unknown kind"),
     }
 }
 

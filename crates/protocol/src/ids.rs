@@ -2,7 +2,7 @@
 //!
 //! Cloning one is cheap (a shared string). Knows nothing of what an id points at.
 
-use crate::limits::ID_MAX_BYTES;
+use crate::{from_json::text_from_json, limits::ID_MAX_BYTES};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Borrow, fmt, sync::Arc};
 
@@ -63,6 +63,8 @@ macro_rules! id {
                 &self.0
             }
         }
+
+        text_from_json!($name: $name::new, "must be 1 to 256 bytes of text without control characters";);
 
         impl TryFrom<String> for $name {
             type Error = IdError;

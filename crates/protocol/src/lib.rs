@@ -4,8 +4,8 @@
 //! `monkeytown.v1.json` subprotocol, cursors, and the limits both ends must agree on.
 //!
 //! Absent here: sockets, files, clocks, randomness, and any one JSON library. Everything is serde
-//! `Serialize` and `Deserialize`; who reads the bytes picks the reader (the stream wraps its own to
-//! learn the pointer of what is wrong, the client does not pay for that).
+//! `Serialize` and `Deserialize` for the stream, which wraps a reader of its own to learn the pointer of what is
+//! wrong. The page must be small and reads by [`json`] and [`FromJson`], from the same declarations.
 
 pub mod cursor;
 pub mod entity;
@@ -13,7 +13,9 @@ pub mod envelope;
 pub mod event;
 pub mod flow;
 pub mod frame;
+pub mod from_json;
 pub mod ids;
+pub mod json;
 pub mod limits;
 mod object;
 pub mod problem;
@@ -29,7 +31,9 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use event::{EntityVerb, Event, EventType, FlowVerb, Payload, SeedVerb};
 pub use flow::{Flow, FlowKind, FlowStatus};
 pub use frame::{Frame, FrameError, Hello, SnapshotEnvelope, SourceKind};
+pub use from_json::{FromJson, Wrong};
 pub use ids::{EntityId, EventId, FlowId, SeedId, SourceUri};
+pub use json::{Json, NotJson};
 pub use problem::{Problem, PublishReceipt};
 pub use scalar::{HttpsUrl, Ratio, Text};
 pub use seed::{SeedReport, SeedStatus, SeedType};

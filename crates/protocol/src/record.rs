@@ -1,8 +1,8 @@
-//! How structs and words of the wire are read: one small reader that all of them share.
+//! How structs and words of the wire are read: one declaration for serde, as the stream reads, and for a tree of
+//! JSON, as the page does ([`crate::from_json`]).
 //!
-//! serde's derive writes some 3 KB of code for every struct and 1 KB for every enum, which the page would carry 30
-//! times; this costs it a third (`ARCHITECTURE.md`, "Bytes"). It is also stricter in one thing: a struct is an object,
-//! never an array of its fields in order.
+//! Both read the same: a field may not come twice, fields that nobody knows are passed over, and unlike with serde's
+//! derive a struct is an object, never an array of its fields in order.
 
 use serde::{
     Deserialize, Deserializer,
@@ -77,6 +77,10 @@ macro_rules! record {
     ($name:ident $(<$($of:ident),+>)? {
         $($need:ident $(as $need_name:literal)?),* ; $($may:ident $(as $may_name:literal)?),*
     }) => {
+        $crate::from_json!($name $(<$($of),+>)? {
+            $($need $(as $need_name)?),* ; $($may $(as $may_name)?),*
+        });
+
         impl<'de $($(, $of: serde::Deserialize<'de>)+)?> serde::Deserialize<'de> for $name $(<$($of),+>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Fields $(<$($of),+>)? ($(std::marker::PhantomData<($($of,)+)>)?);
@@ -129,6 +133,7 @@ macro_rules! words {
     ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         impl $name {
             const WORDS: &'static [&'static str] = &[$($word),*];
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The word on the wire.
             #[must_use]
@@ -148,7 +153,16 @@ macro_rules! words {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let at = $crate::record::word(deserializer, Self::WORDS)?;
-                Ok([$(Self::$variant),*].get(at).copied().expect("words and variants are one list"))
+                Ok(Self::ALL.get(at).copied().expect("words and variants are one list"))
+            }
+        }
+
+        impl<'json> $crate::from_json::FromJson<'json> for $name {
+            fn from_json(
+                json: &'json $crate::json::Json<'json>,
+                wrong: &mut $crate::from_json::Wrong,
+            ) -> Option<Self> {
+                Self::ALL.get($crate::from_json::word(json, Self::WORDS, wrong)?).copied()
             }
         }
     };

@@ -1,6 +1,10 @@
 //! Small values with a rule of their own, checked once where they enter.
 
-use crate::limits::{TEXT_MAX_BYTES, URL_MAX_BYTES};
+use crate::{
+    FromJson, Json, Wrong,
+    from_json::text_from_json,
+    limits::{TEXT_MAX_BYTES, URL_MAX_BYTES},
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -48,6 +52,13 @@ impl TryFrom<f32> for Ratio {
     }
 }
 
+impl<'a> FromJson<'a> for Ratio {
+    #[expect(clippy::cast_possible_truncation, reason = "beyond f32 is infinite, and no share")]
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Self::try_from(json.number(wrong)? as f32).ok().or_else(|| wrong.say("must be a share from 0 to 1"))
+    }
+}
+
 impl From<Ratio> for f32 {
     fn from(ratio: Ratio) -> Self {
         ratio.0
@@ -71,15 +82,35 @@ impl fmt::Display for TextTooLong {
 
 impl std::error::Error for TextTooLong {}
 
+text_from_json!(Text: Text::new, "must be at most 2,048 bytes";);
+
 impl Text {
+    /// Checks and shares `value`.
+    ///
+    /// # Errors
+    /// When it is over [`TEXT_MAX_BYTES`].
+    pub fn new(value: &str) -> Result<Self, TextTooLong> {
+        if value.len() > TEXT_MAX_BYTES { Err(TextTooLong) } else { Ok(Self(Arc::from(value))) }
+    }
+
     /// `value` cut at a character's edge so that it fits; what was cut shows as `…`.
     #[must_use]
     pub fn fitted(value: &str) -> Self {
+        Self::cut(value, TEXT_MAX_BYTES)
+    }
+
+    /// The same text, cut likewise when it has over `max_bytes`.
+    #[must_use]
+    pub fn shortened(self, max_bytes: usize) -> Self {
+        if self.0.len() <= max_bytes { self } else { Self::cut(&self.0, max_bytes) }
+    }
+
+    fn cut(value: &str, max_bytes: usize) -> Self {
         const MARK: &str = "…";
-        if value.len() <= TEXT_MAX_BYTES {
+        if value.len() <= max_bytes {
             return Self(Arc::from(value));
         }
-        let room = TEXT_MAX_BYTES - MARK.len();
+        let room = max_bytes.saturating_sub(MARK.len());
         let kept: String = value
             .char_indices()
             .take_while(|(at, c)| at + c.len_utf8() <= room)
@@ -99,7 +130,7 @@ impl Text {
 impl TryFrom<String> for Text {
     type Error = TextTooLong;
     fn try_from(value: String) -> Result<Self, TextTooLong> {
-        if value.len() > TEXT_MAX_BYTES { Err(TextTooLong) } else { Ok(Self(Arc::from(value))) }
+        Self::new(&value)
     }
 }
 
@@ -160,6 +191,8 @@ impl HttpsUrl {
     }
 }
 
+text_from_json!(HttpsUrl: HttpsUrl::new, "must be a plain https: address";);
+
 impl TryFrom<String> for HttpsUrl {
     type Error = UrlError;
     fn try_from(value: String) -> Result<Self, UrlError> {
@@ -194,6 +227,8 @@ mod tests {
         let text = Text::fitted(&long);
         assert!(text.as_str().len() <= TEXT_MAX_BYTES && text.as_str().ends_with("é…"));
         assert!(Text::try_from(long).is_err());
+        let shorter = Text::fitted("a long name").shortened(8);
+        assert_eq!((shorter.as_str(), shorter.clone().shortened(8)), ("a lon…", shorter.clone()));
     }
 
     #[test]

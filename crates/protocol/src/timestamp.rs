@@ -3,6 +3,7 @@
 //! Written by hand because the usual crates cost the page 17 KB (see `ARCHITECTURE.md`, "Bytes"); an
 //! independent library is the oracle in the tests. Knows nothing of the present: there is no `now` here.
 
+use crate::from_json::text_from_json;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -188,6 +189,8 @@ impl<'de> Deserialize<'de> for Timestamp {
         Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
+
+text_from_json!(Timestamp: str::parse, "must be an RFC 3339 moment";);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,8 @@ pub(crate) struct Lattice {
     pub(crate) origin: Point,
     /// One side of a cell, in pixels.
     pub(crate) cell: f32,
+    /// Cells to a pixel.
+    per_pixel: f32,
     /// Cells across.
     pub(crate) columns: usize,
     /// Cells down.
@@ -32,12 +34,13 @@ impl Lattice {
         }
         let area = field.width * field.height;
         let cell = cell.max((area / cells_max).sqrt()).max(field.width.max(field.height) / SIDE_MAX);
-        Some(Self {
-            origin: Point { x: field.x, y: field.y },
-            cell,
-            columns: whole((field.width / cell).ceil()).max(1),
-            rows: whole((field.height / cell).ceil()).max(1),
-        })
+        let cells = |side: f32| whole((side / cell).ceil()).max(1);
+        Some(Self::new(Point { x: field.x, y: field.y }, cell, cells(field.width), cells(field.height)))
+    }
+
+    /// `columns` by `rows` cells of `cell` pixels from `origin`.
+    pub(crate) fn new(origin: Point, cell: f32, columns: usize, rows: usize) -> Self {
+        Self { origin, cell, per_pixel: 1.0 / cell, columns, rows }
     }
 
     /// How many cells there are.
@@ -47,7 +50,7 @@ impl Lattice {
 
     /// The cell in which a point lies; none outside.
     pub(crate) fn index(&self, point: Point) -> Option<usize> {
-        let (x, y) = ((point.x - self.origin.x) / self.cell, (point.y - self.origin.y) / self.cell);
+        let (x, y) = ((point.x - self.origin.x) * self.per_pixel, (point.y - self.origin.y) * self.per_pixel);
         // Written so that what is no number lies outside.
         if !(x >= 0.0 && y >= 0.0) {
             return None;

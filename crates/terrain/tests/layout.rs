@@ -152,7 +152,7 @@ proptest! {
             scene.bodies.push(Body {
                 key,
                 posture,
-                sizes: [Size { width: a, height: b }, Size { width: c, height: d }, Size { width: e, height: f }],
+                sizes: [(a, b), (c, d), (e, f), (f, a)].map(|(width, height)| Size { width, height }),
                 parent: Some(parent % (at + 3)),
                 held: is_held.then_some(Point { x, y }),
             });
@@ -256,7 +256,7 @@ fn the_resting_give_up_detail_before_the_awake() {
     let full = run(&mixed(300, 1, field(952.0, 604.0)));
     assert_eq!((full.detail_awake, full.detail_rest), (Detail::Mask, Detail::Mask));
     let between = run(&mixed(30, 1, field(952.0, 604.0)));
-    assert_eq!((between.detail_awake, between.detail_rest), (Detail::Full, Detail::Mask));
+    assert_eq!((between.detail_awake, between.detail_rest), (Detail::Compact, Detail::Compact));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn is_drawable(nodes: &[Node], wire: &Wire) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_route_joins_the_edges_of_its_two_cards((field, nodes) in town(), wires in wires(40)) {

@@ -6,20 +6,21 @@ use super::{Body, Detail, Posture};
 use crate::Size;
 
 /// Detail of the awake and of the resting, from most to least: the resting give theirs up first.
-pub(super) const LEVELS: [(Detail, Detail); 5] = [
+pub(super) const LEVELS: [(Detail, Detail); 6] = [
     (Detail::Full, Detail::Full),
-    (Detail::Full, Detail::Compact),
-    (Detail::Full, Detail::Mask),
+    (Detail::Plain, Detail::Full),
+    (Detail::Plain, Detail::Compact),
+    (Detail::Compact, Detail::Compact),
     (Detail::Compact, Detail::Mask),
     (Detail::Mask, Detail::Mask),
 ];
 
-/// The share of the field that boxes may cover. `look/desktop-1280.png` covers 47 %; above it flows find no way.
-const COVER_MAX: f32 = 0.56;
+/// The share of the field that boxes may cover. `look/desktop-1280.png` covers 47 %; far above it flows find no way.
+const COVER_MAX: f32 = 0.5;
 
 /// The share of the field that boxes with the smallest gap around them may cover: random packings of boxes jam from
 /// 0.56 on, pushed ones somewhat later.
-const PACKED_MAX: f32 = 0.76;
+const PACKED_MAX: f32 = 0.7;
 
 /// Pixels between two boxes that are kept in all but the fullest fields.
 pub(super) const GAP: f32 = 16.0;
@@ -31,11 +32,12 @@ pub(super) const GAP_MASKS: f32 = 8.0;
 /// `extent`.
 pub(super) fn size(body: &Body, root: Posture, level: usize, extent: Size) -> Option<(Size, Size)> {
     let is_sound = body.sizes.iter().all(|size| size.width >= 0.0 && size.height >= 0.0);
-    let [full, compact, mask] = body.sizes;
+    let [full, plain, compact, mask] = body.sizes;
     let is_fit = mask.width <= extent.width && mask.height <= extent.height;
     let &(awake, rest) = LEVELS.get(level)?;
     let given = match if is_quiet(root) { rest } else { awake } {
         Detail::Full => full,
+        Detail::Plain => plain,
         Detail::Compact => compact,
         Detail::Mask => mask,
     };

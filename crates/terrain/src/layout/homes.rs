@@ -85,7 +85,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         }
         seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], &wishes);
         // Few do not need their seats' distance: they gather.
-        let reach = stepped(0.3 + filled * 1.5);
+        let reach = stepped(0.4 + filled * 1.5);
         for &(_, rank) in &active {
             let home = &mut ground.pieces[rank as usize].home;
             home.x = width / 2.0 + (home.x - width / 2.0) * reach;

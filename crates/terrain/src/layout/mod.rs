@@ -43,10 +43,9 @@ pub struct Body {
     pub key: u64,
     /// What it does.
     pub posture: Posture,
-    /// Its outer box (mask overhang, path above, beads below) at [`Detail::Full`], [`Detail::Compact`] and
-    /// [`Detail::Mask`], in that order. A body whose mask does not fit the field, or which has a size that is negative
+    /// Its outer box (mask overhang, path above, beads below) at each [`Detail`], most first. A body whose mask does not fit the field, or which has a size that is negative
     /// or no number, gets no place.
-    pub sizes: [Size; 3],
+    pub sizes: [Size; 4],
     /// The index of its parent, beside which it sits whatever its own posture.
     pub parent: Option<usize>,
     /// The upper left corner which must not move: the focus, the pointer's target.
@@ -69,6 +68,8 @@ pub struct Link {
 pub enum Detail {
     /// All of it.
     Full,
+    /// The same without what hangs below.
+    Plain,
     /// The name and what it does.
     Compact,
     /// The mask alone.

@@ -15,7 +15,7 @@ mod ports;
 use board::{Board, Price};
 use curve::{beside, cubic, direction, distance, dot, even, plus, through};
 use finder::Finder;
-use ports::{OFFERS, Port, SIDES, offers, order, port, spread};
+use ports::{GAP, OFFERS, Port, SIDES, offers, order, port, spread};
 
 pub use bundle::{Bundle, Bundling, bundle};
 pub use gutter::gutter;
@@ -53,17 +53,23 @@ const STRAND: f32 = 6.0;
 /// (50 flows and 24 bundles), and the bound of the work.
 const TRUNKS_MAX: usize = 256;
 const WIRES_MAX: usize = 4096;
-/// How many curves are weighed for a trunk before its sides are chosen.
-const TRIALS: usize = 24;
+/// How many curves are weighed for a trunk before its sides are chosen; fewer where all of them run through cards.
+const TRIALS: usize = 48;
+const TRIALS_STRUCK: usize = 10;
 
 /// What it costs, in pixels of way, to leave a card at a right angle to where the route goes; twice that backwards.
 const TURN: f32 = 36.0;
 /// What it costs, in pixels of way, to use a side that another route uses.
 const SHARED: f32 = 16.0;
 
+/// By how much, in pixels of way, a straight leg may be dearer than the path it stands for.
+const GRACE: f32 = 2.0;
+
 /// How far a curve's handles reach, as a share of its length.
 const HANDLE: f32 = 0.42;
 const HANDLES: [f32; 4] = [0.3, 0.45, 0.65, 0.95];
+/// The same where it goes round by way of stops: a share of each leg.
+const REACHES: [f32; 5] = [0.42, 0.32, 0.22, 0.12, 0.0];
 
 /// The wires that join the same two cards.
 struct Trunk {
@@ -123,6 +129,11 @@ pub fn route(nodes: &[Node], labels: &[Rect], wires: &[Wire], field: Rect) -> Ve
             let backwards = wires.get(wire).is_some_and(|wire| wire.from > wire.to);
             if let Some(route) = routes.get_mut(wire) {
                 route.points = strand;
+                // A wide trunk along the field's edge has no other place for its outer strands.
+                for at in &mut route.points {
+                    at.x = at.x.max(field.x - GAP).min(field.right() + GAP);
+                    at.y = at.y.max(field.y - GAP).min(field.bottom() + GAP);
+                }
                 if backwards {
                     route.points.reverse();
                 }
@@ -221,7 +232,7 @@ fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used:
         }
     }
     let mut best = Price { cost: f32::INFINITY, struck: f32::INFINITY };
-    for _ in 0..TRIALS {
+    for trial in 0..TRIALS {
         let mut floor = f32::INFINITY;
         let mut index = 0;
         for (at, candidate) in floors.iter().enumerate() {
@@ -229,7 +240,7 @@ fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used:
                 (floor, index) = (*candidate, at);
             }
         }
-        if floor >= best.cost {
+        if floor >= best.cost || trial >= TRIALS_STRUCK && best.struck > 0.0 {
             break;
         }
         if let (Some(a), Some(b), Some(slot)) =
@@ -237,9 +248,10 @@ fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used:
         {
             *slot = f32::INFINITY;
             bow(line, a, b, HANDLE, HANDLE);
-            let mut price = board.price(line);
             // What the floor counts beyond the way.
-            price.cost += floor - distance(a.at, b.at);
+            let beside_way = floor - distance(a.at, b.at);
+            let mut price = board.price(line, best.cost - beside_way);
+            price.cost += beside_way;
             if price.cost < best.cost {
                 best = price;
                 trunk.ports = [*a, *b];
@@ -311,36 +323,44 @@ fn settle(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, line: &mut 
     let mut handles = (HANDLE, HANDLE);
     for reach_a in HANDLES {
         for reach_b in HANDLES {
+            // A curve is not likely to run clear where there had to be a way round.
+            if reach_a != reach_b && !trunk.stops.is_empty() {
+                continue;
+            }
             bow(line, &a, &b, reach_a, reach_b);
-            let price = board.price(line);
+            let price = board.price(line, best.cost);
             if price.cost < best.cost {
                 (best, handles) = (price, (reach_a, reach_b));
             }
         }
     }
-    if best.struck > 0.0 && trunk.stops.is_empty() {
-        let [_, target] = trunk.cards;
-        if let Some(path) = finder.find(board, &[a], &[b], &target) {
+    bow(line, &a, &b, handles.0, handles.1);
+    // First round the stops known, then, as the ports may have moved, round others.
+    for try_anew in [false, true] {
+        if best.struck <= 0.0 {
+            break;
+        }
+        if try_anew {
+            let [_, target] = trunk.cards;
+            let Some(path) = finder.find(board, &[a], &[b], &target) else { break };
             pulled(board, &a, &b, &path.stops, &mut trunk.stops);
         }
-    }
-    let mut round = Vec::new();
-    if best.struck > 0.0 && !trunk.stops.is_empty() {
+        let mut round = Vec::new();
         shaped(board, &a, &b, &trunk.stops, &mut round);
-    }
-    if !round.is_empty() && board.price(&round).cost < best.cost {
-        core::mem::swap(line, &mut round);
-    } else {
-        bow(line, &a, &b, handles.0, handles.1);
+        let price = board.price(&round, best.cost);
+        if price.cost < best.cost {
+            best = price;
+            core::mem::swap(line, &mut round);
+        }
     }
     let middle = even(line);
     let into = Point { x: -b.out.x, y: -b.out.y };
-    let struck = board.price(&middle).struck;
+    let struck = board.price(&middle, f32::INFINITY).struck;
     let mut gap = STRAND * trunk.shrink;
     let outer = |gap: f32| (trunk.strands.saturating_sub(1)) as f32 / 2.0 * gap;
     // Where a corridor is too narrow for the strands they move together.
     for _ in 0..3 {
-        let free = |aside: f32| board.price(&beside(&middle, aside, a.out, into)).struck <= struck;
+        let free = |aside: f32| board.price(&beside(&middle, aside, a.out, into), f32::INFINITY).struck <= struck;
         if trunk.strands < 2 || (free(outer(gap)) && free(-outer(gap))) {
             break;
         }
@@ -364,28 +384,35 @@ fn pulled(board: &Board, a: &Port, b: &Port, cells: &[Point], stops: &mut Vec<Po
     let mut gone = 0.0;
     let mut last = a.at;
     for at in cells.iter().chain([&b.at]) {
-        gone += board.price(&[last, *at]).cost;
-        // The way so far, with a little grace, for its steps are crooked.
-        if board.price(&[anchor, *at]).cost > gone && last != a.at {
+        gone += board.price(&[last, *at], f32::INFINITY).cost;
+        if board.price(&[anchor, *at], gone + GRACE).cost >= gone + GRACE && last != a.at {
             stops.push(last);
-            gone = board.price(&[last, *at]).cost;
+            gone = board.price(&[last, *at], f32::INFINITY).cost;
             anchor = last;
         }
         last = *at;
     }
 }
 
-/// The smoothest line by way of `stops` that strikes no more than the straight legs do.
+/// The smoothest line by way of `stops` that strikes nothing; of those that all strike something the least bad.
 fn shaped(board: &Board, a: &Port, b: &Port, stops: &[Point], line: &mut Vec<Point>) {
     let mut all = Vec::with_capacity(stops.len() + 2);
     all.push(a.at);
     all.extend_from_slice(stops);
     all.push(b.at);
     let into = Point { x: -b.out.x, y: -b.out.y };
-    let struck = board.price(&all).struck;
-    for reach in [0.4, 0.25, 0.12, 0.0] {
-        through(line, &all, a.out, into, reach);
-        if board.price(line).struck <= struck {
+    let mut least = f32::INFINITY;
+    let mut curve = Vec::new();
+    for reach in REACHES {
+        through(&mut curve, &all, a.out, into, reach);
+        // Weighed as it will be drawn: even steps cut corners.
+        let drawn = even(&curve);
+        let struck = board.price(&drawn, f32::INFINITY).struck;
+        if struck < least {
+            least = struck;
+            *line = drawn;
+        }
+        if least <= 0.0 {
             break;
         }
     }

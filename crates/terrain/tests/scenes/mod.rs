@@ -29,9 +29,9 @@ pub fn draw(seed: u64, index: u64) -> u64 {
 pub fn body(key: u64, posture: Posture, extra: f32) -> Body {
     let size = |width, height| Size { width, height };
     let sizes = match posture {
-        Posture::Waiting | Posture::Rest => [size(144.0, 44.0), size(120.0, 40.0), size(40.0, 40.0)],
-        Posture::Broken => [size(270.0, 188.0), size(196.0, 64.0), size(56.0, 56.0)],
-        _ => [size(270.0, 106.0 + extra), size(196.0, 64.0), size(56.0, 56.0)],
+        Posture::Waiting | Posture::Rest => [size(144.0, 44.0), size(144.0, 44.0), size(120.0, 40.0), size(40.0, 40.0)],
+        Posture::Broken => [size(270.0, 188.0), size(270.0, 188.0), size(196.0, 64.0), size(56.0, 56.0)],
+        _ => [size(270.0, 106.0 + extra), size(270.0, 106.0), size(196.0, 64.0), size(56.0, 56.0)],
     };
     Body { key, posture, sizes, parent: None, held: None }
 }
