@@ -72,6 +72,7 @@ async fn with_reduced_motion_nothing_moves_and_every_state_is_still_told() {
         page.go(&stream.url("/")).await;
         until_caught_up(&page, &stream).await;
         page.until_attribute("terrarium", "data-flows-drawn", 1).await;
+        page.until("document.querySelectorAll('[data-testid=agent-card]').length === 5").await;
         until_settled(&page).await;
         page.until_script("window.drawn > 0").await;
         assert_eq!(words(&page).await, expected(), "{preference}");

@@ -257,8 +257,9 @@ pub(crate) async fn publish(stream: &Stream, events: &[Value]) {
     }
 }
 
-/// Waits until the page has applied all that the stream has accepted.
+/// Waits until the page has applied all that the stream has accepted, and has seated somebody.
 pub(crate) async fn until_caught_up(page: &Page, stream: &Stream) {
     let accepted = i64::try_from(stream.accepted()).expect("small");
     page.until_attribute("connection", "data-offset", accepted - 1).await;
+    until_seen(page, "[data-testid=agent-card]").await;
 }
