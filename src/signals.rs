@@ -6,7 +6,7 @@ pub use crate::{ingest::Counters, transport::ConnectionState};
 
 use leptos::prelude::*;
 use monkeytown_civilization::{
-    AGENT_RECENT_MAX, Civilization, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals,
+    AGENT_RECENT_MAX, Civilization, Contradiction, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals,
     Trend,
 };
 use monkeytown_protocol::{
@@ -446,7 +446,7 @@ impl Signals {
     }
 
     /// Writes recent work, children and contradictions of every agent: one pass over what the fold holds.
-    pub fn write_work(&self, state: &Civilization, now: Timestamp) {
+    pub fn write_work(&self, state: &Civilization, contradictions: &[Contradiction]) {
         let mut work: Vec<AgentView> = self.agents.peek().clone();
         for agent in &mut work {
             (agent.beads, agent.children, agent.contradiction) = (Vec::new(), None, None);
@@ -484,7 +484,7 @@ impl Signals {
                 });
             }
         }
-        for contradiction in state.contradictions(now) {
+        for contradiction in contradictions {
             // A contract's contradiction is told on the card of whose it is.
             let whose = |id: &EntityId| match state.entity(id) {
                 Some(entity) if entity.kind != EntityKind::Agent => entity.parent.clone(),

@@ -18,7 +18,7 @@ use crate::{
     terrarium::stage::Stage,
     transport::{Connection, ConnectionState, Handlers},
 };
-use monkeytown_civilization::{Changes, Civilization};
+use monkeytown_civilization::{Changes, Civilization, Contradiction};
 use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
@@ -59,6 +59,7 @@ struct Core {
     /// From when to when no stream was heard, by the page's clock; the last may still be open.
     gaps: Vec<(Timestamp, Option<Timestamp>)>,
     toasted: u64,
+    contradictions: Vec<Contradiction>,
     lists_pending: bool,
     lists_at: f64,
     kept_at: f64,
@@ -97,6 +98,7 @@ impl Session {
             stored_at: None,
             gaps: Vec::new(),
             toasted: 0,
+            contradictions: Vec::new(),
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
             lists_pending: false,
             lists_at: f64::NEG_INFINITY,

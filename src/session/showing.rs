@@ -76,7 +76,7 @@ impl Core {
 
     fn write_lists(&mut self) {
         self.write_flows();
-        self.signals.write_work(&self.state, self.clock.at(monotonic_millis()));
+        self.signals.write_work(&self.state, &self.contradictions);
         self.signals.write_ghosts(&self.state);
         self.write_detail();
     }
@@ -202,6 +202,8 @@ impl Core {
         }
         let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
         self.signals.times.set(times);
+        // They depend on the time, and on every open contract: once a second.
+        self.contradictions = self.state.contradictions(times.now);
         self.write_hour(times.now);
         if self.signals.toasts.peek().iter().any(|toast| toast.until_millis < now) {
             self.signals.toasts.change(|toasts| toasts.retain(|toast| toast.until_millis >= now));

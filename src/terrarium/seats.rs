@@ -161,12 +161,11 @@ pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32, scale: f3
         EntityStatus::Idle => 3,
     };
     // A plain number holds rank and place, so that the page's one sort serves here too.
-    let mut order: Vec<u64> =
+    let order: Vec<u64> =
         agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
-    order.sort_unstable();
     let mut seats = vec![None; agents.len()];
     let mut y = top;
-    for number in order {
+    for number in monkeytown_terrain::rising(order) {
         let at = usize::try_from(number).unwrap_or_default() % agents.len().max(1);
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);

@@ -6,6 +6,7 @@
 
 use super::canvas::FADE_MILLIS;
 use monkeytown_civilization::{Civilization, Keyed, Keys};
+use monkeytown_terrain::rising;
 use monkeytown_protocol::{EntityId, Flow, FlowId, FlowKind, FlowStatus, limits::FLOWS_DRAWN_MAX};
 
 /// Least time a flow is to be seen, in milliseconds.
@@ -155,10 +156,9 @@ pub struct Bundled<'a> {
 
 fn in_order(staged: Vec<&Staged>) -> Vec<&Staged> {
     // Number and place in one plain number, for the same reason; the stage holds far fewer than 2^16.
-    let mut numbers: Vec<u64> = staged.iter().enumerate().map(|(at, staged)| staged.number << 16 | at as u64).collect();
-    numbers.sort_unstable();
+    let numbers: Vec<u64> = staged.iter().enumerate().map(|(at, staged)| staged.number << 16 | at as u64).collect();
     let at = |number: u64| usize::try_from(number & 0xffff).ok();
-    numbers.iter().filter_map(|number| staged.get(at(*number)?).copied()).collect()
+    rising(numbers).iter().filter_map(|number| staged.get(at(*number)?).copied()).collect()
 }
 
 /// Who has a part in `flows`, each once, in order.
@@ -181,8 +181,7 @@ fn in_pairs<'a>(flows: &[&'a Staged]) -> Vec<Vec<&'a Staged>> {
     // Pair and place in one plain number, for the one sort; there are far fewer than 2^20 of each.
     let packed = flows.iter().enumerate();
     let packed = packed.map(|(at, s)| number(&s.flow.source) << 42 | number(&s.flow.target) << 21 | at as u64);
-    let mut packed: Vec<u64> = packed.collect();
-    packed.sort_unstable();
+    let packed = rising(packed.collect());
     let mut pairs: Vec<Vec<&Staged>> = Vec::new();
     let mut before = u64::MAX;
     for number in packed {

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{self, said};
 use crate::tools::{self, Tool, Toolbox};
 use crate::workspace::{CLIENT, WASM_TARGET, Workspace, files_below};
-use crate::{assets, budget, compress};
+use crate::{assets, budget, compress, shrink};
 
 /// The browsers of the product's promise, as esbuild names them.
 const BROWSERS: &str = "--target=chrome97,firefox102,safari16";
@@ -60,7 +60,7 @@ fn compile(workspace: &Workspace) -> Result<()> {
 }
 
 fn bundle(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
-    eprintln!("· bundling with Trunk and wasm-opt: about 10 seconds");
+    eprintln!("· bundling with Trunk: a few seconds");
     let mut command = process::command(workspace, toolbox.path(Tool::Trunk)?);
     command.args(["build", "--config"]).arg(workspace.root.join("Trunk.toml"));
     command.env("PATH", toolbox.search_path()?).envs(reproducible());
@@ -91,9 +91,12 @@ fn assemble(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
     let folder = stage.join(assets::FOLDER);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
 
-    copy(&trunk.join("index.html"), &stage.join("index.html"))?;
-    let program = format!("{CLIENT}_bg.wasm");
-    copy(&trunk.join(assets::FOLDER).join(&program), &folder.join(&program))?;
+    // Indentation is for those who write the page.
+    let page = trunk.join("index.html");
+    let html = std::fs::read_to_string(&page).with_context(|| format!("{} cannot be read", page.display()))?;
+    let lines: Vec<&str> = html.lines().map(str::trim_start).filter(|line| !line.is_empty()).collect();
+    let page = stage.join("index.html");
+    std::fs::write(&page, lines.join("\n")).with_context(|| format!("{} cannot be written", page.display()))?;
     for path in files_below(&workspace.root.join("public"))? {
         copy(&workspace.root.join("public").join(&path), &stage.join(&path))?;
     }
@@ -105,8 +108,12 @@ fn assemble(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
         command.arg(format!("--outfile={}", target.display()));
         process::run("shortening style sheets and scripts", &mut command)
     };
-    let glue = format!("{CLIENT}.js");
-    esbuild(&trunk.join(assets::FOLDER).join(&glue), &folder.join(&glue))?;
+    let (glue, program) = (format!("{CLIENT}.js"), format!("{CLIENT}_bg.wasm"));
+    let made = trunk.join(assets::FOLDER);
+    let between = tempfile::tempdir().context("no folder for files between two steps")?;
+    esbuild(&shrink::prune_glue(&made.join(&glue), between.path())?, &folder.join(&glue))?;
+    let (from, to) = (made.join(&program), folder.join(&program));
+    shrink::shrink(workspace, toolbox, &folder.join(&glue), &from, &to, between.path())?;
     esbuild(&workspace.root.join("src/boot.js"), &folder.join("boot.js"))?;
     esbuild(&workspace.root.join("style/main.css"), &folder.join("main.css"))
 }

@@ -71,9 +71,20 @@ fn nth_smallest(values: &[u64], count: usize) -> u64 {
     low
 }
 
-/// Sorts. The one place that does, since each kind of sorting costs the page 3 KB.
+/// Sorts: Shell's way, with Ciura's gaps. The standard library's sort costs the page 6 KB, this a tenth of it.
+#[expect(clippy::indexing_slicing, reason = "every index is below the length by the loops' own bounds")]
 pub(crate) fn sort(values: &mut [u64]) {
-    values.sort_unstable();
+    for gap in [4103, 1750, 701, 301, 132, 57, 23, 10, 4, 1] {
+        for end in gap..values.len() {
+            let moved = values[end];
+            let mut hole = end;
+            while hole >= gap && values[hole - gap] > moved {
+                values[hole] = values[hole - gap];
+                hole -= gap;
+            }
+            values[hole] = moved;
+        }
+    }
 }
 
 /// Shortens a text that is kept.

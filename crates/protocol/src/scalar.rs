@@ -176,10 +176,11 @@ impl HttpsUrl {
     /// When it is anything but a plain `https:` address.
     pub fn new(value: &str) -> Result<Self, UrlError> {
         let rest = value.strip_prefix("https://").ok_or(UrlError)?;
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let length = rest.bytes().take_while(|byte| !matches!(byte, b'/' | b'?' | b'#')).count();
+        let authority = rest.as_bytes().get(..length).unwrap_or_default();
         let sound = value.len() <= URL_MAX_BYTES
             && !authority.is_empty()
-            && !authority.contains(['@', '\\'])
+            && !authority.iter().any(|byte| matches!(byte, b'@' | b'\\'))
             && !value.chars().any(|c| c.is_control() || c.is_whitespace());
         if sound { Ok(Self(Arc::from(value))) } else { Err(UrlError) }
     }

@@ -202,7 +202,13 @@ fn nonsense() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
-        select(vec![json!([]), json!({}), json!([1]), json!({"id": "a", "path": "p", "files": 3, "load": 0.5})]),
+        select(vec![
+            json!([]),
+            json!({}),
+            json!([1]),
+            json!(["a", "b"]),
+            json!({"id": "a", "path": "p", "files": 3, "load": 0.5})
+        ]),
         select(vec![json!(0), json!(1), json!(-1), json!(-2), json!(1.0), json!(0.5), json!(1.5), json!(1e300)]),
         select(vec![json!(u64::MAX), json!(i64::MIN), json!(u32::MAX), json!(4_294_967_296_u64)]),
         any::<f32>().prop_map(Value::from),
@@ -212,16 +218,57 @@ fn nonsense() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A golden text in which places are changed, taken out or doubled.
+/// Fields that the wire knows and that a golden text may lack.
+const KNOWN: &[&str] = &[
+    "id",
+    "kind",
+    "status",
+    "label",
+    "activity",
+    "progress",
+    "reason",
+    "metrics",
+    "parent",
+    "url",
+    "domain",
+    "files",
+    "efficiency",
+    "load",
+    "connections",
+    "result",
+    "type",
+    "active_agents",
+    "pending_flows",
+    "contracts_settled",
+    "severity",
+    "message",
+    "resolved",
+    "time",
+    "recordedtime",
+    "subject",
+    "datacontenttype",
+    "traceparent",
+    "causationid",
+    "clock",
+    "clock_rate",
+    "snapshot",
+    "head",
+];
+
+/// A golden text in which places are changed, taken out, added or doubled.
 fn tampered(golden: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let change = (any::<Index>(), prop::option::of(nonsense()));
+    let change = (any::<Index>(), prop::option::of(nonsense()), prop::option::of(select(KNOWN)));
     let doubled = prop::option::weighted(0.1, (any::<Index>(), nonsense()));
     (select(golden), prop::collection::vec(change, 0..4), doubled).prop_map(|(text, changes, doubled)| {
         let mut value: Value = serde_json::from_str(text).expect("a golden file is JSON");
-        for (place, change) in changes {
+        for (place, change, added) in changes {
             let mut found = Vec::new();
             places(&value, "", &mut found);
             let place = place.get(&found[..]);
+            if let (Some(name), Some(Value::Object(fields))) = (added, value.pointer_mut(place)) {
+                fields.insert(name.to_owned(), change.unwrap_or_default());
+                continue;
+            }
             match (change, place.rsplit_once('/')) {
                 (Some(change), _) => *value.pointer_mut(place).expect("it was found there") = change,
                 (None, Some((parent, name))) => {

@@ -6,7 +6,12 @@
 //! line is true wherever a hill stands, and between hills the ground only joins them. Two centres nearer to each other
 //! than two cells of the grid cannot both be true; there the ground lies between.
 
+mod level;
+
+use level::Level;
+
 use crate::lattice::{Lattice, whole};
+use crate::order::rising;
 use crate::{Point, Rect};
 
 /// A domain on the ground.
@@ -64,11 +69,6 @@ const ROUNDING: f32 = 0.003;
 const WARP: f32 = 38.0;
 const WARP_CELLS: f32 = 9.0;
 
-/// How light a line is that is far from all who are awake, what is added for being near, and for being a fifth line.
-const LIGHT: f32 = 60.0;
-const LIGHT_AWAKE: f32 = 130.0;
-const LIGHT_FIFTH: f32 = 60.0;
-
 /// The contour map of `hills` over `field`. A line is worth 1, 2, 4, 8 … files, so that the highest hill has six to
 /// twelve of them (fewer where it has fewer files). The same hills give the same map.
 #[must_use]
@@ -99,9 +99,12 @@ fn standing(hills: &[Hill], field: &Rect) -> Vec<Hill> {
             keys.push((whole(FILES_MAX - hill.files.min(FILES_MAX)) as u64) << 16 | index as u64);
         }
     }
-    keys.sort_unstable();
+    let keys = rising(keys);
     let hill = |key: &u64| hills.get(usize::from((key & 0xffff) as u16)).copied();
-    keys.iter().take(HILLS_MAX).filter_map(hill).map(|hill| Hill { files: hill.files.min(FILES_MAX), ..hill }).collect()
+    // Wider than the field is as wide as the field: all of it lies near the top.
+    let widest = field.width + field.height;
+    let bounded = |hill: Hill| Hill { files: hill.files.min(FILES_MAX), radius: hill.radius.min(widest), ..hill };
+    keys.iter().take(HILLS_MAX).filter_map(hill).map(bounded).collect()
 }
 
 /// The ground's height at the corners of cells.
@@ -231,145 +234,18 @@ impl Map {
     /// Draws all lines. False where they have too many points.
     fn draw(&self, highest: f32, ground: &mut Ground) -> bool {
         let mut points = 0;
-        let mut line = 1.0;
-        while line * ground.interval_files <= highest {
-            let level = Level { map: self, files: line * ground.interval_files, is_fifth: line % 5.0 == 0.0 };
+        let mut line = 1_u16;
+        while f32::from(line) * ground.interval_files <= highest {
+            let files = f32::from(line) * ground.interval_files;
+            let level = Level { map: self, files, is_fifth: line.is_multiple_of(5) };
             points += level.trace(&mut ground.contours);
             if points > POINTS_MAX {
                 return false;
             }
-            line += 1.0;
+            line += 1;
         }
         true
     }
-}
-
-/// The lines at one height, by marching squares. An edge of a cell is named by its left or upper corner, and whether it
-/// runs across or down; the sides of a cell are counted from its top clockwise, its corners from its upper left.
-struct Level<'a> {
-    map: &'a Map,
-    files: f32,
-    is_fifth: bool,
-}
-
-const ACROSS: u8 = 1;
-const DOWN: u8 = 2;
-
-impl Level<'_> {
-    /// Appends every line, and says how many points they have.
-    fn trace(&self, contours: &mut Vec<Contour>) -> usize {
-        let columns = self.map.corners.columns;
-        let mut seen = vec![0_u8; self.map.corners.len()];
-        let mut total = 0;
-        for corner in 0..seen.len() {
-            // Into the cell below or to the right of the edge, and into the one before it.
-            let ways =
-                [(ACROSS, Some(corner), corner.checked_sub(columns)), (DOWN, Some(corner), corner.checked_sub(1))];
-            for (edge, after, before) in ways {
-                let Some(start) = self.crossing(corner, edge) else { continue };
-                if !mark(&mut seen, corner, edge) {
-                    continue;
-                }
-                let mut points = vec![start];
-                let mut near = 0.0;
-                let side = if edge == ACROSS { 0 } else { 3 };
-                let closed = self.walk(after, side, &mut seen, &mut points, &mut near);
-                if !closed {
-                    points.reverse();
-                    self.walk(before, (side + 2) % 4, &mut seen, &mut points, &mut near);
-                }
-                total += points.len();
-                if points.len() > 1 {
-                    let near = near / points.len() as f32;
-                    let fifth = if self.is_fifth { LIGHT_FIFTH } else { 0.0 };
-                    let light = u8::try_from(whole(LIGHT + LIGHT_AWAKE * near + fifth)).unwrap_or(u8::MAX);
-                    contours.push(Contour { level_files: self.files, points, closed, light });
-                }
-                if total > POINTS_MAX {
-                    return total;
-                }
-            }
-        }
-        total
-    }
-
-    /// Follows a line into a cell through one of its sides, to the field's edge or round to its beginning: then it is
-    /// closed.
-    fn walk(&self, into: Option<usize>, side: usize, seen: &mut [u8], points: &mut Vec<Point>, near: &mut f32) -> bool {
-        let Lattice { columns, rows, .. } = self.map.corners;
-        let (mut next, mut side) = (into, side);
-        while let Some(cell) = next {
-            if cell % columns + 1 >= columns || cell / columns + 1 >= rows {
-                return false;
-            }
-            let corners = [cell, cell + 1, cell + columns + 1, cell + columns].map(|corner| self.height(corner));
-            let above = corners.map(|height| height >= self.files);
-            let is_above = |corner: usize| above.get(corner % 4).copied().unwrap_or(false);
-            // The line turns round one end of the side through which it came, or goes straight across. Where it could
-            // turn round both ends the cell's middle decides.
-            let (here, after) = (is_above(side), is_above(side + 1));
-            let (opposite, last) = (is_above(side + 2), is_above(side + 3));
-            let turns_here = if here == opposite && after == last {
-                (corners.iter().sum::<f32>() >= self.files * 4.0) != here
-            } else {
-                last != here
-            };
-            side = if turns_here {
-                side + 3
-            } else if opposite != after {
-                side + 1
-            } else {
-                side + 2
-            } % 4;
-            let (corner, edge) = match side {
-                0 => (cell, ACROSS),
-                1 => (cell + 1, DOWN),
-                2 => (cell + columns, ACROSS),
-                _ => (cell, DOWN),
-            };
-            if !mark(seen, corner, edge) {
-                return true;
-            }
-            points.extend(self.crossing(corner, edge));
-            *near += self.map.awake.get(corner).copied().unwrap_or(0.0);
-            next = match side {
-                0 => cell.checked_sub(columns),
-                1 => Some(cell + 1),
-                2 => Some(cell + columns),
-                _ => (cell % columns).checked_sub(1).map(|_| cell - 1),
-            };
-            side = (side + 2) % 4;
-        }
-        false
-    }
-
-    fn height(&self, corner: usize) -> f32 {
-        self.map.height.get(corner).copied().unwrap_or(0.0)
-    }
-
-    /// Where the line crosses an edge.
-    fn crossing(&self, corner: usize, edge: u8) -> Option<Point> {
-        let Lattice { columns, rows, .. } = self.map.corners;
-        let other = if edge == ACROSS { corner + 1 } else { corner + columns };
-        if (edge == ACROSS && other % columns == 0) || other >= columns * rows {
-            return None;
-        }
-        let (low, high) = (self.height(corner), self.height(other));
-        if (low >= self.files) == (high >= self.files) {
-            return None;
-        }
-        let share = (self.files - low) / (high - low);
-        let (from, to) = (self.map.corner(corner), self.map.corner(other));
-        Some(Point { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share })
-    }
-}
-
-/// Notes that a line crosses an edge; false where that was known.
-fn mark(seen: &mut [u8], corner: usize, edge: u8) -> bool {
-    let Some(edges) = seen.get_mut(corner) else { return false };
-    let is_new = *edges & edge == 0;
-    *edges |= edge;
-    is_new
 }
 
 /// The square of the distance.

@@ -9,9 +9,11 @@ mod contour;
 mod geometry;
 mod lattice;
 mod layout;
+mod order;
 mod route;
 
 pub use contour::{Contour, Ground, Hill, contours};
 pub use geometry::{Point, Rect, Size};
 pub use layout::{Arrangement, Body, Detail, Link, Posture, Technique, arrange};
+pub use order::rising;
 pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};

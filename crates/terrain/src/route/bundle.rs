@@ -1,5 +1,7 @@
 //! Which flows are drawn one by one, and how the others are gathered. Knows no places on the screen.
 
+use crate::order::rising;
+
 /// Flows that are drawn as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
@@ -76,16 +78,15 @@ fn pair((source, target, _): &(u32, u32, u8)) -> u64 {
 }
 
 /// Each key once, the commonest first, of equally common ones the lowest.
-fn ranked(mut keys: Vec<u64>) -> Vec<u64> {
-    keys.sort_unstable();
+fn ranked(keys: Vec<u64>) -> Vec<u64> {
+    let keys = rising(keys);
     let mut found: Vec<u64> = Vec::new();
     let mut ranks: Vec<u64> = Vec::new();
     for run in keys.chunk_by(|a, b| a == b) {
         ranks.push(u64::from(u32::MAX - u32::try_from(run.len()).unwrap_or(u32::MAX)) << 32 | found.len() as u64);
         found.extend(run.first());
     }
-    ranks.sort_unstable();
-    ranks.iter().filter_map(|rank| found.get(usize::try_from(rank & 0xffff_ffff).ok()?).copied()).collect()
+    rising(ranks).iter().filter_map(|rank| found.get(usize::try_from(rank & 0xffff_ffff).ok()?).copied()).collect()
 }
 
 /// Says what the members of a bundle have in common.

@@ -89,8 +89,8 @@ pub(super) fn even(line: &[Point]) -> Vec<Point> {
     points
 }
 
-/// The line `aside` pixels to the right of its course (as seen on a screen). `out` and `into` are its directions at the ends, so that a
-/// strand ends as far from its card's edge as the middle does.
+/// The line `aside` pixels to the right of its course, as seen on a screen. `out` and `into` are its directions at the
+/// ends, so that a strand ends as far from its card's edge as the middle does.
 pub(super) fn beside(line: &[Point], aside: f32, out: Point, into: Point) -> Vec<Point> {
     let last = line.len().saturating_sub(1);
     line.iter()

@@ -4,6 +4,7 @@ use super::curve::{cubic, even};
 use super::ports::GAP;
 use super::{Route, WIRES_MAX, Wire, part};
 use crate::lattice::sound;
+use crate::order::rising;
 use crate::{Point, Rect};
 
 /// Ends of arcs on one row lie at most this far apart, in pixels.
@@ -31,7 +32,7 @@ pub fn gutter(rows: &[Rect], wires: &[Wire], gutter_width: f32) -> Vec<Route> {
             arcs.push((((lower - upper) << 16 | upper) as u64) << 32 | (lower << 16 | index) as u64);
         }
     }
-    arcs.sort_unstable();
+    let arcs = rising(arcs);
     // How far out the arcs reach that lie over each row, and over the gap below it, in steps.
     let mut reached = vec![0_u16; rows.len()];
     let mut counts = vec![0_u16; rows.len()];

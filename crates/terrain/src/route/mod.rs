@@ -11,16 +11,19 @@ mod curve;
 mod finder;
 mod gutter;
 mod ports;
+mod trunk;
 
 use board::{Board, Price};
 use curve::{beside, cubic, direction, distance, dot, even, plus, through};
 use finder::Finder;
 use ports::{GAP, OFFERS, Port, SIDES, offers, order, port, spread};
+use trunk::{STRAND, Trunk, WIRES_MAX, part, sorted, trunks};
 
 pub use bundle::{Bundle, Bundling, bundle};
 pub use gutter::gutter;
 
-use crate::lattice::{sound, whole};
+use crate::lattice::sound;
+use crate::order::rising;
 use crate::{Point, Rect};
 
 /// A card.
@@ -47,15 +50,9 @@ pub struct Route {
     pub points: Vec<Point>,
 }
 
-/// Strands of one trunk lie this far apart, in pixels; closer where a side or a corridor has no room.
-const STRAND: f32 = 6.0;
-/// The most pairs of cards that are joined, and the most wires: those beyond are not drawn. Far more than a screen shows
-/// (50 flows and 24 bundles), and the bound of the work.
-const TRUNKS_MAX: usize = 256;
-const WIRES_MAX: usize = 4096;
 /// How many curves are weighed for a trunk before its sides are chosen; fewer where all of them run through cards.
 const TRIALS: usize = 48;
-const TRIALS_STRUCK: usize = 10;
+const TRIALS_STRUCK: usize = 7;
 
 /// What it costs, in pixels of way, to leave a card at a right angle to where the route goes; twice that backwards.
 const TURN: f32 = 36.0;
@@ -67,38 +64,16 @@ const GRACE: f32 = 2.0;
 
 /// How far a curve's handles reach, as a share of its length.
 const HANDLE: f32 = 0.42;
-const HANDLES: [f32; 4] = [0.3, 0.45, 0.65, 0.95];
+const HANDLES: [f32; 3] = [0.3, 0.45, 0.8];
 /// The same where it goes round by way of stops: a share of each leg.
 const REACHES: [f32; 5] = [0.42, 0.32, 0.22, 0.12, 0.0];
-
-/// The wires that join the same two cards.
-struct Trunk {
-    /// The two cards' numbers, the lower first.
-    nodes: [usize; 2],
-    cards: [Rect; 2],
-    ports: [Port; 2],
-    /// Where its wires begin in the order of all wires, and how many they are.
-    first: usize,
-    strands: usize,
-    /// Where it is half way, as far as known.
-    half_way: Point,
-    /// The stops of the way round, where there had to be one.
-    stops: Vec<Point>,
-    /// By how much the strands move together for want of room on a side.
-    shrink: f32,
-}
-
-impl Trunk {
-    fn width(&self) -> f32 {
-        (self.strands.saturating_sub(1)) as f32 * STRAND
-    }
-}
 
 /// The route of every wire, in the order of `wires`. Of wires that join the same two cards the first runs in the middle,
 /// the others on alternate sides of it.
 ///
 /// `labels` are avoided too, but less than cards. Nothing leaves `field` by more than a few pixels. The same input gives
-/// the same routes; a wire to itself, to a card that is not there or not in the field has an empty one.
+/// the same routes; a wire to itself, to a card that is not there or not in the field has an empty one, and so have those
+/// past the bounds of the work, 256 pairs of cards and 4096 wires.
 #[must_use]
 pub fn route(nodes: &[Node], labels: &[Rect], wires: &[Wire], field: Rect) -> Vec<Route> {
     let mut routes: Vec<Route> = wires.iter().map(|_| Route::default()).collect();
@@ -151,56 +126,6 @@ fn seen(card: &Rect, field: &Rect) -> Option<Rect> {
     let (x, y) = (card.x.max(field.x), card.y.max(field.y));
     let seen = Rect { x, y, width: card.right().min(field.right()) - x, height: card.bottom().min(field.bottom()) - y };
     sound(&seen).then_some(seen)
-}
-
-/// Sixteen bits of a key.
-fn part(key: u64, place: u32) -> usize {
-    usize::from((key >> (16 * place) & 0xffff) as u16)
-}
-
-/// The wires that can be drawn as keys, shortest first, those of a pair together: distance, lower and higher card, wire.
-fn sorted(cards: &[Option<Rect>], wires: &[Wire]) -> Vec<u64> {
-    let mut keys = Vec::with_capacity(wires.len().min(WIRES_MAX));
-    for (index, wire) in wires.iter().enumerate().take(WIRES_MAX) {
-        let (low, high) = (wire.from.min(wire.to), wire.from.max(wire.to));
-        if let (Some(Some(a)), Some(Some(b))) = (cards.get(low), cards.get(high))
-            && low < high
-            && high <= 0xffff
-        {
-            let length = whole(distance(a.centre(), b.centre())).min(0xffff);
-            keys.push(((length << 16 | low) as u64) << 32 | (high << 16 | index) as u64);
-        }
-    }
-    keys.sort_unstable();
-    keys
-}
-
-fn trunks(cards: &[Option<Rect>], keys: &[u64]) -> Vec<Trunk> {
-    let mut trunks: Vec<Trunk> = Vec::new();
-    for (first, key) in keys.iter().enumerate() {
-        let nodes = [part(*key, 2), part(*key, 1)];
-        if let Some(last) = trunks.last_mut()
-            && last.nodes == nodes
-        {
-            last.strands += 1;
-        } else if let [Some(Some(a)), Some(Some(b))] = nodes.map(|node| cards.get(node))
-            && trunks.len() < TRUNKS_MAX
-        {
-            trunks.push(Trunk {
-                nodes,
-                cards: [*a, *b],
-                ports: Default::default(),
-                first,
-                strands: 1,
-                half_way: Point::default(),
-                stops: Vec::new(),
-                shrink: 1.0,
-            });
-        } else {
-            break;
-        }
-    }
-    trunks
 }
 
 /// A cubic that leaves and reaches both ports at right angles to their sides.
@@ -287,7 +212,7 @@ fn spread_ports(trunks: &mut [Trunk]) {
             ends.push(side << 32 | order(card, port.side, trunk.half_way) << 16 | (index * 2 + end) as u64);
         }
     }
-    ends.sort_unstable();
+    let ends = rising(ends);
     let mut places: Vec<(f32, f32)> = Vec::new();
     for group in ends.chunk_by(|a, b| a >> 32 == b >> 32) {
         let end_of = |key: &u64| (part(*key, 0) / 2, part(*key, 0) % 2);
