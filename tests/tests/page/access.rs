@@ -71,22 +71,29 @@ async fn landmarks_agents_and_flows_are_told_by_role_and_name() {
 }
 
 #[tokio::test]
-async fn every_link_is_reached_by_keyboard_alone() {
+async fn every_link_and_button_is_reached_by_keyboard_alone() {
     let stream = Stream::start(Source::Publishers).await;
     stream.publish(&town()).await;
     let browser = Browser::start().await;
     let page = browser.visit(&stream.url("/")).await;
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 4").await;
+    page.until_card("agent-active", "lay a stone").await;
+    page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
     let links: usize = page.value("document.querySelectorAll('a[href]').length").await;
     assert!(links >= 2, "{links}");
-    page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
-    // Fields that scroll are stops as well.
-    for _ in 0..links + 20 {
+    // Buttons and fields that scroll are stops as well.
+    for _ in 0..links + 40 {
         page.press("Tab").await;
         page.value::<bool>("window.reached.add(document.activeElement); true").await;
     }
-    let reached: usize = page.value("[...window.reached].filter((element) => element.matches('a[href]')).length").await;
-    assert_eq!(reached, links);
+    let missed: Vec<String> = page
+        .value(
+            "[...document.querySelectorAll('a[href], button')]
+                .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
+                .filter((one) => !window.reached.has(one)).map((one) => one.outerHTML)",
+        )
+        .await;
+    assert!(missed.is_empty(), "{missed:#?}");
     browser.close().await;
 }
 
@@ -181,7 +188,7 @@ async fn no_rule_of_accessibility_is_broken_in_a_crowd() {
     until_seen(&page, "#more").await;
     breaks_no_rule(&page, "a crowd").await;
     click(&page, "#more").await;
-    until_seen(&page, "#everyone").await;
+    until_seen(&page, "#everyone[data-open]").await;
     breaks_no_rule(&page, "those without a seat").await;
     browser.close().await;
 }

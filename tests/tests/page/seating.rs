@@ -164,10 +164,10 @@ async fn whoever_has_no_seat_is_counted_and_told_by_name_and_can_be_looked_at() 
     let seated = seated(&page).await;
     assert_eq!(seated.len() + unseated(&page).await, AGENTS);
     assert_eq!(page.value::<String>("document.querySelector('#more').ariaExpanded").await, "false");
-    until_unseen(&page, "#everyone").await;
+    until_unseen(&page, "#everyone[data-open]").await;
 
     click(&page, "#more").await;
-    until_seen(&page, "#everyone").await;
+    until_seen(&page, "#everyone[data-open]").await;
     assert_eq!(page.value::<String>("document.querySelector('#more').ariaExpanded").await, "true");
     let names: BTreeSet<String> =
         page.value("[...document.querySelectorAll('#everyone button')].map((one) => one.textContent.match(/Agent \\d+/)?.[0] ?? one.outerHTML)").await;
@@ -183,9 +183,9 @@ async fn whoever_has_no_seat_is_counted_and_told_by_name_and_can_be_looked_at() 
     assert_eq!(text(&page, "#panel-name").await, name);
     page.press("Escape").await;
     until_unseen(&page, "[data-testid=detail-panel]").await;
-    until_seen(&page, "#everyone").await;
+    until_seen(&page, "#everyone[data-open]").await;
     page.press("Escape").await;
-    until_unseen(&page, "#everyone").await;
+    until_unseen(&page, "#everyone[data-open]").await;
     page.complains_of_nothing().await;
     browser.close().await;
 }
