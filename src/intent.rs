@@ -27,8 +27,8 @@ pub enum Intent {
     Pause,
     /// What settled, where these words are in it.
     Search(String),
-    /// A ghost put away.
-    Dismiss(u64),
+    /// Ghosts put away: one, and those that say the same.
+    Dismiss(Vec<u64>),
     /// All that was put away, back.
     Restore,
     /// The flows of a bundle one by one, or no longer: its source and target.
@@ -92,7 +92,7 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "tab-history" => Some(Intent::Tab(Tab::History)),
         "raw-button" => Some(Intent::Raw),
         "pause" => Some(Intent::Pause),
-        "dismiss" => near("data-number")?.parse().ok().map(Intent::Dismiss),
+        "dismiss" => near("data-numbers").map(|numbers| dismiss(&numbers)),
         "restore" => Some(Intent::Restore),
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
@@ -108,8 +108,8 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
     }
     if key.key() == "Delete" {
         let focused: Element = key.target()?.dyn_into().ok()?;
-        let ghost = focused.closest("[data-number]").ok()??;
-        return ghost.get_attribute("data-number")?.parse().ok().map(Intent::Dismiss);
+        let ghost = focused.closest("[data-numbers]").ok()??;
+        return ghost.get_attribute("data-numbers").map(|numbers| dismiss(&numbers));
     }
     if let Some(intent) = meant_in_tabs(key) {
         return Some(intent);
@@ -130,6 +130,10 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         "4" if !typing => Some(Intent::Tab(Tab::History)),
         _ => None,
     }
+}
+
+fn dismiss(numbers: &str) -> Intent {
+    Intent::Dismiss(numbers.split(' ').filter_map(|number| number.parse().ok()).collect())
 }
 
 /// Arrows move between tabs that stand in a row (WAI-ARIA Authoring Practices, "Tabs").

@@ -6,8 +6,8 @@ pub use crate::{ingest::Counters, transport::ConnectionState};
 
 use leptos::prelude::*;
 use monkeytown_civilization::{
-    AGENT_RECENT_MAX, Civilization, Contradiction, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome, Pulse, Totals,
-    Trend,
+    AGENT_RECENT_MAX, Civilization, Contradiction, Entity, HistoryItem, HistoryKind, Keys, Line, MarkKind, Outcome,
+    Pulse, Totals, Trend,
 };
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityStatus, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,
@@ -176,6 +176,8 @@ impl FlowsView {
 pub struct GhostsView {
     /// The newest.
     pub items: Vec<Rc<HistoryItem>>,
+    /// How many match what is looked for.
+    pub matching: usize,
     /// How many the fold holds in all.
     pub held: usize,
 }
@@ -371,7 +373,7 @@ pub struct Signals {
     /// The name in the wordmark.
     pub app_name: Topic<String>,
     /// Agents in the order of their ids.
-    pub agents: Topic<Vec<AgentView>>,
+    pub agents: Topic<Vec<Rc<AgentView>>>,
     /// Flows to be seen.
     pub flows: Topic<FlowsView>,
     /// What was settled.
@@ -424,12 +426,12 @@ impl Signals {
             match (held, agents.binary_search_by(|agent| agent.id.cmp(id))) {
                 (Some(entity), Ok(at)) => {
                     if let Some(agent) = agents.get_mut(at).filter(|agent| agent.entity != *entity) {
-                        agent.entity = entity.clone();
+                        *agent = Rc::new(AgentView { entity: entity.clone(), ..AgentView::clone(agent) });
                         changed = true;
                     }
                 }
                 (Some(entity), Err(at)) => {
-                    agents.insert(at, AgentView::new(id.clone(), entity.clone()));
+                    agents.insert(at, Rc::new(AgentView::new(id.clone(), entity.clone())));
                     changed = true;
                 }
                 (None, Ok(at)) => {
@@ -447,10 +449,8 @@ impl Signals {
 
     /// Writes recent work, children and contradictions of every agent: one pass over what the fold holds.
     pub fn write_work(&self, state: &Civilization, contradictions: &[Contradiction]) {
-        let mut work: Vec<AgentView> = self.agents.peek().clone();
-        for agent in &mut work {
-            (agent.beads, agent.children, agent.contradiction) = (Vec::new(), None, None);
-        }
+        let bare = |agent: &Rc<AgentView>| AgentView::new(agent.id.clone(), agent.entity.clone());
+        let mut work: Vec<AgentView> = self.agents.peek().iter().map(bare).collect();
         let find = |work: &[AgentView], id: &EntityId| work.binary_search_by(|agent| agent.id.cmp(id)).ok();
         for (id, entity) in state.entities() {
             let Some(at) = entity.parent.as_ref().and_then(|parent| find(&work, parent)) else { continue };
@@ -501,14 +501,45 @@ impl Signals {
                 }
             }
         }
-        self.agents.set(work);
+        let mut changed = false;
+        for (held, found) in self.agents.peek_mut().iter_mut().zip(work) {
+            if **held != found {
+                *held = Rc::new(found);
+                changed = true;
+            }
+        }
+        if changed {
+            self.agents.notify();
+        }
     }
 
-    /// Writes the ghost column.
+    /// Writes the ghost column: of all that the fold holds, what is looked for.
     pub fn write_ghosts(&self, state: &Civilization) {
-        let items = state.history().take(GHOSTS_SHOWN_MAX).cloned().map(Rc::new).collect();
-        self.ghosts.set(GhostsView { items, held: state.history().len() });
+        let query = lower(self.gaze.peek().query.trim());
+        let mut ghosts = GhostsView { items: Vec::new(), matching: 0, held: state.history().len() };
+        for item in state.history().filter(|item| is_about(item, &query, lower)) {
+            ghosts.matching += 1;
+            if ghosts.items.len() < GHOSTS_SHOWN_MAX {
+                ghosts.items.push(Rc::new(item.clone()));
+            }
+        }
+        self.ghosts.set(ghosts);
     }
+}
+
+/// Whether a history item has `query` in its label, its id or its agent's; `lower` makes letters small: the browser's
+/// own on the page, where Rust's tables for it would cost 10 KB.
+#[must_use]
+pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> bool {
+    let has = |text: &str| lower(text).contains(query);
+    query.is_empty()
+        || has(item.label.as_str())
+        || has(item.id.as_str())
+        || item.agent.as_ref().is_some_and(|agent| has(agent.as_str()))
+}
+
+fn lower(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
 }
 
 /// The name of an entity, or its id when the fold does not hold it.

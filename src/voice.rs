@@ -84,6 +84,12 @@ pub fn pace(rate: f64) -> String {
     }
 }
 
+/// What was being done when it broke: "was signing build 118".
+#[must_use]
+pub fn was(activity: &str) -> String {
+    if activity.starts_with("was ") { activity.to_owned() } else { format!("was {activity}") }
+}
+
 /// An entity's status in one word.
 #[must_use]
 pub fn status(status: EntityStatus) -> &'static str {

@@ -69,7 +69,7 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     let broken = entity.status == EntityStatus::Error && !gaze.ignored.contains(&agent.id);
     piece.show("broken", broken);
     if broken {
-        let was = entity.activity.as_ref().map_or_else(String::new, |activity| format!("was {activity}"));
+        let was = entity.activity.as_ref().map_or_else(String::new, |activity| voice::was(&activity.to_string()));
         piece.say("was", &was);
     }
     figures(piece, entity);

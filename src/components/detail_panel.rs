@@ -140,7 +140,7 @@ impl Panel {
         let doing = agent_card::doing(entity);
         piece.say("doing", if doing.is_empty() { "resting" } else { &doing });
         let was = entity.activity.as_ref().filter(|_| entity.reason.is_some());
-        piece.say_if("why", &was.map_or_else(String::new, |activity| format!("was {activity}")));
+        piece.say_if("why", &was.map_or_else(String::new, |activity| voice::was(&activity.to_string())));
         let percent = agent_card::share(piece, entity);
         piece.say("percent", &percent);
         agent_card::figures(piece, entity);

@@ -27,10 +27,10 @@ enum Line<'a> {
         name: &'static str,
         count: usize,
     },
-    /// An item, and how many neighbours say the same.
+    /// An item, and the numbers of the neighbours that say the same, its own first.
     Item {
         item: &'a HistoryItem,
-        alike: usize,
+        alike: Vec<u64>,
     },
 }
 
@@ -44,17 +44,10 @@ impl Line<'_> {
     }
 }
 
-/// What is looked for and not put away, under headings. Sources put what times they like, so a group is gathered, not
-/// assumed to be a run. Equal neighbours are one line with a count: the newest of them.
-/// `lower` makes letters small: the browser's own on the page, where Rust's tables for it would cost 10 KB.
-fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp, lower: fn(&str) -> String) -> Vec<Line<'a>> {
-    let query = lower(gaze.query.trim());
-    let is_wanted = |item: &HistoryItem| {
-        let has = |text: &str| lower(text).contains(&query);
-        let agent = item.agent.as_ref().is_some_and(|agent| has(agent.as_str()));
-        !gaze.dismissed.contains(&item.number)
-            && (query.is_empty() || agent || has(&item.label.to_string()) || has(item.id.as_str()))
-    };
+/// What is not put away, under headings. Sources put what times they like, so a group is gathered, not assumed to be a
+/// run. Equal neighbours are one line: the newest of them, with a count.
+fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<Line<'a>> {
+    let is_wanted = |item: &HistoryItem| !gaze.dismissed.contains(&item.number);
     let mut lines: Vec<Line> = Vec::with_capacity(items.len() + GROUPS.len());
     let mut over = i64::MIN;
     for (under, name) in GROUPS {
@@ -66,8 +59,8 @@ fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp, lower: f
             }
             count += 1;
             match lines.get_mut(heading..).and_then(<[Line]>::last_mut) {
-                Some(Line::Item { item: before, alike }) if are_alike(before, item) => *alike += 1,
-                _ => lines.push(Line::Item { item, alike: 1 }),
+                Some(Line::Item { item: before, alike }) if are_alike(before, item) => alike.push(item.number),
+                _ => lines.push(Line::Item { item, alike: vec![item.number] }),
             }
         }
         if count > 0 {
@@ -76,10 +69,6 @@ fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp, lower: f
         over = under;
     }
     lines
-}
-
-fn lower(text: &str) -> String {
-    js_sys::JsString::from(text).to_lower_case().into()
 }
 
 fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
@@ -95,7 +84,7 @@ pub fn bind(signals: &Signals) {
         let ghosts = signals.ghosts.read();
         let gaze = signals.gaze.read();
         let now = signals.times.read().now;
-        let lines = lines(&ghosts.items, &gaze, now, lower);
+        let lines = lines(&ghosts.items, &gaze, now);
         let keys: Vec<String> = lines.iter().map(Line::key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut rows = rows.borrow_mut();
@@ -108,15 +97,16 @@ pub fn bind(signals: &Signals) {
                     piece.say("count", &voice::grouped(*count as u64));
                 }
                 Line::Item { item, alike } => {
-                    shown += alike;
-                    fill(piece, item, *alike, now);
+                    shown += alike.len();
+                    fill(piece, item, alike, now);
                 }
             }
         }
         let held = voice::grouped(ghosts.held as u64);
+        let is_searched = !gaze.query.trim().is_empty();
         let words = match (ghosts.items.len(), shown) {
-            (0, _) => "nothing has settled yet".to_owned(),
-            (_, shown) if !gaze.query.trim().is_empty() => format!("{} of {held} match", voice::grouped(shown as u64)),
+            _ if ghosts.held == 0 => "nothing has settled yet".to_owned(),
+            _ if is_searched => format!("{} of {held} match", voice::grouped(ghosts.matching as u64)),
             (items, shown) if items < ghosts.held || shown < items => format!("the newest {shown} of {held} shown"),
             _ => format!("{held} settled or broken"),
         };
@@ -129,7 +119,7 @@ pub fn bind(signals: &Signals) {
 }
 
 /// Writes one thing that ended.
-fn fill(piece: &Piece, item: &HistoryItem, alike: usize, now: Timestamp) {
+fn fill(piece: &Piece, item: &HistoryItem, alike: &[u64], now: Timestamp) {
     let broken = item.outcome == Outcome::Broken;
     let age_millis = now.since_millis(item.time);
     let owner = item.agent.as_ref().unwrap_or(&item.id);
@@ -138,7 +128,8 @@ fn fill(piece: &Piece, item: &HistoryItem, alike: usize, now: Timestamp) {
         piece.renew(&["face", "y"]);
     }
     piece.set("", "data-entity-id", item.id.as_str());
-    piece.set("", "data-number", &item.number.to_string());
+    let numbers: Vec<String> = alike.iter().map(ToString::to_string).collect();
+    piece.set("", "data-numbers", &numbers.join(" "));
     piece.set("", "data-outcome", agent_card::outcome(Some(item.outcome)));
     // Marks fade with age and are gone after a day; text only darkens, so that it can still be read.
     let left_percent = 100 - (80 * age_millis.clamp(0, DAY)) / DAY;
@@ -170,13 +161,14 @@ fn fill(piece: &Piece, item: &HistoryItem, alike: usize, now: Timestamp) {
     piece.say("time", &voice::ago(age_millis));
     piece.set("time", "datetime", &exact);
     piece.set("time", "title", &exact);
-    let count = if alike > 1 { format!("×{alike}") } else { String::new() };
+    let count = if alike.len() > 1 { format!("×{}", alike.len()) } else { String::new() };
     piece.say_if("count", &count);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::is_about;
     use monkeytown_protocol::{EntityId, Text};
 
     fn item(number: u64, millis: i64) -> Rc<HistoryItem> {
@@ -196,10 +188,10 @@ mod tests {
     fn told(items: &[Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<String> {
         let line = |line: &Line| match line {
             Line::Heading { name, count } => format!("{name}: {count}"),
-            Line::Item { item, alike: 1 } => item.number.to_string(),
-            Line::Item { item, alike } => format!("{} ×{alike}", item.number),
+            Line::Item { item, alike } if alike.len() == 1 => item.number.to_string(),
+            Line::Item { item, alike } => format!("{} ×{}", item.number, alike.len()),
         };
-        lines(items, gaze, now, str::to_lowercase).iter().map(line).collect()
+        lines(items, gaze, now).iter().map(line).collect()
     }
 
     #[test]
@@ -220,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_item_of_another_history_is_another_line() {
-        let key = |item: &HistoryItem| Line::Item { item, alike: 1 }.key();
+        let key = |item: &HistoryItem| Line::Item { item, alike: vec![1] }.key();
         assert_ne!(key(&item(1, 0)), key(&item(1, 60_000)));
     }
 
@@ -233,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_for_is_found_by_any_case_and_what_is_put_away_is_not() {
+    fn what_is_looked_for_is_found_by_any_case_and_what_is_put_away_is_not_listed() {
         let now = Timestamp::from_millis(0);
         let items = [item(2, 0), item(1, 0)];
-        let gaze = Gaze { query: " SUBJECT 2 ".into(), ..Gaze::default() };
-        assert_eq!(told(&items, &gaze, now), ["in the last 10 minutes: 1", "2"]);
+        assert!(is_about(&items[0], "subject 2", str::to_lowercase));
+        assert!(!is_about(&items[1], "subject 2", str::to_lowercase));
         let gaze = Gaze { dismissed: vec![2], ..Gaze::default() };
         assert_eq!(told(&items, &gaze, now), ["in the last 10 minutes: 1", "1"]);
     }

@@ -14,7 +14,7 @@ use crate::{
     },
     voice,
 };
-use monkeytown_protocol::{EntityId, FlowStatus};
+use monkeytown_protocol::{EntityId, FlowStatus, Timestamp};
 use monkeytown_terrain::{Body, Hill, Link, Point, Posture, Rect, arrange};
 use std::{
     cell::{Cell, RefCell},
@@ -29,6 +29,8 @@ const MARGIN: f32 = 24.0;
 const ARRANGE_EVERY_MILLIS: f64 = 700.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
+/// Height of the count of those without room.
+const CROWD: f32 = 44.0;
 /// Agents without room that are listed by name.
 const LISTED_MAX: usize = 500;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
@@ -64,6 +66,10 @@ struct Field {
     pointed: RefCell<Option<EntityId>>,
     later: RefCell<Option<Timer>>,
     size: Cell<(f32, f32)>,
+    text_scale: Cell<f32>,
+    /// What each card was filled with.
+    filled: RefCell<Vec<(Rc<AgentView>, Seat)>>,
+    filled_for: RefCell<(Gaze, Option<Timestamp>)>,
 }
 
 /// Fills the field.
@@ -93,6 +99,9 @@ pub fn bind(signals: &Signals) {
         pointed: RefCell::default(),
         later: RefCell::default(),
         size: Cell::default(),
+        text_scale: Cell::new(1.0),
+        filled: RefCell::default(),
+        filled_for: RefCell::default(),
     });
     field.watch_size();
     field.watch_pointer();
@@ -103,7 +112,7 @@ pub fn bind(signals: &Signals) {
     let ticking = Rc::clone(&field);
     follow(move || {
         ticking.signals.times.read();
-        ticking.fill();
+        ticking.arrange();
     });
     follow(move || field.say());
 }
@@ -116,6 +125,8 @@ impl Field {
             #[expect(clippy::cast_precision_loss, reason = "a screen's size")]
             let size = (root.client_width() as f32, root.client_height() as f32);
             if field.size.replace(size) != size {
+                // Asking for a computed style makes the browser compute it: once for each size.
+                field.text_scale.set(text_scale());
                 field.arrange();
                 field.draw();
             }
@@ -142,12 +153,13 @@ impl Field {
         let agents = self.signals.agents.read();
         let gaze = self.signals.gaze.read();
         let (width, height) = self.size.get();
-        if width < 1.0 {
+        // A hidden tab draws nothing; the second's tick after it is shown catches up.
+        if width < 1.0 || clock::is_hidden() {
             return;
         }
         let flows = self.signals.flows.peek();
         let now = clock::monotonic_millis();
-        let occasion = occasion(&agents, &gaze, &flows, width, height);
+        let occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
         let links = links(&flows);
         let same = *self.occasion.borrow() == occasion;
         let resized = {
@@ -179,7 +191,7 @@ impl Field {
         self.linked_at.set(now);
         let one_column = width < ONE_COLUMN_BELOW;
         let (seats, tall) = if one_column {
-            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER, text_scale());
+            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER, self.text_scale.get());
             (seats.into_iter().map(Some).collect(), tall.max(height))
         } else {
             (self.seats_in_field(&agents, &gaze, &flows, &links, width, height), height)
@@ -202,7 +214,7 @@ impl Field {
 
     fn seats_in_field(
         &self,
-        agents: &[AgentView],
+        agents: &[Rc<AgentView>],
         gaze: &Gaze,
         flows: &FlowsView,
         links: &[(EntityId, EntityId)],
@@ -212,41 +224,69 @@ impl Field {
         let ignored = |agent: &AgentView| gaze.ignored.contains(&agent.id);
         let find = |id: &EntityId| agents.binary_search_by(|agent| agent.id.cmp(id)).ok();
         let before = self.seats.borrow();
-        let held = |id: &EntityId| {
-            let is_held = gaze.entity.as_ref() == Some(id) || self.pointed.borrow().as_ref() == Some(id);
-            let seat = before.iter().find(|(held, _)| held == id).filter(|_| is_held)?;
-            Some(Point { x: seat.1.outer.x, y: seat.1.outer.y })
+        let pointed = self.pointed.borrow().clone();
+        let is_held = |id: &EntityId| gaze.entity.as_ref() == Some(id) || pointed.as_ref() == Some(id);
+        let held = |id: &EntityId, now: Option<Seat>| {
+            let (_, seat) = before.iter().find(|(held, _)| held == id && is_held(id))?;
+            let around = now.as_ref().unwrap_or(seat);
+            let (left, above) = (around.rect.x - around.outer.x, around.rect.y - around.outer.y);
+            Some(Point { x: seat.rect.x - left, y: seat.rect.y - above })
         };
-        let scale = text_scale();
-        let bodies: Vec<Body> = agents
+        let scale = self.text_scale.get();
+        let mut bodies: Vec<Body> = agents
             .iter()
             .map(|agent| Body {
                 key: hash(agent.id.as_str()),
                 posture: seats::posture(agent, is_waited_for(flows, &agent.id)),
                 sizes: seats::sizes(agent, ignored(agent), width, scale),
                 parent: agent.entity.parent.as_ref().and_then(find),
-                held: held(&agent.id),
+                held: None,
             })
             .collect();
         let links: Vec<Link> =
             links.iter().filter_map(|(a, b)| Some(Link { a: find(a)?, b: find(b)?, weight: 1.0 })).collect();
         let top = self.key_height();
-        let room = Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - MARGIN / 2.0 };
         let started = clock::monotonic_millis();
-        let arrangement =
-            arrange(&bodies, &links, room, &mut || clock::monotonic_millis() - started > ARRANGE_MAX_MILLIS);
-        let detail = |agent: &AgentView| match seats::is_awake(agent) {
-            true => arrangement.detail_awake,
-            false => arrangement.detail_rest,
+        let within = |bodies: &[Body], below: f32| {
+            let room = Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - below };
+            let places =
+                arrange(bodies, &links, room, &mut || clock::monotonic_millis() - started > ARRANGE_MAX_MILLIS);
+            let seats = agents.iter().zip(bodies).zip(&places.places);
+            let seats = seats.map(|((agent, body), place)| {
+                let place = (*place)?;
+                let detail = seats::detail(&body.sizes, place);
+                Some(seats::seat(agent, ignored(agent), place, detail, width, scale))
+            });
+            seats.collect::<Vec<_>>()
         };
-        let places = agents.iter().zip(&arrangement.places);
-        places
-            .map(|(agent, place)| Some(seats::seat(agent, ignored(agent), (*place)?, detail(agent), width, scale)))
-            .collect()
+        let mut below = MARGIN / 2.0;
+        let mut seats = Vec::new();
+        // What is held is the card, not what hangs around it, and how much hangs there is known only afterwards; those
+        // without a place are counted at the bottom, where nobody may sit then.
+        for _ in 0..3 {
+            for (at, (agent, body)) in agents.iter().zip(&mut bodies).enumerate() {
+                let now = seats.get(at).copied().flatten();
+                body.held = held(&agent.id, now);
+            }
+            seats = within(&bodies, below);
+            let crowded = below < CROWD && seats.iter().any(Option::is_none);
+            let moved = |(at, seat): (usize, &Option<Seat>)| {
+                let (seat, agent) = ((*seat)?, agents.get(at)?);
+                let held = before.iter().find(|(id, _)| *id == agent.id && is_held(id))?;
+                ((held.1.rect.x - seat.rect.x).abs() > 1.0 || (held.1.rect.y - seat.rect.y).abs() > 1.0).then_some(())
+            };
+            let is_moved = seats.iter().enumerate().any(|seat| moved(seat).is_some());
+            if crowded {
+                below = CROWD + MARGIN;
+            } else if !is_moved {
+                break;
+            }
+        }
+        seats
     }
 
     /// Tells the scene where everybody is, and draws the ground for it.
-    fn seat_scene(&self, agents: &[AgentView], width: f32, height: f32, one_column: bool) {
+    fn seat_scene(&self, agents: &[Rc<AgentView>], width: f32, height: f32, one_column: bool) {
         let seats = self.seats.borrow();
         let mut scene = self.scene.borrow_mut();
         (scene.width, scene.height, scene.one_column) = (width, height, one_column);
@@ -259,9 +299,11 @@ impl Field {
         let labels = seats.iter().flat_map(|(_, seat)| {
             let above = Rect { height: seat.rect.y - seat.outer.y, ..seat.outer };
             let below = seat.outer.bottom() - seat.rect.bottom();
-            [above, Rect { y: seat.rect.bottom(), height: below, ..seat.outer }]
+            // At rest the name stands on the ground beside the mask.
+            let name = Rect { x: seat.body.right(), width: seat.rect.right() - seat.body.right(), ..seat.rect };
+            [above, Rect { y: seat.rect.bottom(), height: below, ..seat.outer }, name]
         });
-        let labels = labels.filter(|label| label.height > 1.0).collect();
+        let labels = labels.filter(|label| label.height > 1.0 && label.width > 1.0).collect();
         let (ids, bodies) = (seats.iter().map(|(id, _)| id.clone()), seats.iter().map(|(_, seat)| seat.body));
         scene.seat(ids.collect(), bodies.collect(), labels, crowd);
         self.list.style("", "height", &format!("{}px", whole(height)));
@@ -292,13 +334,22 @@ impl Field {
             let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
             Some((agent, seat))
         });
-        let seated: Vec<(&AgentView, &Seat)> = seated.collect();
+        let seated: Vec<(&Rc<AgentView>, &Seat)> = seated.collect();
         let keys: Vec<&str> = seated.iter().map(|(agent, _)| agent.id.as_str()).collect();
         let mut rows = self.rows.borrow_mut();
         rows.keep(&keys, |_| "t-agent", &agent_card::make);
-        for (piece, (agent, seat)) in rows.pieces().zip(seated) {
-            agent_card::fill(piece, agent, seat, &gaze, now);
+        let mut filled = self.filled.borrow_mut();
+        let occasion = (gaze.clone(), Some(now));
+        let all = *self.filled_for.borrow() != occasion || filled.len() != seated.len();
+        for (at, (piece, (agent, seat))) in rows.pieces().zip(&seated).enumerate() {
+            // Under load most cards are what they were a frame ago.
+            let same = filled.get(at).is_some_and(|(held, place)| Rc::ptr_eq(held, agent) && place == *seat);
+            if all || !same {
+                agent_card::fill(piece, agent, seat, &gaze, now);
+            }
         }
+        *filled = seated.iter().map(|(agent, seat)| (Rc::clone(agent), **seat)).collect();
+        *self.filled_for.borrow_mut() = occasion;
         let waiting = agents.len() - keys.len();
         let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
         self.more.say_if("", &words);
@@ -306,7 +357,7 @@ impl Field {
         let is_listed = gaze.everyone && waiting > 0;
         self.everyone.mark("", "data-open", if is_listed { "yes" } else { "" });
         let unseated = agents.iter().filter(|agent| is_listed && keys.binary_search(&agent.id.as_str()).is_err());
-        let unseated: Vec<&AgentView> = unseated.take(LISTED_MAX).collect();
+        let unseated: Vec<&Rc<AgentView>> = unseated.take(LISTED_MAX).collect();
         let keys: Vec<&str> = unseated.iter().map(|agent| agent.id.as_str()).collect();
         let mut crowd = self.crowd.borrow_mut();
         crowd.keep(&keys, |_| "t-somebody", &|id, piece| piece.set("", "data-entity-id", id));
@@ -413,9 +464,14 @@ pub fn whole(pixels: f32) -> i32 {
     pixels.round() as i32
 }
 
-fn occasion(agents: &[AgentView], gaze: &Gaze, flows: &FlowsView, width: f32, height: f32) -> Occasion {
-    let scale = text_scale();
-    let body = |agent: &AgentView| {
+fn occasion(
+    agents: &[Rc<AgentView>],
+    gaze: &Gaze,
+    flows: &FlowsView,
+    (width, height): (f32, f32),
+    scale: f32,
+) -> Occasion {
+    let body = |agent: &Rc<AgentView>| {
         let [full, ..] = seats::sizes(agent, gaze.ignored.contains(&agent.id), width, scale);
         let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
         // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.

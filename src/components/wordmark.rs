@@ -14,7 +14,7 @@ pub fn bind(signals: &Signals) {
     let piece = Piece::section("wordmark");
     follow(move || {
         let agents = signals.agents.read();
-        let eyes = if agents.iter().any(is_awake) { "active" } else { "idle" };
+        let eyes = if agents.iter().any(|agent| is_awake(agent)) { "active" } else { "idle" };
         piece.set("mask", "data-status", eyes);
         piece.set("eyes", "href", &["#y-", eyes].concat());
         piece.say("name", &signals.app_name.read());

@@ -60,6 +60,8 @@ struct Core {
     gaps: Vec<(Timestamp, Option<Timestamp>)>,
     toasted: u64,
     contradictions: Vec<Contradiction>,
+    /// Whether flows have changed in a catch-up and are not on stage.
+    unstaged: bool,
     lists_pending: bool,
     lists_at: f64,
     kept_at: f64,
@@ -99,6 +101,7 @@ impl Session {
             gaps: Vec::new(),
             toasted: 0,
             contradictions: Vec::new(),
+            unstaged: false,
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
             lists_pending: false,
             lists_at: f64::NEG_INFINITY,
@@ -237,8 +240,11 @@ impl Session {
             Intent::Close => gaze.change(Gaze::close_last),
             Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
             Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
-            Intent::Search(words) => gaze.change(|gaze| gaze.query = words),
-            Intent::Dismiss(number) => gaze.change(|gaze| gaze.dismissed.push(number)),
+            Intent::Search(words) => {
+                gaze.change(|gaze| gaze.query = words);
+                core.signals.write_ghosts(&core.state);
+            }
+            Intent::Dismiss(numbers) => gaze.change(|gaze| gaze.dismissed.extend(numbers)),
             Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
             Intent::Bundle(source, target) => {
                 let named = Some((source, target));

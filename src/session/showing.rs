@@ -11,7 +11,7 @@ use crate::{
     transport::ConnectionState,
 };
 use monkeytown_civilization::{Civilization, Keys};
-use monkeytown_protocol::{EntityId, EntityStatus, Flow, Text, Timestamp};
+use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
 use std::rc::Rc;
 
 /// Least time between two writings of a list (ghosts, flows, recent work), in milliseconds.
@@ -47,9 +47,16 @@ impl Core {
             (changes.history, changes.system) = (true, true);
             self.stage = Stage::default();
         }
-        if !changes.flows.is_empty() {
+        if self.replaying {
+            // What is open at some instant of a catch-up is no news: what is open at its end is.
+            self.unstaged |= !changes.flows.is_empty();
+        } else if self.unstaged || !changes.flows.is_empty() {
             self.stage.sweep(now);
-            self.stage.update(&self.state, changes.flows.iter(), now, self.replaying || unseen);
+            if std::mem::take(&mut self.unstaged) {
+                let open: Vec<FlowId> = self.state.flows().map(|(id, _)| id.clone()).collect();
+                self.stage.update(&self.state, open.iter(), now, true);
+            }
+            self.stage.update(&self.state, changes.flows.iter(), now, unseen);
             self.lists_pending = true;
         }
         if !changes.is_empty() {
@@ -61,17 +68,11 @@ impl Core {
             if changes.milestone.is_some() {
                 self.signals.milestone.set(changes.milestone);
             }
-            let mut figures = *self.signals.figures.peek();
-            figures.entity_count = self.state.entities().len();
-            figures.totals = self.state.totals();
-            figures.last_time = self.state.last_time();
-            self.signals.figures.set(figures);
         }
         if self.lists_pending && now - self.lists_at >= LISTS_EVERY_MILLIS {
             self.write_lists();
             (self.lists_pending, self.lists_at) = (false, now);
         }
-        self.write_connection();
     }
 
     fn write_lists(&mut self) {
@@ -79,6 +80,12 @@ impl Core {
         self.signals.write_work(&self.state, &self.contradictions);
         self.signals.write_ghosts(&self.state);
         self.write_detail();
+        let mut figures = *self.signals.figures.peek();
+        figures.entity_count = self.state.entities().len();
+        figures.totals = self.state.totals();
+        figures.last_time = self.state.last_time();
+        self.signals.figures.set(figures);
+        self.write_connection();
     }
 
     pub(super) fn write_flows(&self) {
@@ -177,6 +184,7 @@ impl Core {
         let finished = self.state.finished_flows().map(|finished| &finished.flow);
         let flows = open.chain(finished).filter(|flow| of_it(&flow.source, &flow.target));
         let history = self.state.history().filter(|item| item.agent.as_ref() == Some(&id) || item.id == id);
+        let read = self.signals.detail.peek().as_ref().filter(|detail| detail.id == id).and_then(|d| d.raw.clone());
         let log = self.state.log(&id);
         let held = log.map_or(0, |log| log.lines().len());
         let days = self.state.activity().days(&id, self.clock.at(monotonic_millis()));
@@ -189,7 +197,8 @@ impl Core {
             days: days.map(Iterator::collect).unwrap_or_default(),
             flows: flows.take(100).map(|flow| row_of(&self.state, flow)).collect(),
             history: history.take(DETAIL_HISTORY_MAX).cloned().map(Rc::new).collect(),
-            raw: gaze.raw.then(|| self.recent.newest_event_of(&id).unwrap_or_default()),
+            // What is being read does not change under the reader: another event needs another press.
+            raw: gaze.raw.then(|| read.unwrap_or_else(|| self.recent.newest_event_of(&id).unwrap_or_default())),
             id,
         };
         self.signals.detail.set(Some(detail));

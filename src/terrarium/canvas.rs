@@ -7,6 +7,7 @@ use super::{
     scene::{GUTTER, Ribbon, Scene, Strand},
     way::{PARTS, Way},
 };
+use js_sys::Array;
 use monkeytown_protocol::{FlowKind, FlowStatus};
 use monkeytown_terrain::Point;
 use wasm_bindgen::{JsCast, JsValue};
@@ -78,6 +79,9 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, effects: Effects, now_mi
         moving: !still && effects != Effects::State,
         now_millis,
         words: !scene.one_column,
+        dots: pattern(0.5, 6.0),
+        dashes: pattern(7.0, 5.0),
+        solid: Array::new(),
     };
     for ribbon in scene.ribbons.iter().filter(|ribbon| !ribbon.way.is_empty()) {
         brush.ribbon(ribbon);
@@ -95,6 +99,19 @@ struct Brush {
     moving: bool,
     now_millis: f64,
     words: bool,
+    dots: Array,
+    dashes: Array,
+    solid: Array,
+}
+
+fn pattern(line: f64, gap: f64) -> Array {
+    Array::of2(&JsValue::from_f64(line), &JsValue::from_f64(gap))
+}
+
+/// Where `now` is in a beat of `period`, from 0 to 1. Without `%`, which for floats costs the page 2 KB.
+fn phase(now_millis: f64, period_millis: f64) -> f64 {
+    let beats = now_millis / period_millis;
+    beats - beats.floor()
 }
 
 impl Brush {
@@ -104,7 +121,7 @@ impl Brush {
         self.context.set_fill_style_str(colour);
         self.context.set_global_alpha(0.22);
         self.context.set_line_width((8.0 + ribbon.count as f64 * 0.25).min(20.0));
-        self.line(&ribbon.way, 0.0, 1.0);
+        self.whole(&ribbon.way);
         self.context.set_global_alpha(0.8);
         self.head(&ribbon.way, 9.0);
     }
@@ -125,7 +142,7 @@ impl Brush {
             FlowStatus::Complete => {
                 self.context.set_global_alpha(0.26 * light);
                 self.context.set_line_width(1.2);
-                self.line(&strand.way, 0.0, 1.0);
+                self.whole(&strand.way);
                 self.head(&strand.way, 6.0);
             }
         }
@@ -135,14 +152,14 @@ impl Brush {
     /// A ringed dot at the source, and a dotted trail.
     fn pending(&self, way: &Way, light: f64) {
         self.context.set_global_alpha(0.7 * light);
-        self.dash(&[0.5, 6.0], 0.0);
+        self.dash(&self.dots, 0.0);
         self.context.set_line_width(1.8);
-        self.line(way, 0.0, 1.0);
-        self.dash(&[], 0.0);
+        self.whole(way);
+        self.dash(&self.solid, 0.0);
         self.head(way, 6.0);
         let (start, _) = way.at(0.0);
         self.circle(start, 3.2, true);
-        let beat = if self.moving { 0.35 + 0.35 * ((self.now_millis / 500.0) % 2.0 - 1.0).abs() } else { 0.6 };
+        let beat = if self.moving { 0.35 + 0.35 * (phase(self.now_millis, 1_000.0) * 2.0 - 1.0).abs() } else { 0.6 };
         self.context.set_global_alpha(beat * light);
         self.context.set_line_width(1.2);
         self.circle(start, 7.5, false);
@@ -154,26 +171,27 @@ impl Brush {
         if self.halos {
             self.context.set_global_alpha(0.13 * light);
             self.context.set_line_width(8.0);
-            self.line(way, 0.0, 1.0);
+            self.whole(way);
         }
-        let drift = if self.moving { -(self.now_millis / 40.0) % 12.0 } else { 0.0 };
-        self.dash(&[7.0, 5.0], drift);
+        let drift = if self.moving { -12.0 * phase(self.now_millis, 480.0) } else { 0.0 };
+        self.dash(&self.dashes, drift);
         let growth = PARTS as f64;
-        for (at, path) in way.paths().iter().enumerate() {
+        for (at, path) in way.parts().iter().enumerate() {
             let share = (at + 1) as f64 / growth;
             self.context.set_global_alpha((0.45 + 0.5 * share) * light);
             self.context.set_line_width(1.1 + 1.1 * share);
             self.context.stroke_with_path(path);
         }
-        self.dash(&[], 0.0);
+        self.dash(&self.solid, 0.0);
         self.context.set_global_alpha(light);
         self.head(way, 8.0);
         let count = self.particles.min(if way.length() < 90.0 { 1 } else { 3 });
         for which in 0..count {
             let offset = f32::from(which) / f32::from(count);
             #[expect(clippy::cast_possible_truncation, reason = "a share")]
-            let gone = if self.moving { (self.now_millis / 2_400.0).fract() as f32 } else { 0.4 };
-            self.comet(strand.kind, way, (gone + offset).fract(), light);
+            let gone = if self.moving { phase(self.now_millis, 2_400.0) as f32 } else { 0.4 };
+            let share = gone + offset;
+            self.comet(strand.kind, way, share - share.floor(), light);
         }
     }
 
@@ -217,9 +235,9 @@ impl Brush {
         self.context.set_global_alpha(light);
         self.line(way, 0.0, BREAK - 0.02);
         self.context.set_global_alpha(0.5 * light);
-        self.dash(&[0.5, 6.0], 0.0);
+        self.dash(&self.dots, 0.0);
         self.line(way, BREAK + 0.02, 1.0);
-        self.dash(&[], 0.0);
+        self.dash(&self.solid, 0.0);
         self.head(way, 6.0);
         self.context.set_global_alpha(light);
         self.context.set_line_width(2.6);
@@ -244,16 +262,21 @@ impl Brush {
         }
     }
 
+    fn whole(&self, way: &Way) {
+        if let Some(path) = way.whole() {
+            self.context.stroke_with_path(path);
+        }
+    }
+
     fn line(&self, way: &Way, from: f32, to: f32) {
         if let Some(path) = way.path(from, to) {
             self.context.stroke_with_path(&path);
         }
     }
 
-    fn dash(&self, pattern: &[f64], offset: f64) {
-        let segments: js_sys::Array = pattern.iter().map(|length| JsValue::from_f64(*length)).collect();
+    fn dash(&self, dash: &Array, offset: f64) {
         // Only a pattern that is no list of numbers is refused.
-        let _ = self.context.set_line_dash(&segments);
+        let _ = self.context.set_line_dash(dash);
         self.context.set_line_dash_offset(offset);
     }
 

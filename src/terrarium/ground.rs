@@ -3,7 +3,7 @@
 //! One hill for each domain, as high as it has files (`look.md`, "Ground").
 
 use super::canvas::clean;
-use monkeytown_terrain::{Contour, Hill, Rect, contours};
+use monkeytown_terrain::{Contour, Hill, Point, Rect, contours};
 use web_sys::HtmlCanvasElement;
 
 /// Draws the hills. Returns what a line is worth, in files; `None` where there is no hill.
@@ -17,11 +17,22 @@ pub fn paint(canvas: &HtmlCanvasElement, hills: &[Hill], width: f32, height: f32
     for contour in &ground.contours {
         context.set_stroke_style_str(colour(contour));
         context.begin_path();
+        // Through the middles of the polyline's sides, its corners as handles: a coarse grid's line, drawn as one curve.
+        let mut before: Option<Point> = None;
         for point in &contour.points {
-            context.line_to(point.x.into(), point.y.into());
+            match before {
+                None => context.move_to(point.x.into(), point.y.into()),
+                Some(corner) => {
+                    let (x, y) = ((corner.x + point.x) / 2.0, (corner.y + point.y) / 2.0);
+                    context.quadratic_curve_to(corner.x.into(), corner.y.into(), x.into(), y.into());
+                }
+            }
+            before = Some(*point);
         }
-        if contour.closed {
-            context.close_path();
+        match before {
+            _ if contour.closed => context.close_path(),
+            Some(last) => context.line_to(last.x.into(), last.y.into()),
+            None => {}
         }
         context.stroke();
     }
@@ -30,9 +41,9 @@ pub fn paint(canvas: &HtmlCanvasElement, hills: &[Hill], width: f32, height: f32
 
 fn colour(contour: &Contour) -> &'static str {
     match contour.light {
-        0 => "#1a2226",
-        1 => "#212c30",
-        2 => "#2a3a3b",
-        _ => "#34504a",
+        0 => "#182024",
+        1 => "#1e292c",
+        2 => "#263536",
+        _ => "#2f4843",
     }
 }

@@ -5,6 +5,7 @@
 use crate::signals::AgentView;
 use monkeytown_protocol::EntityStatus;
 use monkeytown_terrain::{Detail, Point, Posture, Rect, Size};
+use std::rc::Rc;
 
 /// How far a card's mask overhangs on its left (`look.md`, "Card").
 pub const OVERHANG: f32 = 26.0;
@@ -129,6 +130,15 @@ pub fn sizes(agent: &AgentView, ignored: bool, field: f32, scale: f32) -> [Size;
     })
 }
 
+/// At which detail `sizes` take up as much as `place` does.
+#[must_use]
+pub fn detail(sizes: &[Size; 4], place: Rect) -> Detail {
+    let details = [Detail::Full, Detail::Plain, Detail::Compact, Detail::Mask];
+    let found =
+        details.into_iter().zip(sizes).find(|(_, size)| size.width == place.width && size.height == place.height);
+    found.map_or(Detail::Mask, |(detail, _)| detail)
+}
+
 /// The seat of somebody to whom `outer` was given at `detail`.
 #[must_use]
 pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field: f32, scale: f32) -> Seat {
@@ -153,7 +163,7 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
 /// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left
 /// of width `gutter` flows are drawn.
 #[must_use]
-pub fn column(agents: &[AgentView], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Seat>, f32) {
+pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Seat>, f32) {
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,

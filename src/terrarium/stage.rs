@@ -6,8 +6,8 @@
 
 use super::canvas::FADE_MILLIS;
 use monkeytown_civilization::{Civilization, Keyed, Keys};
-use monkeytown_terrain::rising;
 use monkeytown_protocol::{EntityId, Flow, FlowId, FlowKind, FlowStatus, limits::FLOWS_DRAWN_MAX};
+use monkeytown_terrain::rising;
 
 /// Least time a flow is to be seen, in milliseconds.
 pub const SEEN_MIN_MILLIS: f64 = 2_000.0;

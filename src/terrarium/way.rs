@@ -61,16 +61,26 @@ impl Way {
         (Point { x: a.x + (b.x - a.x) * along, y: a.y + (b.y - a.y) * along }, direction)
     }
 
-    /// The way in [`PARTS`] parts of equal length, as the canvas takes them; made once.
-    pub fn paths(&self) -> &[Path2d] {
+    /// The way in [`PARTS`] parts of equal length, and then as a whole, as the canvas takes them; made once.
+    fn paths(&self) -> &[Path2d] {
         self.paths.get_or_init(|| {
             let part = |at: usize| {
                 #[expect(clippy::cast_precision_loss, reason = "four parts")]
                 let (from, to) = (at as f32 / PARTS as f32, (at + 1) as f32 / PARTS as f32);
                 self.path(from, to)
             };
-            (0..PARTS).filter_map(part).collect()
+            (0..PARTS).filter_map(part).chain(self.path(0.0, 1.0)).collect()
         })
+    }
+
+    /// Its parts, in order.
+    pub fn parts(&self) -> &[Path2d] {
+        self.paths().get(..PARTS).unwrap_or_default()
+    }
+
+    /// All of it.
+    pub fn whole(&self) -> Option<&Path2d> {
+        self.paths().get(PARTS)
     }
 
     /// The part of the way between two shares of it. `None` only where the browser has no such paths.

@@ -10,8 +10,9 @@ use crate::process;
 use crate::tools::{Tool, Toolbox};
 use crate::workspace::Workspace;
 
-/// What wasm-opt does to the program: found by trying, smallest after gzip.
-const PASSES: [&str; 6] = ["--all-features", "-O4", "--flatten", "--rereloop", "-Oz", "-Oz"];
+/// What wasm-opt does to the program: found by trying, smallest after gzip. Which features it may use is what the module
+/// itself says: asked for all of them, it writes types that no browser knows yet.
+const PASSES: [&str; 5] = ["-O4", "--flatten", "--rereloop", "-Oz", "-Oz"];
 
 /// Makes the glue say what it does not use, so that esbuild can leave it out: `source` is wasm-bindgen's, the file that
 /// is returned exports the program's start alone.
@@ -56,7 +57,7 @@ pub(crate) fn shrink(
     let wasm_opt = toolbox.path(Tool::WasmOpt)?;
     let beside = |name: &str| wasm_opt.with_file_name(name);
     let mut metadce = process::command(workspace, &beside("wasm-metadce"));
-    metadce.args(["--all-features", "--debuginfo", "--quiet"]).arg(source).arg("--graph-file").arg(&list);
+    metadce.args(["--debuginfo", "--quiet"]).arg(source).arg("--graph-file").arg(&list);
     metadce.arg("-o").arg(&reached);
     process::run("leaving out what nobody reaches", metadce.stdout(std::process::Stdio::null()))?;
 
@@ -65,10 +66,10 @@ pub(crate) fn shrink(
     process::run("optimising the program", &mut optimise)?;
     // Names are kept up to here: by them like lies next to like.
     let mut sort = process::command(workspace, wasm_opt);
-    sort.args(["--all-features", "--debuginfo", "--reorder-functions-by-name"]).arg(&small).arg("-o").arg(&sorted);
+    sort.args(["--debuginfo", "--reorder-functions-by-name"]).arg(&small).arg("-o").arg(&sorted);
     process::run("putting like functions together", &mut sort)?;
     let mut strip = process::command(workspace, wasm_opt);
-    strip.args(["--all-features", "--strip-debug", "--strip-producers"]).arg(&sorted).arg("-o").arg(target);
+    strip.args(["--strip-debug", "--strip-producers"]).arg(&sorted).arg("-o").arg(target);
     process::run("leaving out names", &mut strip)
 }
 
