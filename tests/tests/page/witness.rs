@@ -35,18 +35,25 @@ pub(crate) fn opener(agent: &str) -> String {
     format!("{} [data-p=name]", card(agent))
 }
 
+/// How long a place to touch may take to come to rest and into the open, in milliseconds; it bounds a failure.
+const TOUCH_MILLIS: u32 = 10_000;
+
 /// What somebody sees of `selector` and could point at: its middle, once it has come to rest and nothing lies over it.
 async fn middle(page: &Page, selector: &str) -> Point {
     let script = format!(
         "new Promise((resolve) => {{
             let before;
+            const begun = performance.now();
             const look = () => {{
                 const element = document.querySelector({selector});
                 element?.scrollIntoView({{ block: 'nearest' }});
                 const box = element?.getBoundingClientRect();
-                const [x, y] = box ? [box.x + box.width / 2, box.y + box.height / 2] : [];
+                const [x, y] = box ? [box.x + box.width / 2, box.y + box.height / 2] : [0, 0];
                 const above = box && document.elementFromPoint(x, y);
-                if (above && element.contains(above) && before === `${{x}} ${{y}}`) return resolve([x, y]);
+                if (above && element.contains(above) && before === `${{x}} ${{y}}`) return resolve([x, y, '']);
+                if (performance.now() - begun > {TOUCH_MILLIS}) {{
+                    return resolve([x, y, `at ${{x}} ${{y}}, before ${{before}}, lies ${{above?.outerHTML.slice(0, 200)}}`]);
+                }}
                 before = `${{x}} ${{y}}`;
                 requestAnimationFrame(look);
             }};
@@ -54,7 +61,8 @@ async fn middle(page: &Page, selector: &str) -> Point {
         }})",
         selector = quoted(selector)
     );
-    let (x, y): (f64, f64) = soon(&format!("a place to touch {selector}"), page.value(&script)).await;
+    let (x, y, why): (f64, f64, String) = soon(&format!("a place to touch {selector}"), page.value(&script)).await;
+    assert!(why.is_empty(), "{selector} cannot be touched: {why}");
     Point::new(x, y)
 }
 
