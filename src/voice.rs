@@ -90,6 +90,12 @@ pub fn was(activity: &str) -> String {
     if activity.starts_with("was ") { activity.to_owned() } else { format!("was {activity}") }
 }
 
+/// The time of day of an exact moment: "14:05:12".
+#[must_use]
+pub fn time_of_day(exact: &str) -> &str {
+    exact.get(11..19).unwrap_or(exact)
+}
+
 /// An entity's status in one word.
 #[must_use]
 pub fn status(status: EntityStatus) -> &'static str {

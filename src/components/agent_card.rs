@@ -73,7 +73,7 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
         piece.say("was", &was);
     }
     figures(piece, entity);
-    piece.say("since-exact", &entity.since.to_string());
+    piece.say("since-exact", voice::time_of_day(&entity.since.to_string()));
     beads(piece, agent, seat.form);
 }
 

@@ -181,7 +181,7 @@ impl Panel {
         for (piece, line) in lines.pieces().zip(&detail.log) {
             let time = line.time.to_string();
             piece.set("", "data-level", line.level.as_str());
-            piece.say("time", time.get(11..19).unwrap_or_default());
+            piece.say("time", voice::time_of_day(&time));
             piece.set("time", "datetime", &time);
             piece.set("time", "title", &time);
             piece.say("level", line.level.as_str());

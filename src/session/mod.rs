@@ -237,7 +237,10 @@ impl Session {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
                 gaze.entity = Some(id);
             }),
-            Intent::Close => gaze.change(Gaze::close_last),
+            Intent::Close => {
+                gaze.change(Gaze::close_last);
+                core.write_flows();
+            }
             Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
             Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
             Intent::Search(words) => {

@@ -212,7 +212,11 @@ impl Core {
         let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
         self.signals.times.set(times);
         // They depend on the time, and on every open contract: once a second.
-        self.contradictions = self.state.contradictions(times.now);
+        let contradictions = self.state.contradictions(times.now);
+        if contradictions != self.contradictions {
+            self.contradictions = contradictions;
+            self.signals.write_work(&self.state, &self.contradictions);
+        }
         self.write_hour(times.now);
         if self.signals.toasts.peek().iter().any(|toast| toast.until_millis < now) {
             self.signals.toasts.change(|toasts| toasts.retain(|toast| toast.until_millis >= now));

@@ -41,6 +41,9 @@ pub struct Ribbon {
     pub way: Rc<Way>,
 }
 
+/// Room that a ribbon's count takes, in CSS pixels.
+const COUNT: (f32, f32) = (44.0, 30.0);
+
 /// From whom to whom, and which of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
@@ -143,8 +146,19 @@ impl Scene {
         self.ways.iter().find(|(held, _)| *held == pair).map(|(_, way)| Rc::clone(way)).unwrap_or_default()
     }
 
-    /// Where each ribbon's count stands; `None` for one that has no way here.
-    pub fn counts(&self) -> impl Iterator<Item = Option<Point>> {
-        self.ribbons.iter().map(|ribbon| (!ribbon.way.is_empty()).then(|| ribbon.way.at(0.5).0))
+    /// Where each ribbon's count stands: near the middle of its way, and beside those placed before. `None` for one
+    /// that has no way here.
+    pub fn counts(&self) -> Vec<Option<Point>> {
+        let mut placed: Vec<Option<Point>> = Vec::with_capacity(self.ribbons.len());
+        for ribbon in &self.ribbons {
+            let is_free = |at: &Point| {
+                let near = |other: &Point| (other.x - at.x).abs() < COUNT.0 && (other.y - at.y).abs() < COUNT.1;
+                !placed.iter().flatten().any(near)
+            };
+            let places = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82].map(|share| ribbon.way.at(share).0);
+            let place = places.iter().find(|at| is_free(at)).or(places.first()).copied();
+            placed.push(place.filter(|_| !ribbon.way.is_empty()));
+        }
+        placed
     }
 }

@@ -180,7 +180,7 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);
         let height = match agent.entity.status {
-            EntityStatus::Error => 96.0,
+            EntityStatus::Error => 124.0,
             EntityStatus::Idle => 44.0,
             _ if measured => 74.0,
             _ => 56.0,

@@ -104,11 +104,15 @@ impl Scene {
 }
 
 const CLICK_THE_BUILDER: Act = Act::Script(
-    "(() => {
-        const card = document.querySelector('[data-testid=agent-card][data-entity-id=monkey-builder]');
-        (card?.matches('button, a') ? card : card?.querySelector('button, a') ?? card)?.click();
-        return new Promise((resolve) => setTimeout(
-            () => resolve(Boolean(document.querySelector('[data-testid=detail-panel]'))), 500));
+    "(async () => {
+        const found = async (wanted) => {
+            for (let tries = 0; tries < 100 && !document.querySelector(wanted); tries += 1) {
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+            return document.querySelector(wanted);
+        };
+        (await found('[data-testid=agent-card][data-entity-id=monkey-builder] button'))?.click();
+        return Boolean(await found('[data-testid=detail-panel][data-open]'));
     })()",
 );
 
