@@ -119,11 +119,23 @@ async fn the_raw_event_is_the_newest_as_it_came_and_closes_before_the_panel() {
 
     let newest = turns("2", "ada", "active", "draws <b>another</b> map");
     publish(&stream, &[newest.clone(), turns("2", "bob", "active", "holds on")]).await;
+    until_said(&page, "#panel .doing", "another").await;
+    click(&page, "#panel [data-p=raw-button]").await;
+    until_unseen(&page, "#raw").await;
+    click(&page, "#panel [data-p=raw-button]").await;
     until_said(&page, "#raw", "another").await;
     let shown: Value = serde_json::from_str(&text(&page, "#raw").await).expect("JSON");
     for field in ["id", "source", "type", "data"] {
-        assert_eq!(shown[field], newest[field], "{shown}");
+        assert_eq!(shown.get(field), newest.get(field), "{shown}");
     }
+    // What is being read stays; the next press shows what has come meanwhile.
+    publish(&stream, &[turns("3", "ada", "active", "draws a third")]).await;
+    until_said(&page, "#panel .doing", "draws a third").await;
+    assert!(text(&page, "#raw").await.contains("another"), "{}", text(&page, "#raw").await);
+    click(&page, "#panel [data-p=raw-button]").await;
+    until_unseen(&page, "#raw").await;
+    click(&page, "#panel [data-p=raw-button]").await;
+    until_said(&page, "#raw", "draws a third").await;
     assert_eq!(page.value::<String>("document.querySelector('[data-p=raw-button]').ariaExpanded").await, "true");
     page.press("Escape").await;
     until_unseen(&page, "#raw").await;

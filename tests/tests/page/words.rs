@@ -61,8 +61,9 @@ const SIDEWAYS: &str = "(() => {
     for (const part of document.querySelectorAll('#page, .head, #field, #ghosts, #foot, #key, #terrarium, #ghost-list')) {
         if (!part.checkVisibility({ visibilityProperty: true })) continue;
         part.scrollLeft = 1000;
-        if (part.scrollLeft !== 0) wrong.push(`${part.id || part.className} scrolls by ${part.scrollLeft}: ${widest(part)}`);
+        const far = part.scrollLeft;
         part.scrollLeft = 0;
+        if (far !== 0) wrong.push(`${part.id || part.className} scrolls by ${far}: ${widest(part)}`);
     }
     for (const one of document.querySelectorAll('.head *, #key *, #foot *, #ghosts *')) {
         if (!one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || one.closest('svg, .unseen')) continue;
