@@ -1,5 +1,9 @@
 //! The page for those who listen to it, or come by keyboard.
 
+use crate::witness::{
+    card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
+    until_unseen, write,
+};
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxValue, GetFullAxTreeParams};
 use monkeytown_tests::{
     axe,
@@ -10,7 +14,7 @@ use monkeytown_tests::{
 use serde_json::{Value, json};
 
 /// `ROLE NAME` of everything that assistive technology is told of.
-async fn told(page: &Page) -> Vec<String> {
+async fn spoken(page: &Page) -> Vec<String> {
     let tree = page.driver().execute(GetFullAxTreeParams::default()).await.expect("the accessibility tree");
     let text = |value: &Option<AxValue>| {
         let value = value.as_ref().and_then(|value| value.value.as_ref()).and_then(Value::as_str);
@@ -52,7 +56,7 @@ async fn landmarks_agents_and_flows_are_told_by_role_and_name() {
     let page = browser.visit(&stream.url("/")).await;
     page.until_state("live").await;
     page.until_card("agent-active", "weighs a stone").await;
-    let told = told(&page).await;
+    let told = spoken(&page).await;
     for wanted in
         ["banner", "main terrarium", "complementary what settled", "contentinfo", "region connection", "heading agents"]
     {
@@ -67,23 +71,36 @@ async fn landmarks_agents_and_flows_are_told_by_role_and_name() {
 }
 
 #[tokio::test]
-async fn every_link_is_reached_by_keyboard_alone() {
+async fn every_link_and_button_is_reached_by_keyboard_alone() {
     let stream = Stream::start(Source::Publishers).await;
     stream.publish(&town()).await;
     let browser = Browser::start().await;
     let page = browser.visit(&stream.url("/")).await;
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 4").await;
+    page.until_card("agent-active", "lay a stone").await;
+    page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
     let links: usize = page.value("document.querySelectorAll('a[href]').length").await;
     assert!(links >= 2, "{links}");
-    page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
-    // Fields that scroll are stops as well.
-    for _ in 0..links + 20 {
+    // Buttons and fields that scroll are stops as well.
+    for _ in 0..links + 40 {
         page.press("Tab").await;
         page.value::<bool>("window.reached.add(document.activeElement); true").await;
     }
-    let reached: usize = page.value("[...window.reached].filter((element) => element.matches('a[href]')).length").await;
-    assert_eq!(reached, links);
+    let missed: Vec<String> = page
+        .value(
+            "[...document.querySelectorAll('a[href], button')]
+                .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
+                .filter((one) => !window.reached.has(one)).map((one) => one.outerHTML)",
+        )
+        .await;
+    assert!(missed.is_empty(), "{missed:#?}");
     browser.close().await;
+}
+
+async fn breaks_no_rule(page: &Page, view: &str) {
+    until_settled(page).await;
+    let broken = axe::violations(page).await;
+    assert!(broken.is_empty(), "{view}: {broken:#?}");
 }
 
 #[tokio::test]
@@ -95,8 +112,100 @@ async fn no_rule_of_accessibility_is_broken_wide_or_narrow() {
         let page = browser.visit(&stream.url("/")).await;
         page.until_state("live").await;
         page.until_card("agent-active", "weighs a stone").await;
-        let broken = axe::violations(&page).await;
-        assert!(broken.is_empty(), "at {width} wide: {broken:#?}");
+        breaks_no_rule(&page, &format!("at {width} wide")).await;
         browser.close().await;
     }
+}
+
+#[tokio::test]
+async fn no_rule_of_accessibility_is_broken_in_any_view() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_card("agent-active", "weighs a stone").await;
+    // Live, so that it is said in a toast and that the raw event is at hand.
+    publish(&stream, &[turns("2", "agent-idle", "error", "weighs a stone")]).await;
+    let line = json!({"entity": "agent-active", "level": "warn", "message": "a stone is too heavy"});
+    publish(&stream, &[told("line", "monkeytown.log.line", &line)]).await;
+    until_seen(&page, ".toast").await;
+    breaks_no_rule(&page, "an agent has broken").await;
+
+    focus(&page, &opener("agent-idle")).await;
+    page.press("Enter").await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
+    click(&page, "#panel [data-p=raw-button]").await;
+    until_seen(&page, "#raw").await;
+    breaks_no_rule(&page, "the raw event").await;
+    page.press("Escape").await;
+    page.press("Escape").await;
+    until_unseen(&page, "[data-testid=detail-panel]").await;
+
+    focus(&page, &opener("agent-active")).await;
+    page.press("Enter").await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
+    for tab in ["status", "logs", "connections", "history"] {
+        click(&page, &format!("#tab-{tab}")).await;
+        until_seen(&page, &format!("#view-{tab}")).await;
+        until_seen(&page, &format!("#view-{tab} li, #view-{tab} dl")).await;
+        breaks_no_rule(&page, &format!("the panel's {tab}")).await;
+    }
+    page.press("Escape").await;
+
+    let flows: Vec<Value> = (0..80).map(|at| flow(&format!("more-{at}"), "agent-active", "agent-complete")).collect();
+    publish(&stream, &flows).await;
+    click(&page, "#bundles button").await;
+    until_seen(&page, "#flows[data-open]").await;
+    breaks_no_rule(&page, "a bundle is open").await;
+    page.press("Escape").await;
+
+    focus(&page, "#search").await;
+    write(&page, "stone").await;
+    page.until("document.querySelector('#kept').textContent.includes('match')").await;
+    breaks_no_rule(&page, "a search").await;
+    click(&page, "#pause").await;
+    breaks_no_rule(&page, "paused").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_rule_of_accessibility_is_broken_while_all_rest() {
+    let mut events: Vec<Value> = ["ada", "bob"].iter().map(|agent| turns("1", agent, "idle", "")).collect();
+    events.push(settled("commit:1", "ada", "lay the last stone"));
+    let stream = stream_of(&events).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    until_seen(&page, "#silence").await;
+    until_seen(&page, "[data-testid=ghost-item]").await;
+    breaks_no_rule(&page, "all rest").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_rule_of_accessibility_is_broken_in_a_crowd() {
+    let stream = stream_of(&crowd(600)).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    until_seen(&page, "#more").await;
+    breaks_no_rule(&page, "a crowd").await;
+    click(&page, "#more").await;
+    until_seen(&page, "#everyone[data-open]").await;
+    breaks_no_rule(&page, "those without a seat").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_rule_of_accessibility_is_broken_on_a_phone() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::sized(390, 844).await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_card("agent-active", "weighs a stone").await;
+    click(&page, "#views [data-p=history]").await;
+    until_seen(&page, "[data-testid=ghost-item]").await;
+    breaks_no_rule(&page, "the history").await;
+    click(&page, "#views [data-p=agents]").await;
+    until_seen(&page, "[data-testid=agent-card]").await;
+    click(&page, &card("agent-active")).await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
+    breaks_no_rule(&page, "the panel").await;
+    browser.close().await;
 }

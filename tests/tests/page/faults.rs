@@ -11,8 +11,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 async fn notice(page: &Page) -> String {
-    page.until("document.querySelector('.notice')").await;
-    page.value("document.querySelector('.notice').innerText").await
+    page.until("document.querySelector('.notice:not([hidden])')").await;
+    page.value("document.querySelector('.notice:not([hidden])').innerText").await
 }
 
 #[tokio::test]
@@ -106,7 +106,8 @@ async fn a_first_visit_without_a_stream_says_what_was_tried_and_goes_on_trying()
     assert!(said.contains("out of reach") && said.contains(&proxy.url("")), "{said}");
     assert!(said.contains("nothing is known yet"), "{said}");
     assert_eq!(page.attribute("system-pulse", "data-health").await, "disconnected");
-    page.until("document.querySelector('.notice').innerText.includes('neither socket nor polling')").await;
+    page.until("document.querySelector('.notice:not([hidden])').innerText.includes('neither socket nor polling')")
+        .await;
 
     // The same page finds the stream once it is there.
     stream.publish(&[works("1", "ada", "was here all along")]).await;

@@ -60,6 +60,7 @@ async fn agents_transactions_contracts_and_flows_are_those_that_git_tells() {
 
     let paths = town.lines(&["log", "--name-only", "--format="]);
     let domains: BTreeSet<String> = paths.iter().map(|path| domain(path).to_owned()).collect();
+    page.until("document.querySelector('[data-testid=agent-card]')").await;
     let agents: BTreeSet<String> = page.agents().await.into_iter().collect();
     assert_eq!(agents, domains);
 

@@ -1,8 +1,19 @@
 //! The page, as a person meets it: a real browser, the built site, a real stream.
 
 mod access;
+mod catching_up;
 mod faults;
+mod flows;
+mod ghosts;
 mod history;
+mod moments;
 mod nonsense;
+mod opening;
+mod panel;
+mod pausing;
+mod preferences;
 mod publishing;
+mod seating;
 mod visiting;
+mod witness;
+mod words;

@@ -43,7 +43,7 @@ async fn malformed_frames_and_events_are_counted_and_those_that_follow_are_appli
     page.until_attribute("connection", "data-unreadable", garbage.len() + 2 + broken.len()).await;
     page.until_attribute("connection", "data-offset", 4).await;
     assert_eq!(page.count("data-received").await, 2);
-    let said: String = page.value("document.querySelector('.notice').innerText").await;
+    let said: String = page.value("document.querySelector('.notice:not([hidden])').innerText").await;
     assert!(said.contains("could not be read"), "{said}");
     assert_eq!(page.attribute("connection", "data-state").await, "live");
     page.complains_of_nothing().await;

@@ -63,7 +63,7 @@ async fn of_more_than_fifty_open_flows_fifty_are_drawn_and_the_others_counted() 
     let listed: usize = page.value("document.querySelectorAll('[data-testid=flow-list] [data-flow-id]').length").await;
     assert_eq!(listed, 50);
     let said: String = page.value("document.querySelector('main').innerText").await;
-    assert!(said.contains("50 of 120 flows drawn, 70 not"), "{said}");
+    assert!(said.contains("50 of 120 flows drawn, 70 in one bundle"), "{said}");
     page.complains_of_nothing().await;
     browser.close().await;
 }

@@ -153,7 +153,7 @@ async fn where_nothing_can_be_stored_the_page_works_and_says_that_nothing_is_kep
     page.until_state("live").await;
     stream.publish(&[works("1", "ada", "leaves no trace")]).await;
     page.until_card("ada", "leaves no trace").await;
-    page.until("document.querySelector('.notice').innerText.includes('keeps nothing')").await;
+    page.until("document.querySelector('.notice:not([hidden])').innerText.includes('keeps nothing')").await;
     page.complains_of_nothing().await;
     browser.close().await;
 }
@@ -213,7 +213,7 @@ async fn an_address_that_is_no_stream_is_said_and_the_pages_own_is_used() {
     let browser = Browser::start().await;
     let page = browser.visit(&format!("{}?stream=javascript:alert(1)", stream.url("/"))).await;
     page.until_state("live").await;
-    page.until("document.querySelector('.notice').innerText.includes('is no address of a stream')").await;
+    page.until("document.querySelector('.notice:not([hidden])').innerText.includes('is no address of a stream')").await;
     page.complains_of_nothing().await;
     browser.close().await;
 }

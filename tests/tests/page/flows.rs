@@ -1,0 +1,132 @@
+//! More flows than can be told apart: fifty are drawn, the others are bundled, counted, and told when asked for.
+
+use crate::witness::{
+    click, flow, focus, focused, is_focused, stream_of, text, texts, turns, until_seen, until_settled, until_unseen,
+};
+use monkeytown_tests::browser::{Browser, Page};
+use serde_json::Value;
+
+const AGENTS: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fay"];
+const FLOWS: usize = 200;
+
+/// Six agents and flows between many pairs of them, some pairs far busier than others.
+fn storm() -> Vec<Value> {
+    let mut events: Vec<Value> = AGENTS.iter().map(|agent| turns("1", agent, "active", "works")).collect();
+    for at in 0..FLOWS {
+        let source = AGENTS.iter().cycle().nth(at % 4).expect("a cycle has no end");
+        let target = AGENTS.iter().cycle().nth(at % 4 + 1 + at % 3).expect("a cycle has no end");
+        events.push(flow(&format!("flow-{at}"), source, target));
+    }
+    events
+}
+
+/// What the counts say that can be seen, as numbers.
+async fn counts(page: &Page) -> Vec<usize> {
+    let counts = texts(page, "#bundles button").await;
+    counts.iter().map(|count| count.trim_start_matches('×').parse().expect("a number")).collect()
+}
+
+async fn told_ids(page: &Page) -> Vec<String> {
+    page.value(
+        "[...document.querySelectorAll('[data-testid=flow-list] [data-flow-id]')].map((one) => one.dataset.flowId)",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn fifty_are_drawn_and_the_bundles_counts_add_up_to_all_others() {
+    let stream = stream_of(&storm()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_attribute("terrarium", "data-flows-hidden", FLOWS - 50).await;
+    assert_eq!(page.attribute("terrarium", "data-flows-drawn").await, "50");
+    until_seen(&page, "#bundles button").await;
+    until_settled(&page).await;
+    let counts = counts(&page).await;
+    assert_eq!(counts.iter().sum::<usize>(), FLOWS - 50, "{counts:?}");
+    let key = text(&page, "#key").await;
+    assert!(key.contains("50 of 200 flows drawn, 150 in "), "{key}");
+    let words: Vec<String> =
+        page.value("[...document.querySelectorAll('#bundles button')].map((one) => one.ariaLabel)").await;
+    for (words, count) in words.iter().zip(&counts) {
+        assert!(words.starts_with(&format!("{count} flows from ")), "{words}");
+    }
+    // Counts lie on the field where each can be pressed.
+    let covered: Vec<String> = page
+        .value(
+            "[...document.querySelectorAll('#bundles button')].map((one) => {
+                const box = one.getBoundingClientRect();
+                const above = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+                return one.contains(above) ? '' : `${one.ariaLabel} under ${above?.outerHTML.slice(0, 120)}`;
+            }).filter((words) => words)",
+        )
+        .await;
+    assert!(covered.is_empty(), "{covered:#?}");
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_bundle_opens_by_click_and_by_enter_lists_its_flows_and_escape_closes_it() {
+    let stream = stream_of(&storm()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_attribute("terrarium", "data-flows-hidden", FLOWS - 50).await;
+    until_seen(&page, "#bundles button").await;
+    until_settled(&page).await;
+    let drawn = told_ids(&page).await;
+    assert_eq!(drawn.len(), 50);
+    // One that nothing lies over.
+    let (place, count, words): (usize, usize, String) = page
+        .value(
+            "(() => {
+                const rows = [...document.querySelectorAll('#bundles > li')];
+                const place = rows.findIndex((row) => {
+                    const box = row.firstElementChild.getBoundingClientRect();
+                    return row.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+                });
+                const button = rows[place].firstElementChild;
+                return [place + 1, Number(button.textContent.slice(1)), button.ariaLabel];
+            })()",
+        )
+        .await;
+    let first = &format!("#bundles > li:nth-child({place}) button");
+    let between = words.split_once(" flows ").expect("what it counts").1.to_owned();
+
+    for opened_by in ["a click", "Enter"] {
+        if opened_by == "Enter" {
+            focus(&page, first).await;
+            page.press("Enter").await;
+        } else {
+            click(&page, first).await;
+        }
+        until_seen(&page, "#flows[data-open]").await;
+        page.until(&format!("document.querySelector('{first}').ariaExpanded === 'true'")).await;
+        let told = told_ids(&page).await;
+        let new: Vec<&String> = told.iter().filter(|id| !drawn.contains(id)).collect();
+        assert_eq!(new.len(), count.min(100), "{opened_by}: {told:?}");
+        let seen: Vec<String> = page
+            .value(
+                "(() => {
+                    const list = document.querySelector('#flows').getBoundingClientRect();
+                    return [...document.querySelectorAll('#flow-list > li')].filter((one) => {
+                        const box = one.getBoundingClientRect();
+                        return box.height > 0 && box.bottom <= Math.min(list.bottom, innerHeight) && box.top >= list.top;
+                    }).map((one) => one.textContent);
+                })()",
+            )
+            .await;
+        assert!(seen.len() >= 3, "{opened_by}: the list shows {seen:?}");
+        if !between.contains("several") && !between.contains("others") {
+            assert!(seen.iter().take(3).all(|sentence| sentence.contains(&between)), "{between}: {seen:?}");
+        }
+        page.press("Escape").await;
+        page.until(&format!("document.querySelector('{first}').ariaExpanded === 'false'")).await;
+        page.until("!document.querySelector('#flows').hasAttribute('data-open')").await;
+        assert!(is_focused(&page, first).await, "{opened_by}: the focus is on {}", focused(&page).await);
+        assert_eq!(told_ids(&page).await.len(), 50);
+    }
+    until_unseen(&page, "[data-testid=detail-panel]").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
