@@ -17,8 +17,10 @@ use web_sys::{Element, Event, HtmlElement, HtmlInputElement, KeyboardEvent};
 pub enum Intent {
     /// To look at an entity closely.
     Open(EntityId),
-    /// To look away: what opened last closes.
+    /// To look away: the panel closes, or else what opened last.
     Close,
+    /// A step back: what opened last closes.
+    Back,
     /// Another tab of the detail panel.
     Tab(Tab),
     /// The raw event, or no longer.
@@ -39,8 +41,6 @@ pub enum Intent {
     History(bool),
     /// What broke, put aside; it stays broken on its card.
     Ignore(EntityId),
-    /// The stream asked again at once.
-    Retry,
 }
 
 /// Hears clicks, keys and words typed anywhere on the page.
@@ -84,7 +84,6 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     match name.as_str() {
         "name" | "inspect" => whom("data-entity-id").map(Intent::Open),
         "ignore" => whom("data-entity-id").map(Intent::Ignore),
-        "retry" => Some(Intent::Retry),
         "close" | "scrim" => Some(Intent::Close),
         "tab-status" => Some(Intent::Tab(Tab::Status)),
         "tab-logs" => Some(Intent::Tab(Tab::Logs)),
@@ -116,7 +115,7 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
     }
     let typing = key.target().is_some_and(|target| target.is_instance_of::<HtmlInputElement>());
     match key.key().as_str() {
-        "Escape" => Some(Intent::Close),
+        "Escape" => Some(Intent::Back),
         "/" if !typing => {
             let search = document().query_selector("input[type=search]").ok()??;
             key.prevent_default();

@@ -55,6 +55,9 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     piece.set("doing", "title", &doing);
     let percent = share(piece, entity);
     piece.say("percent", &percent);
+    piece.say_if("contradiction", agent.contradiction.as_deref().unwrap_or_default());
+    figures(piece, entity);
+    piece.say("since-exact", voice::time_of_day(&entity.since.to_string()));
     if seat.form == Form::Mask || seat.form == Form::Rest {
         return;
     }
@@ -65,15 +68,12 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     piece.say("path", &path);
     let children = agent.children.map_or_else(String::new, |(done, all)| format!("{done} of {all} done"));
     piece.say_if("children", &children);
-    piece.say_if("contradiction", agent.contradiction.as_deref().unwrap_or_default());
-    let broken = entity.status == EntityStatus::Error && !gaze.ignored.contains(&agent.id);
+    let broken = entity.status == EntityStatus::Error && !gaze.ignores(agent);
     piece.show("broken", broken);
     if broken {
         let was = entity.activity.as_ref().map_or_else(String::new, |activity| voice::was(&activity.to_string()));
         piece.say("was", &was);
     }
-    figures(piece, entity);
-    piece.say("since-exact", voice::time_of_day(&entity.since.to_string()));
     beads(piece, agent, seat.form);
 }
 

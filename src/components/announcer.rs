@@ -17,7 +17,9 @@ pub fn bind(signals: &Signals) {
         let said = match signals.connection.peek().state {
             ConnectionState::Live | ConnectionState::Polling => format!("{} at work", voice::counted(active, "agent")),
             ConnectionState::Connecting => "asking for the stream".to_owned(),
-            _ => "the stream is out of reach; trying again".to_owned(),
+            ConnectionState::Offline => "this device has no network".to_owned(),
+            ConnectionState::Refused { .. } => "the stream said stay away".to_owned(),
+            ConnectionState::Reconnecting { .. } => "the stream is out of reach; trying again".to_owned(),
         };
         polite.say("", &said);
         // The newest break: one that lasts must not silence those after it.

@@ -46,7 +46,8 @@ pub fn bind(signals: &Signals) {
             (false, false) => "waiting",
         };
         foot.say("word", word);
-        let behind = usize::try_from(said.connection.read().counters.received - gaze.paused_at).unwrap_or_default();
+        let behind = usize::try_from(said.connection.read().counters.received.saturating_sub(gaze.paused_at))
+            .unwrap_or_default();
         let words = match (gaze.paused, behind) {
             (false, _) => pace(&times, figures.source),
             (true, 0) => "nothing new".to_owned(),
@@ -63,6 +64,7 @@ pub fn bind(signals: &Signals) {
         sums.say("settled", &voice::grouped(totals.contracts_settled));
         sums.say("arrived", &voice::grouped(totals.flows_arrived));
         sums.say("broken", &voice::grouped(totals.flows_broken + totals.contracts_broken));
+        page.mark("", "data-paused", if gaze.paused { "yes" } else { "" });
         page.set("", "data-view", if gaze.history { "history" } else { "agents" });
         views.set("agents", "aria-pressed", if gaze.history { "false" } else { "true" });
         views.set("history", "aria-pressed", if gaze.history { "true" } else { "false" });

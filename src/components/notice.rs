@@ -2,7 +2,7 @@
 
 use crate::{
     dom::{Piece, follow},
-    signals::{ConnectionState, ConnectionView, Signals},
+    signals::{ConnectionState, ConnectionView, Counters, Signals},
     voice,
 };
 use monkeytown_protocol::Timestamp;
@@ -25,12 +25,18 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
         }
         ConnectionState::Connecting | ConnectionState::Live | ConnectionState::Polling => {}
     }
-    if view.counters.holes > 0 || view.counters.unreadable > 0 {
-        let missing = voice::grouped(view.counters.holes.max(view.counters.unreadable));
-        let last = view.counters.last_unreadable.as_deref().unwrap_or("no more is known");
-        return Some(format!("{missing} could not be read, so left out: {last}"));
+    if view.remark.is_some() {
+        return view.remark.clone();
     }
-    view.remark.clone()
+    let Counters { unreadable, holes, last_unreadable, .. } = &view.counters;
+    match (*unreadable, *holes) {
+        (0, 0) => None,
+        (0, holes) => Some(format!("{} never came, and the stream says there is no more", voice::grouped(holes))),
+        (unreadable, _) => {
+            let last = last_unreadable.as_deref().unwrap_or("no more is known");
+            Some(format!("{} could not be read, so left out: {last}", voice::grouped(unreadable)))
+        }
+    }
 }
 
 /// Fills it.

@@ -3,6 +3,7 @@
 use crate::{
     clock,
     dom::Piece,
+    signals::{Gaze, Topic},
     terrarium::{
         canvas,
         pace::{Effects, Pace},
@@ -24,6 +25,7 @@ struct Easel {
     /// The page, which is told how much is drawn.
     page: Piece,
     scene: Rc<RefCell<Scene>>,
+    gaze: Topic<Gaze>,
     pace: RefCell<Pace>,
     asked: Cell<bool>,
     /// Whether the picture is another since it was painted.
@@ -32,10 +34,10 @@ struct Easel {
 
 impl Painter {
     /// A painter of `scene` on `canvas`.
-    pub fn new(canvas: HtmlCanvasElement, scene: Rc<RefCell<Scene>>) -> Self {
+    pub fn new(canvas: HtmlCanvasElement, scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
         let page = Piece::section("page");
         let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
-        Self(Rc::new(Easel { canvas, page, scene, pace, asked, stale }))
+        Self(Rc::new(Easel { canvas, page, scene, gaze, pace, asked, stale }))
     }
 
     /// Paints from the next frame on: the scene is another.
@@ -54,7 +56,7 @@ impl Painter {
     fn paint(&self) {
         let easel = &self.0;
         let now = clock::monotonic_millis();
-        let still = clock::prefers_stillness();
+        let still = clock::prefers_stillness() || easel.gaze.peek().paused;
         let scene = easel.scene.borrow();
         let mut pace = easel.pace.borrow_mut();
         pace.frame(now);

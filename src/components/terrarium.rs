@@ -32,13 +32,15 @@ const ARRANGE_MAX_MILLIS: f64 = 100.0;
 /// Height of the count of those without room.
 const CROWD: f32 = 44.0;
 /// Agents without room that are listed by name.
-const LISTED_MAX: usize = 500;
+const LISTED_MAX: usize = 2_000;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
 const LINKS_EVERY_MILLIS: f64 = 10_000.0;
 
 /// What an arrangement was made for. The same again needs no other.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Occasion {
+    /// Where the agents begin.
+    top: f32,
     width: f32,
     height: f32,
     bodies: Vec<(EntityId, u8, [i32; 2])>,
@@ -88,7 +90,7 @@ pub fn bind(signals: &Signals) {
         more: Piece::section("more"),
         silence: Piece::section("silence"),
         page: Piece::section("page"),
-        painter: Painter::new(canvas, Rc::clone(&scene)),
+        painter: Painter::new(canvas, Rc::clone(&scene), signals.gaze.clone()),
         piece,
         scene,
         occasion: RefCell::default(),
@@ -106,13 +108,15 @@ pub fn bind(signals: &Signals) {
     field.watch_size();
     field.watch_pointer();
     let arranging = Rc::clone(&field);
-    follow(move || arranging.arrange());
-    let drawing = Rc::clone(&field);
-    follow(move || drawing.draw());
-    let ticking = Rc::clone(&field);
     follow(move || {
-        ticking.signals.times.read();
-        ticking.arrange();
+        let signals = &arranging.signals;
+        let _ = (signals.agents.read(), signals.gaze.read(), signals.times.read());
+        arranging.arrange();
+    });
+    let drawing = Rc::clone(&field);
+    follow(move || {
+        let _ = (drawing.signals.flows.read(), drawing.signals.gaze.read());
+        drawing.draw();
     });
     follow(move || field.say());
 }
@@ -128,7 +132,6 @@ impl Field {
                 // Asking for a computed style makes the browser compute it: once for each size.
                 field.text_scale.set(text_scale());
                 field.arrange();
-                field.draw();
             }
         };
         let callback = Closure::<dyn FnMut()>::new(measure);
@@ -140,6 +143,8 @@ impl Field {
 
     fn watch_pointer(self: &Rc<Self>) {
         let field = Rc::clone(self);
+        let leaving = Rc::clone(self);
+        listen(self.piece.root(), "pointerleave", move |_| *leaving.pointed.borrow_mut() = None);
         listen(self.piece.root(), "pointerover", move |event| {
             let card = event.target().and_then(|target| target.dyn_into::<Element>().ok());
             let card = card.and_then(|target| target.closest("[data-entity-id]").ok().flatten());
@@ -150,8 +155,8 @@ impl Field {
 
     /// Seats everybody anew when somebody came, went, woke or rests, or the field has another size.
     fn arrange(self: &Rc<Self>) {
-        let agents = self.signals.agents.read();
-        let gaze = self.signals.gaze.read();
+        let agents = self.signals.agents.peek();
+        let gaze = self.signals.gaze.peek();
         let (width, height) = self.size.get();
         // A hidden tab draws nothing; the second's tick after it is shown catches up.
         if width < 1.0 || clock::is_hidden() {
@@ -159,7 +164,12 @@ impl Field {
         }
         let flows = self.signals.flows.peek();
         let now = clock::monotonic_millis();
-        let occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
+        let mut occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
+        occasion.top = self.key_height();
+        if width < ONE_COLUMN_BELOW {
+            // What silence says stands above the rows.
+            occasion.top += self.silence_height();
+        }
         let links = links(&flows);
         let same = *self.occasion.borrow() == occasion;
         let resized = {
@@ -179,7 +189,6 @@ impl Field {
             let timer = Timer::after(wait as u32 + 1, move || {
                 field.later.borrow_mut().take();
                 field.arrange();
-                field.draw();
             });
             // One that waits already comes sooner.
             if self.later.borrow().is_none() {
@@ -191,8 +200,8 @@ impl Field {
         self.linked_at.set(now);
         let one_column = width < ONE_COLUMN_BELOW;
         let (seats, tall) = if one_column {
-            let (seats, tall) = seats::column(&agents, width, self.key_height(), GUTTER, self.text_scale.get());
-            (seats.into_iter().map(Some).collect(), tall.max(height))
+            let (seats, tall) = seats::column(&agents, width, occasion.top, GUTTER, self.text_scale.get());
+            (seats, tall.max(height))
         } else {
             (self.seats_in_field(&agents, &gaze, &flows, &links, width, height), height)
         };
@@ -204,12 +213,19 @@ impl Field {
         self.seat_scene(&agents, width, tall, one_column);
         drop((agents, gaze, flows));
         self.fill();
+        // Flows follow those between whom they run.
+        self.draw();
     }
 
     /// The key lies over the top of the field, and wraps where it is narrow.
     #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
     fn key_height(&self) -> f32 {
         self.key.root().client_height() as f32
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
+    fn silence_height(&self) -> f32 {
+        self.silence.root().client_height() as f32
     }
 
     fn seats_in_field(
@@ -221,11 +237,16 @@ impl Field {
         width: f32,
         height: f32,
     ) -> Vec<Option<Seat>> {
-        let ignored = |agent: &AgentView| gaze.ignored.contains(&agent.id);
+        let ignored = |agent: &AgentView| gaze.ignores(agent);
         let find = |id: &EntityId| agents.binary_search_by(|agent| agent.id.cmp(id)).ok();
         let before = self.seats.borrow();
         let pointed = self.pointed.borrow().clone();
-        let is_held = |id: &EntityId| gaze.entity.as_ref() == Some(id) || pointed.as_ref() == Some(id);
+        let focused =
+            document().active_element().and_then(|element| element.closest("[data-entity-id]").ok().flatten());
+        let focused = focused.and_then(|card| card.get_attribute("data-entity-id"));
+        let is_held = |id: &EntityId| {
+            gaze.entity.as_ref() == Some(id) || pointed.as_ref() == Some(id) || focused.as_deref() == Some(id.as_str())
+        };
         let held = |id: &EntityId, now: Option<Seat>| {
             let (_, seat) = before.iter().find(|(held, _)| held == id && is_held(id))?;
             let around = now.as_ref().unwrap_or(seat);
@@ -369,8 +390,8 @@ impl Field {
 
     /// Tells the scene which flows run, and paints.
     fn draw(&self) {
-        let flows = self.signals.flows.read();
-        let gaze = self.signals.gaze.read();
+        let flows = self.signals.flows.peek();
+        let gaze = self.signals.gaze.peek();
         let agents: Vec<EntityId> = self.signals.agents.peek().iter().map(|agent| agent.id.clone()).collect();
         self.scene.borrow_mut().cast(&flows, &agents, gaze.entity.as_ref());
         self.piece.set("", "data-flows-drawn", &flows.drawn.len().to_string());
@@ -395,12 +416,12 @@ impl Field {
             (count, 0) => format!("all {} agents are at rest", voice::number(count)),
             _ => String::new(),
         };
-        let live = self.signals.connection.read().is_live();
+        let live = self.signals.connection.read().is_live() && self.signals.connection.peek().is_whole();
         let (last, link, watch) = match (agents.len(), greeted) {
             (0, true) => ("watching. the first event brings one".to_owned(), None, ""),
             (0, false) => ("agents appear here as soon as it answers".to_owned(), None, ""),
             _ => {
-                let item = self.signals.ghosts.read().items.first().cloned();
+                let item = self.signals.ghosts.read().newest.clone();
                 let now = self.signals.times.read().now;
                 let last = item.as_ref().map(|item| format!("last, {}:", voice::ago(now.since_millis(item.time))));
                 (last.unwrap_or_default(), item, if live { "still watching. nothing has been missed." } else { "" })
@@ -472,13 +493,13 @@ fn occasion(
     scale: f32,
 ) -> Occasion {
     let body = |agent: &Rc<AgentView>| {
-        let [full, ..] = seats::sizes(agent, gaze.ignored.contains(&agent.id), width, scale);
+        let [full, ..] = seats::sizes(agent, gaze.ignores(agent), width, scale);
         let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
         // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
         let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };
         (agent.id.clone(), posture as u8, [whole(full.width), whole(full.height)])
     };
-    Occasion { width, height, bodies: agents.iter().map(body).collect() }
+    Occasion { top: 0.0, width, height, bodies: agents.iter().map(body).collect() }
 }
 
 /// A pending flow waits on its target.

@@ -59,6 +59,9 @@ struct Core {
     /// From when to when no stream was heard, by the page's clock; the last may still be open.
     gaps: Vec<(Timestamp, Option<Timestamp>)>,
     toasted: u64,
+    /// When the milestone on show goes, on the monotonic clock.
+    milestone_until: f64,
+    summarised: bool,
     contradictions: Vec<Contradiction>,
     /// Whether flows have changed in a catch-up and are not on stage.
     unstaged: bool,
@@ -104,6 +107,8 @@ impl Session {
             stored_at: None,
             gaps: Vec::new(),
             toasted: 0,
+            milestone_until: 0.0,
+            summarised: false,
             contradictions: Vec::new(),
             unstaged: false,
             remark: config.complaint.clone().map(|complaint| (complaint, now)),
@@ -209,7 +214,7 @@ impl Session {
                 core.changes = Changes::default();
                 core.everything = true;
             }
-            core.frame_asked = !core.queue.is_empty() || core.lists_pending;
+            core.frame_asked = !core.queue.is_empty() || (core.lists_pending && !core.is_still());
             (orders, core.frame_asked)
         };
         self.carry_out(orders);
@@ -255,7 +260,6 @@ impl Session {
     /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
     /// seen in the next frame.
     pub fn intend(&self, intent: Intent) {
-        let connection = self.0.borrow().connection.clone();
         let mut core = self.0.borrow_mut();
         let gaze = core.signals.gaze.clone();
         match intent {
@@ -264,6 +268,13 @@ impl Session {
                 gaze.entity = Some(id);
             }),
             Intent::Close => {
+                gaze.change(|gaze| {
+                    gaze.raw = false;
+                    gaze.close_last();
+                });
+                core.write_flows();
+            }
+            Intent::Back => {
                 gaze.change(Gaze::close_last);
                 core.write_flows();
             }
@@ -282,10 +293,14 @@ impl Session {
             }
             Intent::Everyone => gaze.change(|gaze| gaze.everyone = !gaze.everyone),
             Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
-            Intent::Ignore(id) => gaze.change(|gaze| gaze.ignored.push(id)),
-            Intent::Retry => {
-                drop(core);
-                return connection.iter().for_each(|connection| connection.resume("asked again"));
+            Intent::Ignore(id) => {
+                core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));
+                if let Some(since) = core.state.entity(&id).map(|entity| entity.since) {
+                    gaze.change(|gaze| {
+                        gaze.ignored.retain(|(held, _)| *held != id);
+                        gaze.ignored.push((id, since));
+                    });
+                }
             }
             Intent::Pause => {
                 let received = core.ingest.counters().received;
@@ -313,12 +328,12 @@ impl Session {
         let session = self.clone();
         let timer = Timer::every(1_000, move || {
             let mut core = session.0.borrow_mut();
-            if !core.is_still() {
-                core.write_clock();
-                core.write_pulse();
-            }
             if !clock::is_hidden() {
+                core.write_clock();
                 core.write_connection();
+            }
+            if !core.is_still() {
+                core.write_pulse();
             }
             let now = monotonic_millis();
             if now - core.kept_at >= KEEP_EVERY_MILLIS {
@@ -425,6 +440,9 @@ impl Core {
         self.stored_at = None;
         let first = !std::mem::replace(&mut self.greeted, true);
         if lost {
+            self.summarised = true;
+            // Another history counts from one again.
+            self.signals.gaze.change(|gaze| gaze.dismissed.clear());
             let words = "the stream could not continue where this page stood: \
                          what happened between is only in the summary";
             self.remark = Some((words.to_owned(), monotonic_millis()));

@@ -56,11 +56,12 @@ impl Core {
             self.unstaged |= !changes.flows.is_empty();
         } else if self.unstaged || !changes.flows.is_empty() {
             self.stage.sweep(now);
-            if std::mem::take(&mut self.unstaged) {
+            let caught_up = std::mem::take(&mut self.unstaged);
+            if caught_up {
                 let open: Vec<FlowId> = self.state.flows().map(|(id, _)| id.clone()).collect();
                 self.stage.update(&self.state, open.iter(), now, true);
             }
-            self.stage.update(&self.state, changes.flows.iter(), now, unseen);
+            self.stage.update(&self.state, changes.flows.iter(), now, unseen || caught_up);
             self.lists_pending = true;
         }
         if !changes.is_empty() {
@@ -69,8 +70,9 @@ impl Core {
                 self.toast_broken(&changes.entities, now);
             }
             self.signals.write_agents(&self.state, &changes.entities);
-            if changes.milestone.is_some() {
+            if changes.milestone.is_some() && !self.replaying && !unseen {
                 self.signals.milestone.set(changes.milestone);
+                self.milestone_until = now + TOAST_MILLIS;
             }
         }
         let received = self.ingest.counters().received;
@@ -214,11 +216,20 @@ impl Core {
 
     pub(super) fn write_clock(&mut self) {
         let now = monotonic_millis();
-        if self.stage.sweep(now) {
+        if self.stage.sweep(now) && !self.is_still() {
             self.write_flows();
         }
-        let times = Times { now: self.clock.at(now), rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
+        let still = self.is_still();
+        // A pause holds the page's time; waits and ages of what is stored are the witness's, and go on.
+        let shown = if still { self.signals.times.peek().now } else { self.clock.at(now) };
+        let times = Times { now: shown, rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
         self.signals.times.set(times);
+        if now >= self.milestone_until {
+            self.signals.milestone.set(None);
+        }
+        if still {
+            return;
+        }
         // They depend on the time, and on every open contract: once a second.
         let contradictions = self.state.contradictions(times.now);
         if contradictions != self.contradictions {
@@ -255,6 +266,7 @@ impl Core {
             replaying: self.replaying,
             address: self.config.stream.rest.clone(),
             chosen_by_address: self.config.stream.chosen_by_address,
+            summarised: self.summarised,
             remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
         });
     }

@@ -22,6 +22,9 @@ const CARD: f32 = 244.0;
 const CARD_WIDE: f32 = 280.0;
 const WIDE_FROM: f32 = 1_240.0;
 
+/// Rows of the one column; the others are counted.
+const ROWS_MAX: usize = 100;
+
 /// How somebody is shown (`data-seat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -163,7 +166,7 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
 /// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left
 /// of width `gutter` flows are drawn.
 #[must_use]
-pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Seat>, f32) {
+pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Option<Seat>>, f32) {
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,
@@ -175,7 +178,7 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
         agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
     let mut seats = vec![None; agents.len()];
     let mut y = top;
-    for number in monkeytown_terrain::rising(order) {
+    for number in monkeytown_terrain::rising(order).into_iter().take(ROWS_MAX) {
         let at = usize::try_from(number).unwrap_or_default() % agents.len().max(1);
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);
@@ -193,5 +196,5 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
         }
         y += height;
     }
-    (seats.into_iter().flatten().collect(), y)
+    (seats, y)
 }

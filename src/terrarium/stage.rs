@@ -11,6 +11,10 @@ use monkeytown_terrain::rising;
 
 /// Least time a flow is to be seen, in milliseconds.
 pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
+/// Least time a broken flow is to be seen, in milliseconds.
+const BROKEN_MIN_MILLIS: f64 = 60_000.0;
+/// Broken flows seen for that long; the older ones among more leave as if they had arrived.
+const BROKEN_MAX: usize = 8;
 /// Strands that a pair keeps beside its ribbon.
 const STRANDS_BESIDE_RIBBON: usize = 2;
 /// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
@@ -33,7 +37,9 @@ impl Staged {
     #[must_use]
     pub fn leaves_at(&self) -> Option<f64> {
         let ended = self.ended_at_millis?;
-        Some(ended.max(self.first_seen_millis + SEEN_MIN_MILLIS) + FADE_MILLIS)
+        // What broke is to be seen by who looks up a minute later.
+        let least = if self.flow.status == FlowStatus::Error { BROKEN_MIN_MILLIS } else { SEEN_MIN_MILLIS };
+        Some(ended.max(self.first_seen_millis + least) + FADE_MILLIS)
     }
 }
 
@@ -91,6 +97,13 @@ impl Stage {
     /// Lets those go whose time is over. True when somebody left.
     pub fn sweep(&mut self, now_millis: f64) -> bool {
         let before = self.staged.len();
+        let broken = self.staged.values().filter(|staged| staged.flow.status == FlowStatus::Error);
+        let numbers = rising(broken.map(|staged| staged.number).collect());
+        let oldest = numbers.len().checked_sub(BROKEN_MAX).and_then(|at| numbers.get(at)).copied().unwrap_or(0);
+        self.staged.retain(|_, staged| {
+            let seen = now_millis > staged.first_seen_millis + SEEN_MIN_MILLIS;
+            staged.flow.status != FlowStatus::Error || staged.number >= oldest || !seen
+        });
         self.staged.retain(|_, staged| staged.leaves_at().is_none_or(|leaves| leaves > now_millis));
         before != self.staged.len()
     }

@@ -56,7 +56,7 @@ pub(crate) fn shrink(
 
     let wasm_opt = toolbox.path(Tool::WasmOpt)?;
     let beside = |name: &str| wasm_opt.with_file_name(name);
-    let mut metadce = process::command(workspace, &beside("wasm-metadce"));
+    let mut metadce = process::command(workspace, beside("wasm-metadce"));
     metadce.args(["--debuginfo", "--quiet"]).arg(source).arg("--graph-file").arg(&list);
     metadce.arg("-o").arg(&reached);
     process::run("leaving out what nobody reaches", metadce.stdout(std::process::Stdio::null()))?;
@@ -77,8 +77,8 @@ pub(crate) fn shrink(
 fn is_used(glue: &str, name: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
     glue.match_indices(name).any(|(at, _)| {
-        let before = glue[..at].chars().next_back();
-        let after = glue[at + name.len()..].chars().next();
+        let before = glue.get(..at).and_then(|text| text.chars().next_back());
+        let after = glue.get(at + name.len()..).and_then(|text| text.chars().next());
         before == Some('.') && !after.is_some_and(is_name)
     })
 }
