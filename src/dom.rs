@@ -200,11 +200,17 @@ impl Rows {
     /// Keeps one copy of its template for each of `keys`, in their order: those that stay keep their element, its
     /// focus and its place on the screen. A key's first letters may say which template it is (`made` is told).
     pub fn keep(&mut self, keys: &[&str], template_of: fn(&str) -> &'static str, made: &dyn Fn(&str, &Piece)) {
+        let focused = document().active_element();
+        let has_focus = |piece: &Piece| piece.root.contains(focused.as_ref().map(AsRef::as_ref));
+        let mut focus_lost_at = None;
         for (at, key) in keys.iter().enumerate() {
             // Those that stand here and are wanted no more go. What stays in order is compared once.
             while let Some((held, piece)) = self.held.get(at) {
                 if held == key || keys.get(at..).is_some_and(|wanted| wanted.contains(&held.as_str())) {
                     break;
+                }
+                if has_focus(piece) {
+                    focus_lost_at = Some(at);
                 }
                 piece.root.remove();
                 self.held.remove(at);
@@ -228,7 +234,19 @@ impl Rows {
             self.held.insert(at, ((*key).to_owned(), piece));
         }
         for (_, piece) in self.held.drain(keys.len().min(self.held.len())..) {
+            if has_focus(&piece) {
+                focus_lost_at = Some(keys.len());
+            }
             piece.root.remove();
+        }
+        // Who is at a row that goes is at its neighbour then, not at the top of the page.
+        if let Some(at) = focus_lost_at {
+            let neighbour = self.held.get(at).or(self.held.last());
+            let button = neighbour.and_then(|(_, piece)| piece.root.query_selector("button").ok().flatten());
+            if let Some(button) = button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
+                // It is on the page: its row was kept.
+                let _ = button.focus();
+            }
         }
     }
 

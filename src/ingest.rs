@@ -13,6 +13,9 @@ use std::{collections::VecDeque, rc::Rc};
 /// peer between that repeats an event under another offset.
 const REMEMBERED_MAX: usize = 1_000;
 
+/// The largest offset that JSON carries exactly everywhere (RFC 8259, section 6).
+const OFFSET_MAX: u64 = 1 << 53;
+
 /// What came in so far; all of it is shown to the witness.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -139,7 +142,7 @@ impl Ingest {
     }
 
     /// Counts what could not be read, and keeps why.
-    fn refuse(&mut self, why: String) -> Intake {
+    pub fn refuse(&mut self, why: String) -> Intake {
         self.counters.unreadable += 1;
         self.counters.last_unreadable = Some(why);
         Intake::Unreadable
@@ -195,6 +198,9 @@ impl Ingest {
         changes: &mut Changes,
         now: Timestamp,
     ) -> Intake {
+        if last.0 > OFFSET_MAX || last < first {
+            return self.refuse("a frame whose offsets cannot be".to_owned());
+        }
         let Some(position) = &self.position else { return Intake::Gap };
         if position.epoch != *epoch || first > position.next() {
             return Intake::Gap;

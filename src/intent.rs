@@ -118,6 +118,9 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         "Escape" => Some(Intent::Back),
         "/" if !typing => {
             let search = document().query_selector("input[type=search]").ok()??;
+            if search.closest("[inert]").ok()?.is_some() {
+                return None;
+            }
             key.prevent_default();
             // An element that cannot be focused is left as it is.
             let _ = search.unchecked_into::<HtmlElement>().focus();

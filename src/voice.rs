@@ -90,6 +90,13 @@ pub fn was(activity: &str) -> String {
     if activity.starts_with("was ") { activity.to_owned() } else { format!("was {activity}") }
 }
 
+/// A name within a sentence, isolated: one that runs from right to left must not turn the words around it (Unicode
+/// Standard Annex #9, section 2.4).
+#[must_use]
+pub fn name(name: &str) -> String {
+    format!("\u{2068}{name}\u{2069}")
+}
+
 /// The time of day of an exact moment: "14:05:12".
 #[must_use]
 pub fn time_of_day(exact: &str) -> &str {

@@ -26,6 +26,9 @@ pub fn bind(signals: &Signals) {
         let agents = signals.agents.peek();
         let broken = agents.iter().filter(|agent| agent.entity.status == EntityStatus::Error);
         let newest = broken.max_by_key(|agent| agent.entity.since);
-        urgent.say("", &newest.map_or_else(String::new, |agent| format!("{} is broken", agent.entity.label)));
+        urgent.say(
+            "",
+            &newest.map_or_else(String::new, |agent| format!("{} is broken", voice::name(agent.entity.label.as_str()))),
+        );
     });
 }

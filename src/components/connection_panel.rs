@@ -65,12 +65,13 @@ pub fn bind(signals: &Signals) {
         piece.set("", "data-holes", &counters.holes.to_string());
         piece.set("", "data-unreadable", &counters.unreadable.to_string());
         let title = format!(
-            "stream: {}; newest event {}; {} applied here, {} dropped as known, {} missing",
+            "stream: {}; newest event {}; {} applied here, {} dropped as known, {} missing; {} let go, to stay in bounds",
             view.address,
             offset,
             voice::grouped(counters.received),
             counters.duplicates,
-            counters.holes
+            counters.holes,
+            signals.figures.read().totals.forgotten
         );
         piece.set("", "title", &title);
         let kind = match signals.figures.read().source {

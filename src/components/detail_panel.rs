@@ -91,7 +91,10 @@ impl Panel {
             }
             focus(self.piece.root().dyn_ref());
         } else {
-            focus(self.came_from.take().as_ref());
+            // Whoever it came from may have gone meanwhile.
+            let back = self.came_from.take().filter(|element| element.is_connected());
+            let pause = || document().get_element_by_id("pause")?.dyn_into().ok();
+            focus(back.or_else(pause).as_ref());
         }
     }
 

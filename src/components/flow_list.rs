@@ -16,7 +16,8 @@ fn sentence(row: &FlowRow) -> String {
         (FlowStatus::Error, Some(reason)) => format!(", broken: {reason}"),
         (FlowStatus::Error, None) => ", broken".to_owned(),
     };
-    format!("{} from {} to {}{end}", row.kind.as_str(), row.source_name, row.target_name)
+    let (source, target) = (voice::name(row.source_name.as_str()), voice::name(row.target_name.as_str()));
+    format!("{} from {source} to {target}{end}", row.kind.as_str())
 }
 
 /// How many are drawn, and where the others are; the second half only where there is room for it.

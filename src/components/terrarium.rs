@@ -26,7 +26,7 @@ use web_sys::{Element, HtmlCanvasElement};
 /// Air around the field, in CSS pixels (`look.md`, "Frame").
 const MARGIN: f32 = 24.0;
 /// Least time between two arrangements, in milliseconds: under load the field must not stir all the time.
-const ARRANGE_EVERY_MILLIS: f64 = 700.0;
+const ARRANGE_EVERY_MILLIS: f64 = 1_500.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
 /// Height of the count of those without room.
@@ -112,6 +112,8 @@ pub fn bind(signals: &Signals) {
         let signals = &arranging.signals;
         let _ = (signals.agents.read(), signals.gaze.read(), signals.times.read());
         arranging.arrange();
+        // Once a second whatever happens: what the witness prefers, or the tab's being shown again, tells nobody.
+        arranging.painter.wake();
     });
     let drawing = Rc::clone(&field);
     follow(move || {

@@ -26,6 +26,9 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 const FRAME_SHARE_MILLIS: f64 = 8.0;
 /// Bytes that may wait to be applied. Over it the page resumes from where it stands: the stream holds what waits.
 const QUEUE_MAX_BYTES: usize = 16_000_000;
+/// The largest frame that is read, in bytes: four times the largest snapshot. A tree of it takes some twenty times as
+/// much memory.
+const FRAME_MAX_BYTES: usize = 32_000_000;
 /// How often what is known is kept for the next visit, in milliseconds.
 const KEEP_EVERY_MILLIS: f64 = 15_000.0;
 /// Least time between two snapshots asked for to be kept, in milliseconds.
@@ -175,6 +178,10 @@ impl Session {
 
     /// Takes a frame: it waits for the next animation frame, unless nobody sees one or somebody waits for it.
     fn deliver(&self, frame: String, at_once: bool) {
+        if frame.len() > FRAME_MAX_BYTES {
+            self.0.borrow_mut().ingest.refuse("a frame larger than any that a stream writes".to_owned());
+            return;
+        }
         let at_once = at_once || clock::is_hidden();
         let ask = {
             let mut core = self.0.borrow_mut();
@@ -263,6 +270,8 @@ impl Session {
         let mut core = self.0.borrow_mut();
         let gaze = core.signals.gaze.clone();
         match intent {
+            // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
+            Intent::Open(id) if core.state.entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
                 gaze.entity = Some(id);

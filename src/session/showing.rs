@@ -9,6 +9,7 @@ use crate::{
     },
     terrarium::stage::{Stage, Staged},
     transport::ConnectionState,
+    voice,
 };
 use monkeytown_civilization::{Civilization, Keys};
 use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
@@ -102,7 +103,7 @@ impl Core {
         let (cast, bundles) = self.stage.cast();
         let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
         let opened = self.signals.gaze.peek().bundle.clone();
-        let name = |id: &Option<EntityId>| id.as_ref().map(|id| name_of(&self.state, id));
+        let name = |id: &Option<EntityId>| id.as_ref().map(|id| voice::name(name_of(&self.state, id).as_str()));
         let bundles = bundles.into_iter().map(|bundle| {
             let between = match (name(&bundle.source), name(&bundle.target)) {
                 (Some(source), Some(target)) => format!("from {source} to {target}"),
@@ -137,7 +138,7 @@ impl Core {
             toasts.push(Toast {
                 number: self.toasted,
                 id: id.clone(),
-                what: format!("{} broke", entity.label),
+                what: format!("{} broke", voice::name(entity.label.as_str())),
                 place: entity.domain.as_ref().map(|domain| domain.path.to_string()).unwrap_or_default(),
                 why: text(&entity.reason),
                 until_millis: now_millis + TOAST_MILLIS,

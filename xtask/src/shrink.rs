@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 
 /// What wasm-opt does to the program: found by trying, smallest after gzip. Which features it may use is what the module
 /// itself says: asked for all of them, it writes types that no browser knows yet.
-const PASSES: [&str; 5] = ["-O4", "--flatten", "--rereloop", "-Oz", "-Oz"];
+const PASSES: [&str; 5] = ["--flatten", "--rereloop", "--local-cse", "-Oz", "-Oz"];
 
 /// Makes the glue say what it does not use, so that esbuild can leave it out: `source` is wasm-bindgen's, the file that
 /// is returned exports the program's start alone.
