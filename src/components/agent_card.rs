@@ -2,10 +2,9 @@
 
 use super::mask;
 use crate::{
-    components::terrarium::whole,
     dom::Piece,
     signals::{AgentView, Gaze},
-    terrarium::seats::{Form, Seat},
+    terrarium::seats::{Form, Seat, whole},
     voice,
 };
 use monkeytown_civilization::{Entity, HistoryKind, Outcome};

@@ -9,13 +9,14 @@ use crate::{
     signals::{AgentView, BundleRow, FlowsView, Gaze, Signals},
     terrarium::{
         ground,
+        occasion::{Occasion, is_waited_for, links, occasion},
         scene::{GUTTER, Scene},
-        seats::{self, ONE_COLUMN_BELOW, Seat},
+        seats::{self, ONE_COLUMN_BELOW, Seat, whole},
     },
     voice,
 };
-use monkeytown_protocol::{EntityId, FlowStatus, Timestamp};
-use monkeytown_terrain::{Body, Hill, Link, Point, Posture, Rect, arrange};
+use monkeytown_protocol::{EntityId, Timestamp};
+use monkeytown_terrain::{Body, Hill, Link, Point, Rect, arrange};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -35,16 +36,6 @@ const CROWD: f32 = 44.0;
 const LISTED_MAX: usize = 2_000;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
 const LINKS_EVERY_MILLIS: f64 = 10_000.0;
-
-/// What an arrangement was made for. The same again needs no other.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Occasion {
-    /// Where the agents begin.
-    top: f32,
-    width: f32,
-    height: f32,
-    bodies: Vec<(EntityId, u8, [i32; 2])>,
-}
 
 struct Field {
     signals: Signals,
@@ -479,45 +470,4 @@ fn bundle_key(bundle: &BundleRow) -> String {
     let name = |id: &Option<EntityId>| id.as_ref().map(ToString::to_string).unwrap_or_default();
     // A line feed is in no id.
     [name(&bundle.source), name(&bundle.target)].join("\n")
-}
-
-/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
-#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
-pub fn whole(pixels: f32) -> i32 {
-    pixels.round() as i32
-}
-
-fn occasion(
-    agents: &[Rc<AgentView>],
-    gaze: &Gaze,
-    flows: &FlowsView,
-    (width, height): (f32, f32),
-    scale: f32,
-) -> Occasion {
-    let body = |agent: &Rc<AgentView>| {
-        let [full, ..] = seats::sizes(agent, gaze.ignores(agent), width, scale);
-        let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
-        // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
-        let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };
-        (agent.id.clone(), posture as u8, [whole(full.width), whole(full.height)])
-    };
-    Occasion { top: 0.0, width, height, bodies: agents.iter().map(body).collect() }
-}
-
-/// A pending flow waits on its target.
-fn is_waited_for(flows: &FlowsView, id: &EntityId) -> bool {
-    flows.drawn.iter().any(|flow| flow.status == FlowStatus::Pending && flow.target == *id)
-}
-
-/// Who works with whom, each pair once, in order.
-fn links(flows: &FlowsView) -> Vec<(EntityId, EntityId)> {
-    let mut pairs: Vec<(EntityId, EntityId)> = Vec::new();
-    for flow in flows.drawn.iter().filter(|flow| flow.source != flow.target) {
-        let (a, b) =
-            if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
-        if !pairs.iter().any(|(x, y)| x == a && y == b) {
-            pairs.push((a.clone(), b.clone()));
-        }
-    }
-    pairs
 }

@@ -4,6 +4,7 @@
 
 pub mod canvas;
 pub mod ground;
+pub mod occasion;
 pub mod pace;
 pub mod scene;
 pub mod seats;

@@ -198,3 +198,10 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
     }
     (seats, y)
 }
+
+/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
+#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
+#[must_use]
+pub fn whole(pixels: f32) -> i32 {
+    pixels.round() as i32
+}

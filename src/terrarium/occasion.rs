@@ -1,0 +1,61 @@
+//! What calls for another arrangement: who is there and how, who works with whom, and how much room there is.
+//!
+//! Pure; the arrangement itself is `monkeytown-terrain`'s.
+
+use super::seats::{self, whole};
+use crate::signals::{AgentView, FlowsView, Gaze};
+use monkeytown_protocol::{EntityId, FlowStatus};
+use monkeytown_terrain::Posture;
+use std::rc::Rc;
+
+/// What an arrangement was made for. The same again needs no other.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Occasion {
+    /// Where the agents begin.
+    pub top: f32,
+    /// The field's width.
+    pub width: f32,
+    /// The field's height.
+    pub height: f32,
+    /// Who is there, in which posture, and how large a card it has at full detail.
+    pub bodies: Vec<(EntityId, u8, [i32; 2])>,
+}
+
+/// The occasion of a civilization in a field of this size; `scale` is how much larger than usual text is.
+#[must_use]
+pub fn occasion(
+    agents: &[Rc<AgentView>],
+    gaze: &Gaze,
+    flows: &FlowsView,
+    (width, height): (f32, f32),
+    scale: f32,
+) -> Occasion {
+    let body = |agent: &Rc<AgentView>| {
+        let [full, ..] = seats::sizes(agent, gaze.ignores(agent), width, scale);
+        let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
+        // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
+        let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };
+        (agent.id.clone(), posture as u8, [whole(full.width), whole(full.height)])
+    };
+    Occasion { top: 0.0, width, height, bodies: agents.iter().map(body).collect() }
+}
+
+/// A pending flow waits on its target.
+#[must_use]
+pub fn is_waited_for(flows: &FlowsView, id: &EntityId) -> bool {
+    flows.drawn.iter().any(|flow| flow.status == FlowStatus::Pending && flow.target == *id)
+}
+
+/// Who works with whom, each pair once, in order.
+#[must_use]
+pub fn links(flows: &FlowsView) -> Vec<(EntityId, EntityId)> {
+    let mut pairs: Vec<(EntityId, EntityId)> = Vec::new();
+    for flow in flows.drawn.iter().filter(|flow| flow.source != flow.target) {
+        let (a, b) =
+            if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
+        if !pairs.iter().any(|(x, y)| x == a && y == b) {
+            pairs.push((a.clone(), b.clone()));
+        }
+    }
+    pairs
+}
