@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     /// A module with a memory and a function, both exported.
-    const MODULE: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0d\x02\x06memory\x02\0\x02go\0\0";
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\x01\x07\x0f\x02\x06memory\x02\0\x02go\0\0";
 
     #[test]
     fn exports_are_read_and_a_torn_module_is_refused() {

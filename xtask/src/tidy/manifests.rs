@@ -6,8 +6,8 @@ use toml::{Table, Value};
 use super::Complaint;
 
 /// Packages of the product: whoever builds it must not depend on it.
-const PRODUCT: [&str; 4] =
-    ["monkeytown-protocol", "monkeytown-civilization", "monkeytown-stream", "monkeytown-witness"];
+const PRODUCT: [&str; 5] =
+    ["monkeytown-protocol", "monkeytown-civilization", "monkeytown-terrain", "monkeytown-stream", "monkeytown-witness"];
 
 /// What a package may depend on, development aside.
 enum Rule {
@@ -15,9 +15,10 @@ enum Rule {
     Never(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 5] = [
+const RULES: [(&str, Rule); 6] = [
     ("monkeytown-protocol", Rule::Only(&["serde"])),
     ("monkeytown-civilization", Rule::Only(&["monkeytown-protocol", "serde"])),
+    ("monkeytown-terrain", Rule::Only(&[])),
     ("monkeytown-stream", Rule::Never(&["monkeytown-witness"])),
     ("monkeytown-witness", Rule::Never(&["monkeytown-stream"])),
     ("xtask", Rule::Never(&PRODUCT)),
