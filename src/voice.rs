@@ -94,7 +94,8 @@ pub fn was(activity: &str) -> String {
 /// Standard Annex #9, section 2.4).
 #[must_use]
 pub fn name(name: &str) -> String {
-    format!("\u{2068}{name}\u{2069}")
+    // Letters that run so are in no ASCII name.
+    if name.is_ascii() { name.to_owned() } else { format!("\u{2068}{name}\u{2069}") }
 }
 
 /// The time of day of an exact moment: "14:05:12".
@@ -134,6 +135,12 @@ mod tests {
         ] {
             assert_eq!(ago(millis), text);
         }
+    }
+
+    #[test]
+    fn a_name_that_may_turn_the_sentence_is_isolated() {
+        assert_eq!(name("ada"), "ada");
+        assert_eq!(name("\u{202e}live"), "\u{2068}\u{202e}live\u{2069}");
     }
 
     #[test]
