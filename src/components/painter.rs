@@ -43,6 +43,11 @@ impl Painter {
     /// Paints from the next frame on: the scene is another.
     pub fn wake(&self) {
         self.0.stale.set(true);
+        self.look_again();
+    }
+
+    /// Looks in the next frame whether anything moves: the scene is the same, but what the witness prefers may not be.
+    pub fn look_again(&self) {
         if !self.0.asked.replace(true) {
             self.ask();
         }

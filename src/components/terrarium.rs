@@ -104,7 +104,7 @@ pub fn bind(signals: &Signals) {
         let _ = (signals.agents.read(), signals.gaze.read(), signals.times.read());
         arranging.arrange();
         // Once a second whatever happens: what the witness prefers, or the tab's being shown again, tells nobody.
-        arranging.painter.wake();
+        arranging.painter.look_again();
     });
     let drawing = Rc::clone(&field);
     follow(move || {
