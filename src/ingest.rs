@@ -322,6 +322,17 @@ mod tests {
     }
 
     #[test]
+    fn offsets_that_cannot_be_are_refused_and_those_that_follow_are_applied() {
+        let mut page = Page::greeted();
+        for (first, last) in [("0", "18446744073709551615"), ("5", "2")] {
+            let frame = format!(r#"{{"kind":"events","epoch":"e","first":{first},"last":{last},"events":[]}}"#);
+            assert_eq!(page.frame(&frame), Intake::Unreadable, "{first}..={last}");
+        }
+        assert_eq!(page.events(0, &["a"]), Intake::Taken);
+        assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(0)), 0));
+    }
+
+    #[test]
     fn a_frame_after_a_gap_is_not_applied() {
         let mut page = Page::greeted();
         page.events(0, &["a"]);

@@ -27,7 +27,9 @@ use web_sys::{Element, HtmlCanvasElement};
 /// Air around the field, in CSS pixels (`look.md`, "Frame").
 const MARGIN: f32 = 24.0;
 /// Least time between two arrangements, in milliseconds: under load the field must not stir all the time.
-const ARRANGE_EVERY_MILLIS: f64 = 1_500.0;
+const ARRANGE_EVERY_MILLIS: f64 = 700.0;
+/// The same for the rows of the one column, which are soon in order; a row that has not grown yet lies under its words.
+const ROWS_EVERY_MILLIS: f64 = 100.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
 /// Height of the count of those without room.
@@ -173,7 +175,8 @@ impl Field {
         if same && !relinked {
             return self.fill();
         }
-        let wait = self.arranged_at.get() + ARRANGE_EVERY_MILLIS - now;
+        let every = if width < ONE_COLUMN_BELOW { ROWS_EVERY_MILLIS } else { ARRANGE_EVERY_MILLIS };
+        let wait = self.arranged_at.get() + every - now;
         if wait > 0.0 && !resized {
             // Cards say at once what is new; where they stand follows.
             self.fill();

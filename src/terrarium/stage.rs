@@ -316,6 +316,21 @@ mod tests {
     }
 
     #[test]
+    fn a_break_stays_in_sight_for_a_minute_and_of_many_the_newest() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        for at in 0..20 {
+            let changes = say(&mut state, &format!("f{at}"), FlowStatus::Error);
+            stage.update(&state, changes.flows.iter(), 0.0, false);
+        }
+        stage.sweep(30_000.0);
+        let seen: Vec<String> = stage.cast().0.iter().map(|staged| staged.flow.id.to_string()).collect();
+        assert_eq!(seen.len(), BROKEN_MAX);
+        assert!(seen.contains(&"f19".to_owned()) && !seen.contains(&"f0".to_owned()), "{seen:?}");
+        stage.sweep(62_000.0);
+        assert!(stage.is_empty());
+    }
+
+    #[test]
     fn a_broken_flow_is_seen_before_those_that_fade() {
         let (mut stage, mut state) = (Stage::default(), Civilization::default());
         let broken = say(&mut state, "broken", FlowStatus::Error);
