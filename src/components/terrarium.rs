@@ -113,7 +113,11 @@ pub fn bind(signals: &Signals) {
         let _ = (drawing.signals.flows.read(), drawing.signals.gaze.read());
         drawing.draw();
     });
-    follow(move || field.say());
+    follow(move || {
+        field.say();
+        // On a narrow screen the rows make room for what is said.
+        field.arrange();
+    });
 }
 
 impl Field {
