@@ -56,7 +56,7 @@ fn resolve(file: &ConfigFile, origin: &str, chosen: Option<&str>) -> Config {
     let mut usable = |address: &str, chosen| match address_of(address, chosen) {
         Some(stream) => Some(stream),
         None => {
-            complaint = Some(format!("{address:?} is no address of a stream, so the page's own is used"));
+            complaint = Some(format!("\"{address}\" is no address of a stream, so the page's own is used"));
             None
         }
     };

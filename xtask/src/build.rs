@@ -19,6 +19,17 @@ use crate::{assets, budget, compress, shrink};
 /// The browsers of the product's promise, as esbuild names them.
 const BROWSERS: &str = "--target=chrome97,firefox102,safari16";
 
+/// The standard library is compiled along with the page, for size: the one that comes with the compiler is compiled for
+/// speed. That is not stable yet, so the compiler is told to accept it; only the page is built so, never the stream
+/// (`ARCHITECTURE.md`, "Bytes").
+const SMALL_LIBRARY: [(&str, &str); 3] = [
+    ("RUSTC_BOOTSTRAP", "1"),
+    ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort"),
+    ("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size"),
+];
+/// What a panic of the page does not say: the line of the source, and what only `{:?}` would print. Its words stay.
+const SHORT_PANICS: [&str; 2] = ["-Zlocation-detail=none", "-Zfmt-debug=none"];
+
 /// Builds the site into `dist/`.
 ///
 /// # Errors
@@ -26,6 +37,7 @@ const BROWSERS: &str = "--target=chrome97,firefox102,safari16";
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     let begun = Instant::now();
     tools::ensure_wasm_target(workspace)?;
+    tools::ensure_library_source(workspace)?;
     let toolbox = tools::ensure(workspace, &[Tool::Trunk, Tool::WasmBindgen, Tool::WasmOpt, Tool::Esbuild])?;
 
     compile(workspace)?;
@@ -53,7 +65,7 @@ fn compile(workspace: &Workspace) -> Result<()> {
     let manifest = workspace.root.join("Cargo.toml");
     let mut command = process::cargo(workspace, ["build", "--profile", "site", "--bin", CLIENT]);
     command.arg(format!("--target={WASM_TARGET}")).arg("--manifest-path").arg(manifest);
-    command.envs(reproducible());
+    command.envs(flags()).envs(SMALL_LIBRARY);
     process::run("compiling the page", &mut command)?;
     eprintln!("  the page is compiled after {}", said(begun.elapsed()));
     Ok(())
@@ -63,7 +75,7 @@ fn bundle(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
     eprintln!("· bundling with Trunk: a few seconds");
     let mut command = process::command(workspace, toolbox.path(Tool::Trunk)?);
     command.args(["build", "--config"]).arg(workspace.root.join("Trunk.toml"));
-    command.env("PATH", toolbox.search_path()?).envs(reproducible());
+    command.env("PATH", toolbox.search_path()?).envs(flags()).envs(SMALL_LIBRARY);
     // It reads NO_COLOR as a value of its own and stumbles over the usual `1`.
     command.env_remove("NO_COLOR").env("RUST_LOG", "warn");
     process::run("bundling the page", &mut command)
@@ -71,13 +83,13 @@ fn bundle(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
 
 /// Compiler flags that keep this machine's folders out of the program: they are nobody's business, and with them the
 /// same source would give other bytes on another machine. The repository's own files are named relative to it anyway.
-fn reproducible() -> Vec<(&'static str, OsString)> {
+fn flags() -> Vec<(&'static str, OsString)> {
     let given = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let mut flags: Vec<String> = given.split_whitespace().map(str::to_owned).collect();
+    let mut flags: Vec<String> = given.split_whitespace().chain(SHORT_PANICS).map(str::to_owned).collect();
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     if let Ok(home) = home {
         flags.push(format!("--remap-path-prefix={home}=cargo"));
-        // Of several rules the last that fits holds. Short names are fewer bytes: every place that can panic has one.
+        // Of several rules the last that fits holds.
         let sources = std::fs::read_dir(Path::new(&home).join("registry/src")).into_iter().flatten().flatten();
         flags.extend(sources.map(|source| format!("--remap-path-prefix={}=dep", source.path().display())));
     }

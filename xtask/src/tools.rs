@@ -328,6 +328,21 @@ pub(crate) fn ensure_component(workspace: &Workspace, subcommand: &str, componen
     rustup(&mut command, component)
 }
 
+/// Makes sure that the source of the standard library is there: the page is compiled with one of its own.
+///
+/// # Errors
+/// When it is missing and cannot be added.
+pub(crate) fn ensure_library_source(workspace: &Workspace) -> Result<()> {
+    let mut probe = process::command(workspace, "rustc");
+    let sysroot = process::capture("asking where the compiler is", probe.args(["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").exists() {
+        return Ok(());
+    }
+    let mut command = process::command(workspace, "rustup");
+    command.args(["component", "add", "rust-src"]);
+    rustup(&mut command, "the source of the standard library")
+}
+
 fn rustup(command: &mut Command, what: &str) -> Result<()> {
     let line = process::line(command);
     if on_path("rustup").is_none() {

@@ -152,8 +152,8 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownKind(kind) => write!(f, "a frame of unknown kind {kind:?}"),
-            Self::Field(name) => write!(f, "a frame without a usable {name:?}"),
+            Self::UnknownKind(kind) => write!(f, "a frame of unknown kind \"{kind}\""),
+            Self::Field(name) => write!(f, "a frame without a usable \"{name}\""),
         }
     }
 }
