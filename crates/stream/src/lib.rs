@@ -19,6 +19,7 @@ mod random;
 mod rest;
 mod site;
 mod subscribers;
+mod subscription;
 pub mod time;
 mod ws;
 

@@ -7,8 +7,7 @@ use crate::{
     log::{Batch, FellBehind, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
     server::App,
-    subscribers::RETRY_SECONDS,
-    ws::outcome,
+    subscription::{self, bad, outcome, read_cursor},
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -74,10 +73,7 @@ pub(crate) async fn events(
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, detail).header(header::VARY, "accept"));
     }
     let poll = read_poll(query)?;
-    let Some(_place) = app.places.take() else {
-        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
-    };
+    let _place = subscription::seat(&app)?;
     let resolved = poll.cursor.as_ref().map(|cursor| app.log.resolve(cursor));
     app.metrics.resumed(outcome(resolved.as_ref()));
     let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };
@@ -254,9 +250,7 @@ fn accepts_batch(headers: &HeaderMap) -> bool {
 }
 
 fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, Refusal> {
-    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
     let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
-    let cursor = query.after.as_deref().map(str::parse).transpose();
     let limit = match query.limit.as_deref().map(str::parse::<usize>) {
         None => REST_LIMIT_DEFAULT,
         Some(Ok(limit @ 1..=REST_LIMIT_MAX)) => limit,
@@ -268,7 +262,7 @@ fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, 
         Some(_) => return Err(bad(format!("wait is a number of seconds from 0 to {REST_WAIT_MAX_SECONDS}"))),
     };
     Ok(Poll {
-        cursor: cursor.map_err(|error| bad(format!("after: {error}")))?,
+        cursor: read_cursor("after", query.after.as_deref())?,
         limit,
         wait: Duration::from_secs(wait),
         interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,
