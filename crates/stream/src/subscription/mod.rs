@@ -26,6 +26,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct SubscribeQuery {
     after: Option<String>,
+    last_event_id: Option<String>,
     snapshot: Option<String>,
     #[serde(flatten)]
     interest: InterestQuery,
@@ -76,8 +77,10 @@ pub(crate) fn read_cursor(name: &str, text: Option<&str>) -> Result<Option<Curso
 /// Reads where a subscription starts.
 pub(crate) fn read_start(query: Result<Query<SubscribeQuery>, QueryRejection>) -> Result<Start, Refusal> {
     let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
+    let after = read_cursor("after", query.after.as_deref())?;
+    let last_event_id = read_cursor("last_event_id", query.last_event_id.as_deref())?;
     Ok(Start {
-        cursor: read_cursor("after", query.after.as_deref())?,
+        cursor: last_event_id.or(after),
         snapshot_wanted: matches!(query.snapshot.as_deref(), Some("1" | "true")),
         interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,
     })

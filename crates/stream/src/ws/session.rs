@@ -23,8 +23,6 @@ const PINGS_MAX: u32 = 64;
 const SILENT_HEARTBEATS: u32 = 3;
 /// How long a closed connection waits for the other side to close too.
 const LINGER: Duration = Duration::from_secs(1);
-/// Subscribers of a draining stream come back within this time, each at its own moment.
-const RECONNECT_SPREAD_MILLIS: std::ops::Range<u64> = 200..4_000;
 
 /// Going away (RFC 6455, section 7.4.1).
 const CLOSE_AWAY: u16 = 1001;
@@ -99,7 +97,7 @@ impl Session {
             let end = tokio::select! {
                 end = session.serve() => end,
                 // Replay and a stalled write must not hold a drain up.
-                () = app.drained() => End::Draining,
+                () = app.leave() => End::Draining,
             };
             session.finish(end).await;
         }
@@ -203,9 +201,8 @@ impl Session {
                 (code, reason)
             }
             End::Draining => {
-                let again = Duration::from_millis(fastrand::u64(RECONNECT_SPREAD_MILLIS));
                 let mut bye = Vec::new();
-                frames::write_bye("the stream is going away", again, &mut bye);
+                frames::write_bye("the stream is going away", self.app.returning_after(), &mut bye);
                 if self.send(bye).await.is_err() {
                     return;
                 }
