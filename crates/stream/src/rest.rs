@@ -8,7 +8,7 @@ use crate::{
     log::{Batch, FellBehind, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
     server::App,
-    subscription::{self, bad, outcome, read_cursor},
+    subscription::{self, SNAPSHOT_LINK, bad, outcome, read_cursor},
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -138,7 +138,7 @@ fn answer(app: &App, found: &Found) -> Response {
 async fn take_the_snapshot(app: &App) -> Response {
     let position = app.log.snapshot().await.position();
     let mut response = batch_response(app, &position, false, BytesMut::from("[]"));
-    response.headers_mut().insert(header::LINK, HeaderValue::from_static("</api/v1/snapshot>; rel=\"related\""));
+    response.headers_mut().insert(header::LINK, HeaderValue::from_static(SNAPSHOT_LINK));
     response
 }
 

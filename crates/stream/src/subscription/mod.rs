@@ -22,6 +22,9 @@ use axum::{
 use monkeytown_protocol::Cursor;
 use serde::Deserialize;
 
+/// Where the state is, for those whose cursor is lost (RFC 8288).
+pub(crate) const SNAPSHOT_LINK: &str = "</api/v1/snapshot>; rel=\"related\"";
+
 /// Where and how a subscription starts.
 #[derive(Deserialize)]
 pub(crate) struct SubscribeQuery {

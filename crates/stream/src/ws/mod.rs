@@ -1,18 +1,20 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
+mod cloud_events;
 mod session;
 
 use crate::{
+    log::Resolved,
     problem::Refusal,
     server::App,
-    subscription::{self, SubscribeQuery},
+    subscription::{self, SNAPSHOT_LINK, Start, SubscribeQuery, bad, outcome},
 };
 use axum::{
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use monkeytown_protocol::limits::SUBPROTOCOL;
+use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
 use session::Session;
 use std::sync::Arc;
 
@@ -34,16 +36,68 @@ pub(crate) async fn subscribe(
         Refusal::new(StatusCode::UPGRADE_REQUIRED, format!("this address speaks WebSocket: {rejection}"))
             .header(header::UPGRADE, "websocket")
     })?;
-    if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes()) {
-        let detail = format!("this stream speaks {SUBPROTOCOL}; offer it in Sec-WebSocket-Protocol");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, detail));
+    let framing = framing(&upgrade)?;
+    let mut start = subscription::read_start(query)?;
+    if framing == Framing::CloudEvents {
+        tell_before_the_upgrade(&app, &mut start)?;
     }
-    let start = subscription::read_start(query)?;
     let place = subscription::seat(&app)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(ceiling).max_frame_size(ceiling);
+    // Nothing is named to a client that offers nothing.
+    let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        Session::run(app, socket, start).await;
+        Session::run(app, socket, start, framing).await;
         drop(place);
     }))
+}
+
+/// How events become messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// Frames of our own, many events in one.
+    Frames,
+    /// One event a message, and nothing else.
+    CloudEvents,
+}
+
+impl Framing {
+    fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Frames => SUBPROTOCOL,
+            Self::CloudEvents => cloud_events::SUBPROTOCOL,
+        }
+    }
+}
+
+/// The framing that is offered; of both, our own. A client that offers none has the one that anybody can read.
+fn framing(upgrade: &WebSocketUpgrade) -> Result<Framing, Refusal> {
+    let offers = |framing: &Framing| {
+        upgrade.requested_protocols().any(|name| name.as_bytes() == framing.subprotocol().as_bytes())
+    };
+    match [Framing::Frames, Framing::CloudEvents].into_iter().find(offers) {
+        Some(framing) => Ok(framing),
+        None if upgrade.requested_protocols().next().is_none() => Ok(Framing::CloudEvents),
+        None => {
+            let (frames, cloud_events) = (Framing::Frames.subprotocol(), Framing::CloudEvents.subprotocol());
+            Err(bad(format!("this stream speaks {frames} and {cloud_events}; offer one in Sec-WebSocket-Protocol")))
+        }
+    }
+}
+
+/// With no frames but events, what else there is to say is said now: that a cursor is lost, or that no state can come.
+fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
+    if start.snapshot_wanted {
+        return Err(bad(format!(
+            "{} has no frame for a snapshot; /api/v1/snapshot has one",
+            cloud_events::SUBPROTOCOL
+        )));
+    }
+    let cursor = start.cursor.get_or_insert(Cursor::Latest);
+    let resolved = app.log.resolve(cursor);
+    if matches!(resolved, Resolved::Lost(_)) {
+        app.metrics.resumed(outcome(Some(&resolved)));
+        let detail = "not every event after this cursor is held; take /api/v1/snapshot and come back after its cursor";
+        return Err(Refusal::new(StatusCode::GONE, detail).header(header::LINK, SNAPSHOT_LINK));
+    }
+    Ok(())
 }

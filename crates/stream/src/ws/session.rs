@@ -3,15 +3,17 @@
 //! Holds no queue: what it has not sent yet is in the log, and at most one frame is on its way. A reader too slow for
 //! the log is sent away and comes back to a snapshot. What a client says is answered (pings) or counted.
 
+use super::{Framing, cloud_events};
 use crate::{
-    log::FellBehind,
+    log::{Batch, FellBehind},
     metrics::{Eviction, Metrics},
     random,
     server::App,
-    subscription::{Follower, Said, Start, frames},
+    subscription::{Follower, Greeting, Said, Start, frames},
 };
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
+use futures_util::SinkExt;
 use std::{error::Error, io, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -71,6 +73,7 @@ pub(super) struct Session {
     app: Arc<App>,
     socket: WebSocket,
     follower: Follower,
+    framing: Framing,
     ping_at: Instant,
     last_heard: Instant,
     messages: u32,
@@ -78,7 +81,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn run(app: Arc<App>, socket: WebSocket, start: Start) {
+    pub(super) async fn run(app: Arc<App>, socket: WebSocket, start: Start, framing: Framing) {
         let witness = random::connection_id();
         let span = tracing::info_span!("subscriber", witness_id = witness);
         async move {
@@ -88,6 +91,7 @@ impl Session {
             let mut session = Self {
                 socket,
                 follower: Follower::new(Arc::clone(&app), start),
+                framing,
                 ping_at: now + app.options.timing.heartbeat,
                 last_heard: now,
                 messages: 0,
@@ -123,9 +127,26 @@ impl Session {
     }
 
     async fn tell(&mut self, said: Said) -> Result<(), End> {
-        let mut frame = Vec::new();
-        frames::write(&self.app, &said, &mut frame);
-        self.send(frame).await
+        match (self.framing, said) {
+            (Framing::Frames, said) => {
+                let mut frame = Vec::new();
+                frames::write(&self.app, &said, &mut frame);
+                self.send(frame).await
+            }
+            (Framing::CloudEvents, Said::Events { batch, .. }) => self.send_each(&batch).await,
+            // It was held before the upgrade and went since; there is no frame to say so with.
+            (Framing::CloudEvents, Said::Hello(Greeting { recovered: false, .. })) => Err(FELL_BEHIND),
+            (Framing::CloudEvents, Said::Hello(_) | Said::CaughtUp { .. } | Said::Heartbeat { .. }) => Ok(()),
+        }
+    }
+
+    /// Sends events one by one; the socket takes them in pieces of its own buffer's size.
+    async fn send_each(&mut self, batch: &Batch) -> Result<(), End> {
+        for event in &batch.events {
+            let text = cloud_events::text(self.app.log.epoch(), event);
+            self.socket.feed(Message::Text(text)).await.map_err(|error| end_of(&error))?;
+        }
+        self.socket.flush().await.map_err(|error| end_of(&error))
     }
 
     async fn ping(&mut self) -> Result<(), End> {
@@ -201,10 +222,12 @@ impl Session {
                 (code, reason)
             }
             End::Draining => {
-                let mut bye = Vec::new();
-                frames::write_bye("the stream is going away", self.app.returning_after(), &mut bye);
-                if self.send(bye).await.is_err() {
-                    return;
+                if self.framing == Framing::Frames {
+                    let mut bye = Vec::new();
+                    frames::write_bye("the stream is going away", self.app.returning_after(), &mut bye);
+                    if self.send(bye).await.is_err() {
+                        return;
+                    }
                 }
                 (CLOSE_AWAY, "going away")
             }
