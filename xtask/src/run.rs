@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::build;
-use crate::process::{self, said};
+use crate::process::{self, ask, said};
 use crate::workspace::{STREAM, Workspace};
 
 /// Where the page is, unless told otherwise.
@@ -69,6 +69,11 @@ pub(crate) fn build_stream(workspace: &Workspace, optimised: Optimised) -> Resul
     command.arg("--message-format=json-render-diagnostics");
     if release {
         command.arg("--release");
+        // What `/version` says. A test's copy does not say it: it would be built again after every commit.
+        let root = workspace.root.to_string_lossy();
+        let told = |format: &str| ask("git", &["-C", &root, "log", "-1", &format!("--format={format}")]);
+        command.envs(told("%H").map(|commit| ("MONKEYTOWN_COMMIT", commit)));
+        command.envs(told("%cI").map(|time| ("MONKEYTOWN_BUILT", time)));
     }
     let messages = process::capture("building the stream", &mut command)?;
     let binary = executable(&messages).with_context(|| format!("Cargo did not say where it put {STREAM}"))?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::{sync::Arc, time::Instant};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What was built, and when that was committed, so that the same source gives the same binary: whoever builds says it.
 const COMMIT: Option<&str> = option_env!("MONKEYTOWN_COMMIT");
 const BUILT: Option<&str> = option_env!("MONKEYTOWN_BUILT");
 const UNKNOWN: &str = "unknown";

@@ -11,10 +11,12 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment, Track};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Most attributes of one event.
 const ATTRIBUTES_MAX: usize = 64;
+/// Deepest nesting of an event's data: readers that recurse must not run out of stack.
+const DEPTH_MAX: usize = 64;
 
 /// Why a publisher's bytes are refused.
 #[derive(Debug, thiserror::Error)]
@@ -191,13 +193,19 @@ impl Attributes<'_> {
                 return refuse("the attribute is given more than once");
             }
             if matches!(name.as_str(), "data" | "data_base64") {
-                continue;
+                match unfit(value.get()) {
+                    Some(why) => return refuse(why),
+                    None => continue,
+                }
             }
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
                 return refuse("an attribute's name holds lower-case letters and digits only");
             }
             if value.get().starts_with(['{', '[']) {
                 return refuse("an attribute is text, a number or a boolean");
+            }
+            if let Some(why) = wrong_text(name, value) {
+                return refuse(why);
             }
         }
         Ok(())
@@ -228,6 +236,57 @@ impl Attributes<'_> {
         }
         json.into_bytes()
     }
+}
+
+/// What is wrong with an attribute's text, if it is one (CloudEvents 1.0, "Type System" and "Context Attributes").
+fn wrong_text(name: &str, value: &RawValue) -> Option<&'static str> {
+    if !value.get().starts_with('"') {
+        return None;
+    }
+    let Ok(text) = serde_json::from_str::<Cow<'_, str>>(value.get()) else {
+        return Some("the text holds half of a surrogate pair");
+    };
+    match name {
+        "subject" if text.is_empty() => Some("a subject is absent or says something"),
+        // RFC 3986, appendix A: what no URI reference holds. International letters are let through.
+        "source" if text.contains(|c: char| c.is_whitespace() || "<>\"{}|\\^`".contains(c)) => {
+            Some("a source is a URI reference: blanks and some signs are percent-encoded there")
+        }
+        _ if text.contains(char::is_control) => Some("an attribute holds no control characters"),
+        _ => None,
+    }
+}
+
+/// Why data that is JSON is not served on: not every reader can read it (RFC 7493, section 2.1), or it nests too deep.
+fn unfit(json: &str) -> Option<&'static str> {
+    const HALF: &str = "data holds half of a surrogate pair";
+    let (mut depth, mut in_string, mut high) = (0_usize, false, false);
+    let mut rest = json.chars();
+    while let Some(c) = rest.next() {
+        let low_wanted = std::mem::take(&mut high);
+        let mut low = false;
+        match c {
+            '\\' if in_string && rest.next() == Some('u') => {
+                let unit = u16::from_str_radix(&rest.by_ref().take(4).collect::<String>(), 16).ok();
+                (high, low) = match unit {
+                    Some(0xd800..=0xdbff) => (true, false),
+                    Some(0xdc00..=0xdfff) => (false, true),
+                    _ => (false, false),
+                };
+            }
+            '"' => in_string = !in_string,
+            '{' | '[' if !in_string => depth += 1,
+            '}' | ']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if low != low_wanted {
+            return Some(HALF);
+        }
+        if depth > DEPTH_MAX {
+            return Some("data nests too deep");
+        }
+    }
+    None
 }
 
 fn is_null(value: &RawValue) -> bool {
@@ -277,6 +336,15 @@ mod tests {
     }
 
     #[test]
+    fn text_of_any_script_and_nesting_within_bounds_are_kept() {
+        let deep = format!("{}\"[{{\\\\\"{}", "[".repeat(64), "]".repeat(64));
+        let text = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"https://beispiel.example/ä?b=1#c","type":"t","time":"2026-01-18T12:00:00Z","subject":"\ud83d\ude00 日本","data":{deep}}}"#
+        );
+        assert_eq!(kept(&text), text);
+    }
+
+    #[test]
     fn an_absent_time_is_filled_in() {
         let text = r#"{"specversion":"1.0","id":"1","source":"/a","type":"org.example","time":null}"#;
         assert!(kept(text).ends_with(r#""type":"org.example","time":"1970-01-01T00:00:00.000Z"}"#));
@@ -298,6 +366,15 @@ mod tests {
             (of(r#""type":"t","time":"yesterday""#), "/time"),
             (of(r#""type":"t","data":1,"data_base64":"AA==""#), "/data_base64"),
             (of(r#""type":"monkeytown.log.line""#), "/data"),
+            (of(r#""type":"t","subject":"""#), "/subject"),
+            (of(r#""type":"t","subject":"a\u0007b""#), "/subject"),
+            (of(r#""type":"t","extra":"\ud800""#), "/extra"),
+            (of(r#""type":"t","data":{"a":["\ud83d"]}"#), "/data"),
+            (of(r#""type":"t","data":"\udc00\ud83d""#), "/data"),
+            (of(r#""type":"t","data":"\ud83d\ud83d\ude00""#), "/data"),
+            (of(&format!(r#""type":"t","data":{}1{}"#, "[".repeat(65), "]".repeat(65))), "/data"),
+            (r#"{"specversion":"1.0","id":"1","source":"a b","type":"t"}"#.to_owned(), "/source"),
+            (r#"{"specversion":"1.0","id":"1","source":"<a>","type":"t"}"#.to_owned(), "/source"),
             (entity("[]"), "/data"),
             (entity(r#"{"id":"a"}"#), "/data"),
             (entity(r#"{"id":"","kind":"agent"}"#), "/data/id"),
