@@ -1,6 +1,6 @@
 //! The composition root: the only place that knows everyone.
 
-use crate::{clock, components, config, dom::document, intent, session::Session, signals::Signals};
+use crate::{clock, components, config, dom::document, intent, session::Session, signals::Signals, storage::choices};
 use leptos::prelude::*;
 
 /// Puts the page's life into its markup and starts the visit.
@@ -33,7 +33,7 @@ fn App() -> impl IntoView {
     let signals = Signals::new(clock::wall());
     components::bind(&signals);
     leptos::task::spawn_local(async move {
-        let config = config::load().await;
+        let config = config::load(choices::witness(clock::random)).await;
         // The session lives in the callbacks that it registers: sockets, timers and the page's events.
         let session = Session::start(config, signals);
         intent::on_intent(move |intent| session.intend(intent));

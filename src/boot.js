@@ -2,6 +2,8 @@
 // it is gone once the program has mounted. It knows nothing of events, of the stream or of what the page shows.
 // A module of its own, since the Content-Security-Policy forbids inline scripts.
 
+import { renew } from "./renewal.js";
+
 // Without a single byte for so long, the line counts as dead. Far above any pause of a slow line.
 const STALL_MILLIS = 30_000;
 // After so long the witness is told what is being waited for.
@@ -110,6 +112,9 @@ const patience = setTimeout(() => {
 }, PATIENCE_MILLIS);
 
 start()
-  .then(() => boot.remove())
+  .then(() => {
+    boot.remove();
+    (window.requestIdleCallback ?? setTimeout)(renew);
+  })
   .catch((cause) => explain(cause instanceof Halt ? cause : new Halt(cause.message, "program")))
   .finally(() => clearTimeout(patience));

@@ -40,7 +40,13 @@ impl PageClock {
 #[must_use]
 pub fn wall() -> Timestamp {
     #[expect(clippy::cast_possible_truncation, reason = "Date.now() is a whole number of milliseconds")]
-    Timestamp::from_millis(js_sys::Date::now() as i64)
+    Timestamp::from_millis(wall_millis() as i64)
+}
+
+/// The same, in milliseconds since 1970.
+#[must_use]
+pub fn wall_millis() -> f64 {
+    js_sys::Date::now()
 }
 
 /// Milliseconds since the page opened; never goes back.
@@ -147,6 +153,8 @@ pub enum PageEvent {
     Shown,
     /// It is hidden or about to go: what must be kept is kept now.
     Leaving,
+    /// It goes into the browser's cache or is frozen there, and may come back: nothing runs until then.
+    Frozen,
     /// The network is back.
     Online,
     /// The network is gone.
@@ -173,9 +181,11 @@ pub fn on_page_event(run: impl FnMut(PageEvent) + 'static) {
     listen(&window, "online", || PageEvent::Online);
     listen(&window, "offline", || PageEvent::Offline);
     listen(&window, "pageshow", || PageEvent::Shown);
-    listen(&window, "pagehide", || PageEvent::Leaving);
+    listen(&window, "pagehide", || PageEvent::Frozen);
     listen(&window, "resize", || PageEvent::Resized);
     if let Some(document) = window.document() {
+        listen(&document, "freeze", || PageEvent::Frozen);
+        listen(&document, "resume", || PageEvent::Shown);
         listen(&document, "visibilitychange", || if is_hidden() { PageEvent::Leaving } else { PageEvent::Shown });
     }
 }

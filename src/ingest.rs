@@ -12,7 +12,6 @@ use std::{collections::VecDeque, rc::Rc};
 /// Identities remembered to drop what was seen before. Within an epoch offsets already do that; this covers a
 /// peer between that repeats an event under another offset.
 const REMEMBERED_MAX: usize = 1_000;
-
 /// The largest offset that JSON carries exactly everywhere (RFC 8259, section 6).
 const OFFSET_MAX: u64 = 1 << 53;
 
@@ -38,12 +37,12 @@ pub enum Intake {
     Taken,
     /// It was no frame; counted.
     Unreadable,
-    /// The stream said hello. `lost`: what was asked for could not be recovered, and a snapshot stands in.
+    /// The stream said hello.
     Greeted {
         /// What the stream said of itself.
         terms: Terms,
-        /// Whether events between the old state and the new are only in the summary.
-        lost: bool,
+        /// What could not be recovered: a snapshot stands in.
+        loss: Loss,
         /// Whether it brought a snapshot: what was known before is replaced.
         fresh: bool,
     },
@@ -67,6 +66,17 @@ pub enum Intake {
     Gap,
 }
 
+/// What lies between the state before a hello and the state after it, and is only in the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing.
+    Nothing,
+    /// So many events.
+    Events(u64),
+    /// Nobody knows how many: another history has begun.
+    Epoch,
+}
+
 /// What a stream says of itself when it greets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
@@ -76,6 +86,10 @@ pub struct Terms {
     pub clock: (Timestamp, f64),
     /// Longest silence, in milliseconds.
     pub heartbeat_millis: u64,
+    /// The server's clock.
+    pub server_time: Timestamp,
+    /// Events that follow before the page has caught up.
+    pub behind: u64,
 }
 
 /// Where the page stands in the stream, and what it has seen.
@@ -83,6 +97,7 @@ pub struct Terms {
 pub struct Ingest {
     position: Option<Position>,
     counters: Counters,
+    recorded: Option<Timestamp>,
     seen: Keys<Rc<str>>,
     seen_order: VecDeque<Rc<str>>,
     /// A heartbeat's head that was ahead of what had arrived, and where the page stood then.
@@ -94,6 +109,12 @@ impl Ingest {
     #[must_use]
     pub fn position(&self) -> Option<&Position> {
         self.position.as_ref()
+    }
+
+    /// When the stream accepted the newest event applied, by its own clock.
+    #[must_use]
+    pub fn recorded(&self) -> Option<Timestamp> {
+        self.recorded
     }
 
     /// What came in so far.
@@ -153,6 +174,8 @@ impl Ingest {
             source_kind: hello.source_kind,
             clock: (hello.clock, hello.clock_rate),
             heartbeat_millis: hello.heartbeat_ms,
+            server_time: hello.server_time,
+            behind: hello.head.map_or(0, |head| head.next().0).saturating_sub(hello.from.next().0),
         };
         self.ahead = None;
         let had = self.position.clone();
@@ -169,7 +192,15 @@ impl Ingest {
                 Some(_) => return Intake::Gap,
             },
         }
-        Intake::Greeted { terms, lost: had.is_some() && !hello.recovered, fresh }
+        let loss = match (had, &self.position) {
+            (Some(_), _) if hello.recovered => Loss::Nothing,
+            (Some(had), Some(here)) if had.epoch == here.epoch => {
+                Loss::Events(here.next().0.saturating_sub(had.next().0))
+            }
+            (Some(_), _) => Loss::Epoch,
+            (None, _) => Loss::Nothing,
+        };
+        Intake::Greeted { terms, loss, fresh }
     }
 
     /// Puts a snapshot in the place of the state. Everything may have changed.
@@ -225,6 +256,7 @@ impl Ingest {
         for json in events {
             match Event::from_json(json, now) {
                 Ok(event) if self.remember(&event) => {
+                    self.recorded = event.recorded;
                     state.apply(event, changes);
                     self.counters.received += 1;
                 }
@@ -257,6 +289,13 @@ impl Ingest {
     }
 }
 
+/// The state in a snapshot that stands alone, as `/api/v1/snapshot` answers it.
+#[must_use]
+pub fn read_snapshot(text: &str) -> Option<Civilization> {
+    let json = Json::parse(text).ok()?;
+    from_json::read::<SnapshotEnvelope<Civilization>>(&json).ok().map(|snapshot| snapshot.state)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,7 +313,7 @@ mod tests {
                 "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
                 "version":"0.1.0","source_kind":"git"}"#,
             );
-            assert!(matches!(hello, Intake::Greeted { lost: false, .. }), "{hello:?}");
+            assert!(matches!(hello, Intake::Greeted { loss: Loss::Nothing, .. }), "{hello:?}");
             page
         }
 
@@ -408,9 +447,9 @@ mod tests {
     fn a_stream_that_falls_behind_this_page_is_asked_anew() {
         let mut page = Page::greeted();
         page.events(0, &["a", "b"]);
-        let heartbeat = r#"{"kind":"heartbeat","head":0,"server_time":"2026-01-18T12:00:00Z"}"#;
-        assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
-        assert_eq!(page.frame(heartbeat), Intake::Gap);
+        let behind = r#"{"kind":"heartbeat","head":0,"server_time":"2026-01-18T12:00:00Z"}"#;
+        assert!(matches!(page.frame(behind), Intake::Heartbeat { .. }));
+        assert_eq!(page.frame(behind), Intake::Gap);
     }
 
     #[test]
@@ -425,10 +464,10 @@ mod tests {
     #[test]
     fn a_heartbeat_ahead_of_events_on_their_way_is_no_gap() {
         let mut page = Page::greeted();
-        let heartbeat = r#"{"kind":"heartbeat","head":1,"server_time":"2026-01-18T12:00:00Z"}"#;
-        page.frame(heartbeat);
+        let ahead = r#"{"kind":"heartbeat","head":1,"server_time":"2026-01-18T12:00:00Z"}"#;
+        page.frame(ahead);
         page.events(0, &["a"]);
-        assert!(matches!(page.frame(heartbeat), Intake::Heartbeat { .. }));
+        assert!(matches!(page.frame(ahead), Intake::Heartbeat { .. }));
     }
 
     #[test]
@@ -439,5 +478,23 @@ mod tests {
             "server_time":"2026-01-18T12:00:00.000Z","clock":"2026-01-18T12:00:00.000Z","clock_rate":1,
             "version":"0.1.0","source_kind":"git"}"#;
         assert_eq!(page.frame(hello), Intake::Gap);
+    }
+
+    #[test]
+    fn what_is_only_in_the_summary_is_counted() {
+        let mut page = Page::greeted();
+        page.events(0, &["a", "b"]);
+        let hello = |epoch: &str| {
+            format!(
+                r#"{{"kind":"hello","epoch":"{epoch}","head":90,"from":"{epoch}:81","recovered":false,
+                "snapshot":{{"epoch":"{epoch}","offset":81,"state":{{}}}},"heartbeat_ms":25000,
+                "server_time":"2026-01-18T12:00:00Z","clock":"2026-01-18T12:00:00Z","clock_rate":1,"version":"",
+                "source_kind":"git"}}"#
+            )
+        };
+        let Intake::Greeted { terms, loss, fresh } = page.frame(&hello("e")) else { panic!("a hello") };
+        assert_eq!((loss, fresh, terms.behind), (Loss::Events(80), true, 9));
+        assert!(matches!(page.frame(&hello("f")), Intake::Greeted { loss: Loss::Epoch, .. }));
+        assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(81)), 0));
     }
 }

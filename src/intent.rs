@@ -25,6 +25,8 @@ pub enum Intent {
     Tab(Tab),
     /// The raw event, or no longer.
     Raw,
+    /// How the connection is proven, or no longer.
+    Proof,
     /// The page to stand still, or to follow again.
     Pause,
     /// What settled, where these words are in it.
@@ -90,6 +92,7 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "tab-connections" => Some(Intent::Tab(Tab::Connections)),
         "tab-history" => Some(Intent::Tab(Tab::History)),
         "raw-button" => Some(Intent::Raw),
+        "connection" => Some(Intent::Proof),
         "pause" => Some(Intent::Pause),
         "dismiss" => near("data-numbers").map(|numbers| dismiss(&numbers)),
         "restore" => Some(Intent::Restore),

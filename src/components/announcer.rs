@@ -15,7 +15,9 @@ pub fn bind(signals: &Signals) {
         signals.times.read();
         let active = signals.figures.peek().pulse.map_or(0, |pulse| pulse.active_agents as usize);
         let said = match signals.connection.peek().state {
-            ConnectionState::Live | ConnectionState::Polling => format!("{} at work", voice::counted(active, "agent")),
+            ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling => {
+                format!("{} at work", voice::counted(active, "agent"))
+            }
             ConnectionState::Connecting => "asking for the stream".to_owned(),
             ConnectionState::Offline => "this device has no network".to_owned(),
             ConnectionState::Refused { .. } => "the stream said stay away".to_owned(),

@@ -7,12 +7,16 @@ use crate::{
 };
 use monkeytown_protocol::Timestamp;
 
+/// How long no stream is heard before loading the page again is offered, in milliseconds (it is never forced).
+const RELOAD_MILLIS: i64 = 300_000;
+
 /// What is to be said, the gravest first.
 fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
     let known = match (view.greeted, view.stored_at) {
         (true, _) => "what is shown is what was known; what is missed will be replayed".to_owned(),
         (false, Some(stored)) => {
-            format!("this is what this browser knew {}", voice::ago(wall.since_millis(stored)))
+            let whose = if view.beside { "stood beside the page, its newest event" } else { "this browser knew" };
+            format!("this is what {whose} {}", voice::ago(wall.since_millis(stored)))
         }
         (false, None) => "nothing is known yet; still trying".to_owned(),
     };
@@ -23,7 +27,7 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
             let tried = if view.greeted { String::new() } else { format!(" at {}", view.address) };
             return Some(format!("the stream is out of reach{tried}: {why}. {known}"));
         }
-        ConnectionState::Connecting | ConnectionState::Live | ConnectionState::Polling => {}
+        _ => {}
     }
     if view.remark.is_some() {
         return view.remark.clone();
@@ -31,6 +35,10 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
     let Counters { unreadable, holes, last_unreadable, .. } = &view.counters;
     match (*unreadable, *holes) {
         (0, 0) => None,
+        (unreadable, 0) => {
+            let last = last_unreadable.as_deref().unwrap_or_default();
+            Some(format!("{} could not be read, and no event is lost for it: {last}", voice::grouped(unreadable)))
+        }
         (0, holes) => Some(format!("{} never came, and the stream says there is no more", voice::grouped(holes))),
         (unreadable, _) => {
             let last = last_unreadable.as_deref().unwrap_or("no more is known");
@@ -44,7 +52,10 @@ pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let piece = Piece::section("notice");
     follow(move || {
-        let said = words(&signals.connection.read(), signals.times.read().wall).unwrap_or_default();
+        let (view, wall) = (signals.connection.read(), signals.times.read().wall);
+        let said = words(&view, wall).unwrap_or_default();
+        let away_millis = view.away_since.map_or(0, |since| wall.since_millis(since));
+        piece.show("reload", away_millis > RELOAD_MILLIS);
         piece.say("words", &said);
         piece.show("", !said.is_empty());
     });

@@ -3,20 +3,27 @@
 //! Owns the fold, the queue before it and the order of things: nothing is drawn while the tab is hidden, events
 //! are still applied. Carries the ingest's answers back to the connection. Knows nothing of components.
 
+mod intents;
+mod latency;
 mod recent;
 mod showing;
+mod standing;
 
+use latency::Latency;
 use recent::Recent;
+use standing::{Order, RESTED};
 
 use crate::{
     clock::{self, PageClock, PageEvent, Timer, monotonic_millis},
-    config::Config,
-    ingest::{Ingest, Intake, Terms},
-    intent::Intent,
-    signals::{Gaze, Signals, Tab},
-    storage::last_known::{self, Record},
+    config::{Config, StreamAddress},
+    ingest::{Ingest, Intake},
+    signals::Signals,
+    storage::{
+        choices,
+        last_known::{self, Record},
+    },
     terrarium::stage::Stage,
-    transport::{Connection, ConnectionState, Handlers},
+    transport::{self, Connection, ConnectionState, Handlers, Route},
 };
 use monkeytown_civilization::{Changes, Civilization, Contradiction};
 use monkeytown_protocol::{SourceKind, Timestamp};
@@ -24,8 +31,6 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 /// How long decoding and folding may hold a frame, in milliseconds.
 const FRAME_SHARE_MILLIS: f64 = 8.0;
-/// Bytes that may wait to be applied. Over it the page resumes from where it stands: the stream holds what waits.
-const QUEUE_MAX_BYTES: usize = 16_000_000;
 /// The largest frame that is read, in bytes: four times the largest snapshot. A tree of it takes some twenty times as
 /// much memory.
 const FRAME_MAX_BYTES: usize = 32_000_000;
@@ -33,15 +38,12 @@ const FRAME_MAX_BYTES: usize = 32_000_000;
 const KEEP_EVERY_MILLIS: f64 = 15_000.0;
 /// Least time between two snapshots asked for to be kept, in milliseconds.
 const RENEW_EVERY_MILLIS: f64 = 120_000.0;
+/// How long what waits is worked off when a connection ends, in milliseconds.
+const CLOSING_SHARE_MILLIS: f64 = 200.0;
+/// How long a snapshot that is asked for to be kept may take, in milliseconds.
+const RENEW_MILLIS: u32 = 20_000;
 /// Changed keys that a hidden tab remembers; past it everything is redrawn when it is shown again.
 const HIDDEN_CHANGES_MAX: usize = 2_000;
-
-/// What the connection is to do, once nothing of the session is borrowed any more.
-enum Order {
-    Greeted(u64),
-    Bye(u32),
-    Resume(&'static str),
-}
 
 struct Core {
     signals: Signals,
@@ -58,6 +60,21 @@ struct Core {
     greeted: bool,
     source: Option<SourceKind>,
     stored_at: Option<Timestamp>,
+    /// Whether a snapshot beside the page is shown; `None` before it was looked for.
+    beside: Option<bool>,
+    /// Since when no stream is heard, by the witness's clock.
+    away_since: Option<Timestamp>,
+    hidden_since: Option<f64>,
+    latency: Latency,
+    heartbeat_at: Option<f64>,
+    /// Whether the page has let go of the stream until what waits is applied.
+    holding: bool,
+    /// Whether it has since it last caught up, and how far behind it was then.
+    held: bool,
+    behind: u64,
+    /// Whether the snapshot that comes stands in for what was too much.
+    overrun: bool,
+    stream: StreamAddress,
     remark: Option<(String, f64)>,
     /// From when to when no stream was heard, by the page's clock; the last may still be open.
     gaps: Vec<(Timestamp, Option<Timestamp>)>,
@@ -108,6 +125,16 @@ impl Session {
             greeted: false,
             source: None,
             stored_at: None,
+            beside: None,
+            away_since: Some(clock::wall()),
+            hidden_since: None,
+            latency: Latency::default(),
+            heartbeat_at: None,
+            holding: false,
+            held: false,
+            behind: 0,
+            overrun: false,
+            stream: config.streams.at(config.streams.home).clone(),
             gaps: Vec::new(),
             toasted: 0,
             milestone_until: 0.0,
@@ -140,18 +167,23 @@ impl Session {
         let (deliver, flush, report, position) = (self.clone(), self.clone(), self.clone(), self.clone());
         let handlers = Handlers {
             deliver: Box::new(move |frame, at_once| deliver.deliver(frame, at_once)),
-            flush: Box::new(move || flush.work(f64::INFINITY)),
+            flush: Box::new(move || flush.work(CLOSING_SHARE_MILLIS)),
             report: Box::new(move |standing| report.report(standing)),
             position: Box::new(move || position.0.borrow().ingest.position().cloned()),
         };
-        let connection = Connection::new(self.0.borrow().config.stream.clone(), handlers);
+        let route = match choices::route(clock::wall_millis()) {
+            0 => Route::Socket,
+            1 => Route::Sse,
+            _ => Route::LongPoll,
+        };
+        let connection = Connection::new(self.0.borrow().config.streams.clone(), route, handlers);
         self.0.borrow_mut().connection = Some(connection.clone());
         connection.start();
     }
 
     fn show_last_known(&self) {
         let mut core = self.0.borrow_mut();
-        let Some(known) = last_known::load(&core.config.stream.rest) else { return };
+        let Some(known) = last_known::load(&core.stream.rest) else { return };
         // Heard again by a reader of its own: what this visit receives is not what an earlier one did.
         let mut reader = Ingest::default();
         let mut state = Civilization::default();
@@ -165,15 +197,7 @@ impl Session {
         if core.source.is_none() {
             return;
         }
-        core.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
-        core.changes.history = true;
-        core.state = state;
-        core.stored_at = Some(known.saved_at);
-        // What is stored does not run on: its clock stands where it was left.
-        core.clock = PageClock::new(known.clock, monotonic_millis(), 0.0);
-        core.flush();
-        core.write_clock();
-        core.write_pulse();
+        core.show_stored(state, known.saved_at, known.clock);
     }
 
     /// Takes a frame: it waits for the next animation frame, unless nobody sees one or somebody waits for it.
@@ -194,15 +218,7 @@ impl Session {
         } else if ask {
             self.ask_for_frame();
         }
-        // One frame alone is never too much: dropped, it would come again, for ever.
-        let behind = {
-            let core = self.0.borrow();
-            core.queued_bytes > QUEUE_MAX_BYTES && core.queue.len() > 1
-        };
-        if behind {
-            self.0.borrow_mut().drop_queue();
-            self.carry_out(vec![Order::Resume("this page fell behind")]);
-        }
+        self.bound_queue();
     }
 
     fn ask_for_frame(&self) {
@@ -253,89 +269,10 @@ impl Session {
         });
     }
 
-    fn carry_out(&self, orders: Vec<Order>) {
-        let Some(connection) = self.0.borrow().connection.clone() else { return };
-        for order in orders {
-            match order {
-                Order::Greeted(heartbeat_millis) => connection.greeted(heartbeat_millis),
-                Order::Bye(reconnect_after_millis) => connection.bye(reconnect_after_millis),
-                Order::Resume(why) => connection.resume(why),
-            }
-        }
-    }
-
-    /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
-    /// seen in the next frame.
-    pub fn intend(&self, intent: Intent) {
-        let mut core = self.0.borrow_mut();
-        let gaze = core.signals.gaze.clone();
-        match intent {
-            // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
-            Intent::Open(id) if core.state.entity(&id).is_none() => {}
-            Intent::Open(id) => gaze.change(|gaze| {
-                (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
-                gaze.entity = Some(id);
-            }),
-            Intent::Close => {
-                gaze.change(|gaze| {
-                    gaze.raw = false;
-                    gaze.close_last();
-                });
-                core.write_flows();
-            }
-            Intent::Back => {
-                gaze.change(Gaze::close_last);
-                core.write_flows();
-            }
-            Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
-            Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
-            Intent::Search(words) => {
-                gaze.change(|gaze| gaze.query = words);
-                core.signals.write_ghosts(&core.state);
-            }
-            Intent::Dismiss(numbers) => gaze.change(|gaze| gaze.dismissed.extend(numbers)),
-            Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
-            Intent::Bundle(source, target) => {
-                let named = Some((source, target));
-                gaze.change(|gaze| gaze.bundle = if gaze.bundle == named { None } else { named });
-                core.write_flows();
-            }
-            Intent::Everyone => gaze.change(|gaze| gaze.everyone = !gaze.everyone),
-            Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
-            Intent::Ignore(id) => {
-                core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));
-                if let Some(since) = core.state.entity(&id).map(|entity| entity.since) {
-                    gaze.change(|gaze| {
-                        gaze.ignored.retain(|(held, _)| *held != id);
-                        gaze.ignored.push((id, since));
-                    });
-                }
-            }
-            Intent::Pause => {
-                let received = core.ingest.counters().received;
-                gaze.change(|gaze| (gaze.paused, gaze.paused_at) = (!gaze.paused, received));
-                if !core.is_still() {
-                    core.lists_pending = true;
-                    core.write_clock();
-                    core.write_pulse();
-                    core.flush();
-                }
-            }
-        }
-        core.write_detail();
-    }
-
-    fn report(&self, standing: ConnectionState) {
-        let mut core = self.0.borrow_mut();
-        // What a closed socket still had in the queue is in order and belongs to the position: it is kept.
-        core.standing = standing;
-        core.note_gap();
-        core.write_connection();
-    }
-
     fn tick_every_second(&self) {
         let session = self.clone();
         let timer = Timer::every(1_000, move || {
+            session.keep_watch();
             let mut core = session.0.borrow_mut();
             if !clock::is_hidden() {
                 core.write_clock();
@@ -363,12 +300,12 @@ impl Session {
                 return;
             }
             core.renewed_at = now;
-            core.config.stream.rest.clone()
+            core.stream.rest.clone()
         };
         let session = self.clone();
         wasm_bindgen_futures::spawn_local(async move {
             // Without an answer the older record stays, and says how old it is.
-            if let Ok(frame) = crate::transport::snapshot(&rest, clock::wall()).await {
+            if let Ok(frame) = transport::snapshot(&rest, RENEW_MILLIS, clock::wall()).await {
                 session.0.borrow_mut().record.begin(frame);
             }
         });
@@ -379,13 +316,18 @@ impl Session {
         match event {
             PageEvent::Online => connection.iter().for_each(Connection::start),
             PageEvent::Offline => connection.iter().for_each(Connection::offline),
-            PageEvent::Leaving => {
+            PageEvent::Leaving | PageEvent::Frozen => {
+                if event == PageEvent::Frozen {
+                    // What runs no more hears no more; and with an open socket a page is not kept at all.
+                    connection.iter().for_each(Connection::rest);
+                }
                 // A hidden tab gets no frames: what waits for one is applied now.
                 self.work(f64::INFINITY);
                 self.0.borrow_mut().keep();
             }
+            PageEvent::Shown if clock::is_hidden() => connection.iter().for_each(|c| c.wake(Some(RESTED))),
             PageEvent::Shown => {
-                connection.iter().for_each(Connection::watch);
+                connection.iter().for_each(|connection| connection.wake(Some(RESTED)));
                 self.work(FRAME_SHARE_MILLIS);
                 let mut core = self.0.borrow_mut();
                 if !core.is_still() {
@@ -406,22 +348,32 @@ impl Core {
             self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
             match self.ingest.take(&frame, &mut self.state, &mut self.changes, clock::wall()) {
                 Intake::Taken => {
+                    if let Some(recorded) = self.ingest.recorded().filter(|_| !self.replaying) {
+                        self.latency.hear(recorded, monotonic_millis());
+                    }
                     if !self.record.is_full() {
                         self.record.follow(frame.clone());
                     }
                     self.recent.push(frame);
                 }
                 Intake::Unreadable => {}
-                Intake::Greeted { terms, lost, fresh } => {
+                Intake::Greeted { terms, loss, fresh } => {
                     if fresh {
                         self.record.begin(frame);
                     }
-                    self.greet(terms, lost);
+                    self.greet(terms, loss);
                     orders.push(Order::Greeted(terms.heartbeat_millis));
+                    // It has let go once to take its time, and is no nearer to the present: it never will be.
+                    if self.held && !fresh && terms.behind >= self.behind && self.behind > 0 {
+                        self.overrun = true;
+                        orders.push(Order::Resume { why: "this page falls ever further behind", afresh: true });
+                    }
+                    self.behind = terms.behind;
                 }
-                Intake::CaughtUp => self.replaying = false,
-                Intake::Heartbeat { clock, caught_up, .. } => {
+                Intake::CaughtUp => (self.replaying, self.held) = (false, false),
+                Intake::Heartbeat { server_time, clock, caught_up } => {
                     self.replaying &= !caught_up;
+                    self.hear_of(server_time);
                     if let Some((shown, rate)) = clock {
                         self.clock = PageClock::new(shown, monotonic_millis(), rate);
                     }
@@ -430,7 +382,8 @@ impl Core {
                 Intake::Gap => {
                     // What follows a gap belongs to a subscription that is given up.
                     self.drop_queue();
-                    orders.push(Order::Resume("something was missing between two events"));
+                    let why = "something was missing between two events";
+                    orders.push(Order::Resume { why, afresh: false });
                     break;
                 }
             }
@@ -438,28 +391,23 @@ impl Core {
                 break;
             }
         }
+        if self.queue.is_empty() && std::mem::take(&mut self.holding) {
+            orders.push(Order::GoOn);
+        }
         orders
     }
 
-    fn greet(&mut self, terms: Terms, lost: bool) {
-        let (shown, rate) = terms.clock;
-        self.clock = PageClock::new(shown, monotonic_millis(), rate);
-        self.replaying = true;
-        self.source = Some(terms.source_kind);
-        self.stored_at = None;
-        let first = !std::mem::replace(&mut self.greeted, true);
-        if lost {
-            self.summarised = true;
-            // Another history counts from one again.
-            self.signals.gaze.change(|gaze| gaze.dismissed.clear());
-            let words = "the stream could not continue where this page stood: \
-                         what happened between is only in the summary";
-            self.remark = Some((words.to_owned(), monotonic_millis()));
-        }
-        if first && !clock::is_hidden() {
-            self.write_clock();
-            self.write_pulse();
-        }
+    /// Shows what an earlier moment knew.
+    fn show_stored(&mut self, state: Civilization, at: Timestamp, clock: Timestamp) {
+        self.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
+        self.changes.history = true;
+        self.state = state;
+        self.stored_at = Some(at);
+        // What is stored does not run on: its clock stands where it was left.
+        self.clock = PageClock::new(clock, monotonic_millis(), 0.0);
+        self.flush();
+        self.write_clock();
+        self.write_pulse();
     }
 
     fn drop_queue(&mut self) {
@@ -471,7 +419,7 @@ impl Core {
     fn keep(&mut self) {
         self.kept_at = monotonic_millis();
         let clock = self.clock.at(self.kept_at);
-        if let Err(why) = self.record.save(&self.config.stream.rest, clock::wall(), clock) {
+        if let Err(why) = self.record.save(&self.stream.rest, clock::wall(), clock) {
             self.remark = Some((why.to_string(), self.kept_at));
         }
     }

@@ -8,7 +8,6 @@ use crate::{
         Toast, name_of,
     },
     terrarium::stage::{Stage, Staged},
-    transport::ConnectionState,
     voice,
 };
 use monkeytown_civilization::{Civilization, Keys};
@@ -152,7 +151,7 @@ impl Core {
 
     /// Notes when no stream is heard any more, and when one is again.
     pub(super) fn note_gap(&mut self) {
-        let live = matches!(self.standing, ConnectionState::Live | ConnectionState::Polling);
+        let live = self.standing.is_live();
         let now = self.clock.at(monotonic_millis());
         match self.gaps.last_mut() {
             Some((_, until @ None)) if live => *until = Some(now),
@@ -261,12 +260,17 @@ impl Core {
             state: self.standing.clone(),
             greeted: self.greeted,
             stored_at: self.stored_at,
+            beside: self.beside == Some(true),
+            away_since: self.away_since,
+            epoch: self.ingest.position().map(|position| position.epoch.clone()),
             offset: self.ingest.position().and_then(|position| position.after),
             counters: self.ingest.counters().clone(),
             waiting_bytes: self.queued_bytes,
             replaying: self.replaying,
-            address: self.config.stream.rest.clone(),
-            chosen_by_address: self.config.stream.chosen_by_address,
+            address: self.stream.rest.clone(),
+            chosen_by_address: self.stream.chosen_by_address,
+            heartbeat_at: self.heartbeat_at,
+            behind_millis: self.latency.about_millis(),
             summarised: self.summarised,
             remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
         });

@@ -3,7 +3,9 @@
 
 use crate::{ingest::Counters, transport::ConnectionState};
 use monkeytown_civilization::{Entity, HistoryItem, HistoryKind, Line, MarkKind, Outcome, Pulse, Totals, Trend};
-use monkeytown_protocol::{EntityId, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp};
+use monkeytown_protocol::{
+    EntityId, Epoch, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,
+};
 use std::rc::Rc;
 
 /// A piece of an agent's recent work, below its card.
@@ -122,8 +124,15 @@ pub struct ConnectionView {
     pub state: ConnectionState,
     /// Whether a stream has greeted this page since it opened.
     pub greeted: bool,
-    /// When what is shown was stored, by the witness's clock, if it comes from storage.
+    /// When what is shown was stored, by the witness's clock, if it comes from storage; or when its newest event
+    /// happened, if it stood beside the page.
     pub stored_at: Option<Timestamp>,
+    /// Whether it stood beside the page.
+    pub beside: bool,
+    /// Since when no stream is heard, by the witness's clock.
+    pub away_since: Option<Timestamp>,
+    /// The stream's present history.
+    pub epoch: Option<Epoch>,
     /// Newest offset applied.
     pub offset: Option<Offset>,
     /// What came in.
@@ -138,6 +147,10 @@ pub struct ConnectionView {
     pub chosen_by_address: bool,
     /// Whether something happened that is only in a summary: the stream could not continue where the page stood.
     pub summarised: bool,
+    /// When the stream's heartbeat was heard last, on the monotonic clock.
+    pub heartbeat_at: Option<f64>,
+    /// About how far behind the stream the page is, in milliseconds.
+    pub behind_millis: Option<u32>,
     /// Something the page could not do and the witness should know.
     pub remark: Option<String>,
 }
@@ -146,13 +159,13 @@ impl ConnectionView {
     /// Whether every event up to now was applied, as far as the page can know.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.counters.holes == 0 && self.counters.unreadable == 0 && !self.summarised
+        self.counters.holes == 0 && !self.summarised
     }
 
     /// Whether events arrive as they happen.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.state, ConnectionState::Live | ConnectionState::Polling)
+        self.state.is_live()
     }
 }
 
@@ -264,6 +277,8 @@ pub struct Gaze {
     pub history: bool,
     /// The bundle whose flows are told one by one: its source and its target.
     pub bundle: Option<(Option<EntityId>, Option<EntityId>)>,
+    /// Whether the proof of the connection is shown.
+    pub proof: bool,
     /// Breaks that the witness has put aside: whose, and since when. The next break of the same is another.
     pub ignored: Vec<(EntityId, Timestamp)>,
 }
@@ -277,7 +292,9 @@ impl Gaze {
 
     /// Closes what opened last.
     pub fn close_last(&mut self) {
-        if self.raw {
+        if self.proof {
+            self.proof = false;
+        } else if self.raw {
             self.raw = false;
         } else if self.entity.is_some() {
             self.entity = None;

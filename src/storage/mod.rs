@@ -1,6 +1,7 @@
 //! `LocalStorage`: the one place that touches it. It may be full, blocked or edited by hand; all three are answers,
 //! never failures of the page.
 
+pub mod choices;
 pub mod last_known;
 
 use std::fmt;

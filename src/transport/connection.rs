@@ -1,38 +1,50 @@
 //! The connection of this page: carries out what the policy decides.
 //!
-//! Owns the one socket or the one poll under way, its deadlines and its watchdog. It asks where to resume from
-//! at each attempt and never looks into what it hands over.
+//! Owns the one link or the one poll under way, its deadlines, and the look at a better way beside it. It asks where to
+//! resume from at each attempt and never looks into what it hands over.
 
 use super::{
-    ConnectionState, Ending, Next, Policy, Route, polling,
-    websocket::{Socket, SocketEvent},
+    ConnectionState, Ending, Next, Policy, Reach, Route, http,
+    link::{Link, LinkEvent},
+    polling,
 };
 use crate::{
     clock::{self, Timer, monotonic_millis},
-    config::StreamAddress,
+    config::{StreamAddress, Streams},
 };
-use monkeytown_protocol::Position;
+use monkeytown_protocol::{Position, limits::HEARTBEAT_MILLIS};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::{Rc, Weak},
 };
 
-/// How long a socket may take until the stream says hello, in milliseconds.
+/// How long a link may take until the stream says hello, in milliseconds; longer each time that every way has failed,
+/// for a snapshot takes its time where the network is slow.
 const GREETING_MILLIS: u32 = 5_000;
-/// How long polling must have worked before a socket is tried again, in milliseconds.
-const POLLING_SETTLED_MILLIS: f64 = 60_000.0;
+/// How many ways there are.
+const CHAIN: u32 = 4;
+/// Most of such times that are waited.
+const GREETINGS_MAX: u32 = 6;
+/// How long `/ready` may take, in milliseconds.
+const READY_MILLIS: u32 = 2_000;
+/// How long a worse way must have worked before a better one is looked for beside it, in milliseconds.
+const LOOK_MILLIS: f64 = 10_000.0;
 /// Longest time between two such looks: each one that fails doubles it.
-const POLLING_SETTLED_MAX_MILLIS: f64 = 15.0 * 60_000.0;
-/// How often the watchdog looks, in milliseconds.
-const WATCHDOG_MILLIS: u32 = 5_000;
+const LOOK_MAX_MILLIS: f64 = 15.0 * 60_000.0;
 /// Least time between two polls that bring nothing: a proxy may answer a long poll at once, for ever.
 const IDLE_POLL_MILLIS: u32 = 2_000;
+/// How far the wall clock may run ahead of the monotonic one between two looks before this device has slept, in
+/// milliseconds: timers of a hidden page come once a minute, and both clocks run on meanwhile.
+const SLEPT_MILLIS: f64 = 30_000.0;
+
+/// Where server-sent events and polls are asked for.
+const EVENTS: &str = "/api/v1/events";
 
 /// Whom the connection talks to.
 pub struct Handlers {
     /// Takes a frame; `true`: at once, for the next question depends on it.
     pub deliver: Box<dyn Fn(String, bool)>,
-    /// Takes everything that was handed over in earnest, now: what was said before a closing counts.
+    /// Takes what was handed over in earnest, now: what was said before a closing counts.
     pub flush: Box<dyn Fn()>,
     /// Hears how the connection stands.
     pub report: Box<dyn Fn(ConnectionState)>,
@@ -45,7 +57,9 @@ pub struct Handlers {
 pub struct Connection(Rc<Inner>);
 
 struct Inner {
-    stream: StreamAddress,
+    streams: Streams,
+    /// Which of the streams is asked.
+    at: Cell<usize>,
     handlers: Handlers,
     state: RefCell<State>,
 }
@@ -53,66 +67,128 @@ struct Inner {
 #[derive(Default)]
 struct State {
     policy: Policy,
-    /// Which attempt this is: an answer to an older one is nobody's.
+    /// Attempts and looks made so far.
+    made: u64,
+    /// Which of them is under way: an answer to another is nobody's.
     attempt: u64,
-    socket: Option<Socket>,
+    /// Whether anything is to be tried at all: the page neither rests nor is offline.
+    awake: bool,
+    /// The stream said not to come back.
+    refused: bool,
+    link: Option<Link>,
     timer: Option<Timer>,
-    watchdog: Option<Timer>,
     greeted_at: Option<f64>,
     heard_at: f64,
+    /// When [`Connection::watch`] looked last, by the monotonic clock and by the wall clock.
+    watched_at: Option<(f64, f64)>,
     silence_max_millis: f64,
     asked_millis: Option<u32>,
-    /// Whether the socket under way is only a look, beside polling that works.
-    probing: bool,
-    /// How long polling lasts before the next look, in milliseconds.
-    settled_millis: f64,
+    /// A look at a better way, beside the one that works.
+    look: Option<(u64, Route, Link)>,
+    look_timer: Option<Timer>,
+    looked_at: f64,
+    look_millis: f64,
+    /// The better way that was looked at last.
+    looked: Route,
+    /// Whether the next attempt is to begin with a snapshot.
+    afresh: bool,
+}
+
+impl State {
+    /// The way in use works.
+    fn stand(&mut self, heartbeat_millis: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "clamped to a day")]
+        let heartbeat = heartbeat_millis.clamp(1_000, 86_400_000) as f64;
+        self.silence_max_millis = heartbeat * 2.0;
+        self.heard_at = monotonic_millis();
+        self.greeted_at = Some(self.heard_at);
+        self.looked_at = self.heard_at;
+        if self.policy.route() == Route::Socket || self.look_millis < LOOK_MILLIS {
+            self.look_millis = LOOK_MILLIS;
+        }
+        self.afresh = false;
+        self.timer = None;
+    }
+
+    fn patience_millis(&self) -> u32 {
+        GREETING_MILLIS * (self.policy.failures() / CHAIN + 1).min(GREETINGS_MAX)
+    }
 }
 
 impl Connection {
-    /// A connection to `stream` that has not started.
+    /// A connection to the home of `streams` that has not started; `route` worked last.
     #[must_use]
-    pub fn new(stream: StreamAddress, handlers: Handlers) -> Self {
-        Self(Rc::new(Inner { stream, handlers, state: RefCell::default() }))
+    pub fn new(streams: Streams, route: Route, handlers: Handlers) -> Self {
+        let at = Cell::new(streams.home);
+        let mut state = State::default();
+        state.policy.take(route);
+        Self(Rc::new(Inner { streams, at, handlers, state: RefCell::new(state) }))
     }
 
-    /// Starts, or starts over at once: when the network is back, when the witness asks.
+    /// The stream that is asked.
+    #[must_use]
+    pub fn stream(&self) -> &StreamAddress {
+        self.0.streams.at(self.0.at.get())
+    }
+
+    /// Starts, or starts over at once: when the network is back.
     pub fn start(&self) {
+        let first = self.0.state.borrow().made == 0;
+        self.begin(Some(if first {
+            ConnectionState::Connecting
+        } else {
+            ConnectionState::Reconnecting { failures: 0, next_at_millis: None, why: "the network is back".to_owned() }
+        }));
+    }
+
+    /// Lets go of the stream, without a word to anybody, until [`Connection::wake`]: the cursor loses nothing.
+    pub fn rest(&self) {
+        self.silence();
+        self.0.state.borrow_mut().awake = false;
+    }
+
+    /// Goes on after [`Connection::rest`]; `why` it had rested, when that is to be told.
+    pub fn wake(&self, why: Option<&str>) {
+        if self.0.state.borrow().awake {
+            return self.watch();
+        }
+        self.begin(why.map(|why| ConnectionState::Reconnecting {
+            failures: 0,
+            next_at_millis: None,
+            why: why.to_owned(),
+        }));
+    }
+
+    fn begin(&self, report: Option<ConnectionState>) {
+        if self.0.state.borrow().refused {
+            return;
+        }
         if !clock::is_online() {
             return self.offline();
         }
-        let first = self.0.state.borrow().attempt == 0;
-        let failures = self.0.state.borrow().policy.failures();
-        (self.0.handlers.report)(if first {
-            ConnectionState::Connecting
-        } else {
-            let why = "the network is back".to_owned();
-            ConnectionState::Reconnecting { failures, next_at_millis: None, why }
-        });
-        self.attempt(Route::Socket);
+        report.into_iter().for_each(|report| (self.0.handlers.report)(report));
+        self.attempt();
     }
 
     /// The browser says that there is no network: waits for [`Connection::start`].
     pub fn offline(&self) {
-        self.silence();
-        (self.0.handlers.report)(ConnectionState::Offline);
+        self.rest();
+        if !self.0.state.borrow().refused {
+            (self.0.handlers.report)(ConnectionState::Offline);
+        }
     }
 
-    /// The stream said hello through the socket: what follows is its word.
+    /// The stream said hello: what follows is its word.
     pub fn greeted(&self, heartbeat_millis: u64) {
-        let mut state = self.0.state.borrow_mut();
-        if state.socket.is_none() {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "clamped to a day")]
-        let heartbeat = heartbeat_millis.clamp(1_000, 86_400_000) as f64;
-        state.silence_max_millis = heartbeat * 2.0;
-        state.greeted_at = Some(monotonic_millis());
-        (state.probing, state.settled_millis) = (false, POLLING_SETTLED_MILLIS);
-        state.timer = None;
-        let weak = Rc::downgrade(&self.0);
-        state.watchdog = Timer::every(WATCHDOG_MILLIS, move || with(&weak, |connection| connection.watch()));
-        drop(state);
-        (self.0.handlers.report)(ConnectionState::Live);
+        let route = {
+            let mut state = self.0.state.borrow_mut();
+            if state.link.is_none() {
+                return;
+            }
+            state.stand(heartbeat_millis);
+            state.policy.route()
+        };
+        (self.0.handlers.report)(if route == Route::Socket { ConnectionState::Live } else { ConnectionState::Sse });
     }
 
     /// The stream announced that it will close, and when to come back.
@@ -120,175 +196,280 @@ impl Connection {
         self.0.state.borrow_mut().asked_millis = Some(reconnect_after_millis);
     }
 
-    /// Subscribes again from where the page stands: something is missing.
-    pub fn resume(&self, why: &str) {
+    /// Subscribes again from where the page stands: something is missing. `afresh`: with a snapshot, for what waits
+    /// is more than the page can hold.
+    pub fn resume(&self, why: &str, afresh: bool) {
+        {
+            let mut state = self.0.state.borrow_mut();
+            if !state.awake {
+                return;
+            }
+            state.afresh |= afresh;
+        }
         let held_millis = self.held_millis();
         self.ended(Ending::Resume { held_millis }, why.to_owned());
     }
 
-    /// The page can be seen again: a socket that fell silent meanwhile is not waited for.
+    /// Looks whether the stream is still heard, by what came and by what the clocks say, and whether there is a better
+    /// way to it. To be called every second, and whenever the page can be seen again.
     pub fn watch(&self) {
-        let silent = {
-            let state = self.0.state.borrow();
-            state.greeted_at.is_some() && monotonic_millis() - state.heard_at > state.silence_max_millis
+        let now = (monotonic_millis(), clock::wall_millis());
+        let (slept, silent, look) = {
+            let mut state = self.0.state.borrow_mut();
+            let before = state.watched_at.replace(now).unwrap_or(now);
+            let slept = (now.1 - before.1) - (now.0 - before.0) > SLEPT_MILLIS;
+            let greeted = state.greeted_at.is_some();
+            let silent = greeted && now.0 - state.heard_at > state.silence_max_millis;
+            let worse = greeted && state.policy.route() != Route::Socket && state.look.is_none();
+            (slept, silent, worse && now.0 - state.looked_at > state.look_millis)
         };
-        if silent {
-            self.socket_ended(1006, "the stream fell silent".to_owned());
+        if slept {
+            self.resume("this device slept", false);
+        } else if silent {
+            self.lost(Some(Reach::Ready), 1006, "the stream fell silent".to_owned(), None);
+        } else if look {
+            self.look();
         }
     }
 
-    fn attempt(&self, route: Route) {
-        let attempt = self.silence();
-        match route {
-            Route::Socket => self.attempt_socket(attempt),
-            Route::Polling => {
-                let connection = self.clone();
-                wasm_bindgen_futures::spawn_local(async move { connection.poll(attempt).await });
-            }
-        }
-    }
-
-    /// Drops whatever is under way. Returns the number of the next attempt.
-    fn silence(&self) -> u64 {
+    /// Tries a better way beside the one that works, each in turn.
+    fn look(&self) {
+        let (id, route) = {
+            let mut state = self.0.state.borrow_mut();
+            let polls = state.policy.route() >= Route::LongPoll;
+            // A poll is no better than another for what it costs to find out.
+            state.looked = if polls && state.looked == Route::Socket { Route::Sse } else { Route::Socket };
+            state.looked_at = monotonic_millis();
+            state.look_millis = (state.look_millis * 2.0).min(LOOK_MAX_MILLIS);
+            state.made += 1;
+            (state.made, state.looked)
+        };
+        let Ok(link) = self.open(id, route) else { return };
+        let weak = Rc::downgrade(&self.0);
+        let timer = Timer::after(GREETING_MILLIS, move || with(&weak, |connection| drop(connection.stop_looking())));
         let mut state = self.0.state.borrow_mut();
-        state.attempt += 1;
+        (state.look, state.look_timer) = (Some((id, route, link)), timer);
+    }
+
+    fn stop_looking(&self) -> Option<(u64, Route, Link)> {
+        self.0.state.borrow_mut().look.take()
+    }
+
+    fn attempt(&self) {
+        self.silence();
+        let (attempt, route) = {
+            let mut state = self.0.state.borrow_mut();
+            state.awake = true;
+            (state.attempt, state.policy.route())
+        };
+        if route >= Route::LongPoll {
+            let connection = self.clone();
+            wasm_bindgen_futures::spawn_local(async move { connection.poll(attempt, route).await });
+            return;
+        }
+        match self.open(attempt, route) {
+            Ok(link) => self.expect_greeting(link),
+            Err(why) => self.lost(Some(Reach::Ready), 1006, why, None),
+        }
+    }
+
+    fn expect_greeting(&self, link: Link) {
+        let weak = Rc::downgrade(&self.0);
+        let mut state = self.0.state.borrow_mut();
+        state.link = Some(link);
+        state.timer = Timer::after(state.patience_millis(), move || {
+            with(&weak, |connection| connection.refused("no answer in time".to_owned()));
+        });
+    }
+
+    /// Drops whatever is under way.
+    fn silence(&self) {
+        let mut state = self.0.state.borrow_mut();
+        state.made += 1;
+        state.attempt = state.made;
         state.greeted_at = None;
         state.asked_millis = None;
-        let dropped = (state.socket.take(), state.timer.take(), state.watchdog.take());
-        let attempt = state.attempt;
+        let dropped = (state.link.take(), state.timer.take(), state.look.take(), state.look_timer.take());
         drop(state);
         drop(dropped);
-        attempt
     }
 
-    fn attempt_socket(&self, attempt: u64) {
-        let url = match (self.0.handlers.position)() {
-            Some(position) => format!("{}?after={position}", self.0.stream.socket),
-            None => self.0.stream.socket.clone(),
-        };
-        let weak = Rc::downgrade(&self.0);
-        let opened = Socket::open(&url, move |event| {
-            with(&weak, |connection| {
-                if connection.0.state.borrow().attempt != attempt {
-                    return;
-                }
-                match event {
-                    SocketEvent::Text(text) => {
-                        connection.0.state.borrow_mut().heard_at = monotonic_millis();
-                        (connection.0.handlers.deliver)(text, false);
-                    }
-                    SocketEvent::Closed(code) => {
-                        // A hello or a bye that came just before still waits for a frame.
-                        (connection.0.handlers.flush)();
-                        if connection.0.state.borrow().attempt != attempt {
-                            return;
-                        }
-                        let greeted = connection.0.state.borrow().greeted_at.is_some();
-                        connection.socket_ended(code, closing_words(code, greeted));
-                    }
-                }
-            });
-        });
-        match opened {
-            Ok(socket) => {
-                let weak = Rc::downgrade(&self.0);
-                let mut state = self.0.state.borrow_mut();
-                state.socket = Some(socket);
-                state.heard_at = monotonic_millis();
-                state.timer = Timer::after(GREETING_MILLIS, move || {
-                    with(&weak, |connection| connection.socket_ended(1006, "no answer within 5 seconds".to_owned()));
-                });
-            }
-            Err(why) => self.socket_ended(1006, why),
+    fn open(&self, id: u64, route: Route) -> Result<Link, String> {
+        let stream = self.stream();
+        let mut url = if route == Route::Socket { stream.socket.clone() } else { format!("{}{EVENTS}", stream.rest) };
+        if let Some(position) = (self.0.handlers.position)() {
+            let afresh = if self.0.state.borrow().afresh { "&snapshot=1" } else { "" };
+            url = format!("{url}?after={position}{afresh}");
         }
+        let weak = Rc::downgrade(&self.0);
+        Link::open(route, &url, Box::new(move |event| with(&weak, |connection| connection.hear(id, event))))
     }
 
-    fn socket_ended(&self, code: u16, why: String) {
-        let held_millis = self.held_millis();
+    fn is_current(&self, id: u64) -> bool {
+        self.0.state.borrow().attempt == id
+    }
+
+    fn hear(&self, id: u64, event: LinkEvent) {
+        let found = self.0.state.borrow_mut().look.take_if(|(look, ..)| *look == id);
+        if let Some((_, route, link)) = found {
+            if let LinkEvent::Closed(_) = event {
+                return;
+            }
+            // The better way speaks: it goes on from where the other one was, and what both brought is known.
+            self.silence();
+            {
+                let mut state = self.0.state.borrow_mut();
+                state.policy.take(route);
+                state.attempt = id;
+            }
+            self.expect_greeting(link);
+        }
+        if !self.is_current(id) {
+            return;
+        }
+        let code = match event {
+            LinkEvent::Text(text) => {
+                self.0.state.borrow_mut().heard_at = monotonic_millis();
+                return (self.0.handlers.deliver)(text, false);
+            }
+            LinkEvent::Closed(code) => code,
+        };
+        // A hello or a bye that came just before still waits for a frame.
+        (self.0.handlers.flush)();
+        if !self.is_current(id) {
+            return;
+        }
         let (greeted, asked_millis) = {
             let state = self.0.state.borrow();
             (state.greeted_at.is_some(), state.asked_millis)
         };
-        self.ended(Ending::Socket { greeted, code, held_millis, asked_millis }, why);
+        let why = closing_words(code, greeted);
+        if greeted || (4000..=4099).contains(&code) {
+            self.lost(None, code, why, asked_millis);
+        } else {
+            self.refused(why);
+        }
+    }
+
+    /// A link that never greeted: the stream itself is asked why.
+    fn refused(&self, why: String) {
+        self.silence();
+        let (attempt, failures) = {
+            let state = self.0.state.borrow();
+            (state.attempt, state.policy.failures())
+        };
+        (self.0.handlers.report)(ConnectionState::Reconnecting { failures, next_at_millis: None, why: why.clone() });
+        let connection = self.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            let answer = http::get(&format!("{}/ready", connection.stream().rest), READY_MILLIS).await;
+            if !connection.is_current(attempt) {
+                return;
+            }
+            match answer {
+                Some(answer) if answer.status == 503 => {
+                    let why = "the stream takes nobody for the moment".to_owned();
+                    connection.lost(Some(Reach::Busy), 1006, why, answer.retry_after_millis());
+                }
+                Some(answer) if answer.is_ok() => connection.lost(Some(Reach::Ready), 1006, why, None),
+                _ => connection.lost(Some(Reach::Silent), 1006, why, None),
+            }
+        });
+    }
+
+    fn lost(&self, reach: Option<Reach>, code: u16, why: String, asked_millis: Option<u32>) {
+        let held_millis = self.held_millis();
+        self.ended(Ending::Lost { reach, code, held_millis, asked_millis }, why);
     }
 
     fn held_millis(&self) -> f64 {
         self.0.state.borrow().greeted_at.map_or(0.0, |at| monotonic_millis() - at)
     }
 
-    fn ended(&self, ending: Ending, why: String) {
+    fn ended(&self, ending: Ending, mut why: String) {
         self.silence();
-        let probed = std::mem::take(&mut self.0.state.borrow_mut().probing);
-        if probed && matches!(ending, Ending::Socket { greeted: false, .. }) {
-            // Polling works: a look at whether a socket can be had is no reason to alarm anybody.
-            return self.attempt(Route::Polling);
-        }
         if !clock::is_online() {
-            return (self.0.handlers.report)(ConnectionState::Offline);
+            return self.offline();
         }
-        let next = self.0.state.borrow_mut().policy.after(ending, clock::random());
-        match next {
-            Next::Stop => (self.0.handlers.report)(ConnectionState::Refused { why }),
-            Next::Try { route, wait_millis } => {
-                let failures = self.0.state.borrow().policy.failures();
-                let next_at_millis = Some(monotonic_millis() + f64::from(wait_millis));
-                (self.0.handlers.report)(ConnectionState::Reconnecting { failures, next_at_millis, why });
-                let weak = Rc::downgrade(&self.0);
-                let timer = Timer::after(wait_millis, move || with(&weak, |connection| connection.attempt(route)));
-                self.0.state.borrow_mut().timer = timer;
+        let streams = self.0.streams.len();
+        let (next, failures) = {
+            let mut state = self.0.state.borrow_mut();
+            let next = state.policy.after(ending, clock::random());
+            state.refused = next == Next::Stop;
+            state.awake = !state.refused;
+            if self.0.streams.failover && streams > 1 && state.policy.is_dead() {
+                why = format!("{} does not answer, so the next one is asked", self.stream().rest);
+                self.0.at.set((self.0.at.get() + 1) % streams);
             }
-        }
+            (next, state.policy.failures())
+        };
+        let Next::Try { wait_millis } = next else {
+            return (self.0.handlers.report)(ConnectionState::Refused { why });
+        };
+        let next_at_millis = Some(monotonic_millis() + f64::from(wait_millis));
+        (self.0.handlers.report)(ConnectionState::Reconnecting { failures, next_at_millis, why });
+        let weak = Rc::downgrade(&self.0);
+        let timer = Timer::after(wait_millis, move || with(&weak, Self::attempt));
+        self.0.state.borrow_mut().timer = timer;
     }
 
-    /// Polls until it fails, another attempt takes over, or a socket is worth another look.
-    async fn poll(&self, attempt: u64) {
-        let rest = &self.0.stream.rest;
-        let started = monotonic_millis();
-        let mut worked = false;
+    /// Polls until it fails or another attempt takes over.
+    async fn poll(&self, attempt: u64, route: Route) {
+        let rest = &self.stream().rest;
+        let deadline_millis = self.0.state.borrow().patience_millis();
+        let mut answers = 0;
         loop {
             let asked_at = monotonic_millis();
-            let polled = match (self.0.handlers.position)() {
+            let afresh = self.0.state.borrow().afresh;
+            let polled = match (self.0.handlers.position)().filter(|_| !afresh) {
                 // The first answer comes at once, so that the page knows early whether polling works.
-                Some(position) => polling::events(rest, &position, worked, clock::wall()).await,
+                Some(position) => {
+                    let wait = answers > 0 && route == Route::LongPoll;
+                    polling::events(rest, &position, wait, deadline_millis, clock::wall()).await
+                }
                 None => Ok(None),
             };
             let frames = match polled {
                 Ok(Some(polled)) => Ok((polled.events, Some(polled.heartbeat))),
-                Ok(None) => polling::snapshot(rest, clock::wall()).await.map(|hello| (Some(hello), None)),
+                Ok(None) => {
+                    polling::snapshot(rest, deadline_millis, clock::wall()).await.map(|hello| (Some(hello), None))
+                }
                 Err(error) => Err(error),
             };
-            if self.0.state.borrow().attempt != attempt {
+            if !self.is_current(attempt) {
                 return;
             }
-            let held_millis = if worked { monotonic_millis() - started } else { 0.0 };
             let (events, heartbeat) = match frames {
                 Ok(frames) => frames,
                 Err(error) => {
-                    let why = format!("neither socket nor polling: {}", error.why);
-                    return self.ended(Ending::Polling { held_millis, asked_millis: error.retry_after_millis }, why);
+                    let reach = match error.status {
+                        // A long poll has shown what it is for only when one has lasted.
+                        _ if answers > 1 || (answers > 0 && route == Route::Poll) => None,
+                        Some(429 | 503) => Some(Reach::Busy),
+                        None if answers == 0 => Some(Reach::Silent),
+                        _ => Some(Reach::Ready),
+                    };
+                    let why = format!("polling brought nothing: {}", error.why);
+                    return self.lost(reach, 1006, why, error.retry_after_millis);
                 }
             };
-            if !worked {
-                worked = true;
+            answers += 1;
+            if answers == 1 {
+                let poll_millis = u64::from(self.0.streams.poll_millis);
+                self.0.state.borrow_mut().stand(HEARTBEAT_MILLIS.max(poll_millis));
                 (self.0.handlers.report)(ConnectionState::Polling);
             }
+            self.0.state.borrow_mut().heard_at = monotonic_millis();
             // A snapshot is no news: a stream that never lets this page catch up is not asked without a pause.
             let news = events.is_some() && heartbeat.is_some();
             events.into_iter().chain(heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
-            if !news && monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS) {
+            if !news && route == Route::Poll && answers > 1 {
+                clock::sleep(self.0.streams.poll_millis).await;
+            } else if !news && monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS) {
                 clock::sleep(IDLE_POLL_MILLIS).await;
             }
             // What was delivered may have made the page ask for another attempt.
-            if self.0.state.borrow().attempt != attempt {
+            if !self.is_current(attempt) {
                 return;
-            }
-            let mut state = self.0.state.borrow_mut();
-            let settled_millis = state.settled_millis.max(POLLING_SETTLED_MILLIS);
-            if held_millis > settled_millis {
-                state.probing = true;
-                state.settled_millis = (settled_millis * 2.0).min(POLLING_SETTLED_MAX_MILLIS);
-                drop(state);
-                return self.attempt(Route::Socket);
             }
         }
     }

@@ -29,6 +29,13 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).ok().flatten()
     }
+
+    /// `Retry-After`, in milliseconds.
+    #[must_use]
+    pub fn retry_after_millis(&self) -> Option<u32> {
+        let seconds: Option<u32> = self.header("retry-after").and_then(|value| value.parse().ok());
+        seconds.map(|seconds| seconds.saturating_mul(1_000))
+    }
 }
 
 /// Asks for `url`, never from a cache. `None` when no whole answer comes within `deadline_millis`: browsers do not

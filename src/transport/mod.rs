@@ -6,13 +6,13 @@
 mod backoff;
 mod connection;
 pub mod http;
+mod link;
 mod policy;
 mod polling;
-mod websocket;
 
 pub use backoff::Backoff;
 pub use connection::{Connection, Handlers};
-pub use policy::{Ending, Next, Policy, Route};
+pub use policy::{Ending, Next, Policy, Reach, Route};
 pub use polling::snapshot;
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
@@ -23,6 +23,8 @@ pub enum ConnectionState {
     Connecting,
     /// A socket has said hello.
     Live,
+    /// Server-sent events have said hello.
+    Sse,
     /// Answers come by REST.
     Polling,
     /// Trying again; what is shown is what was known.
@@ -41,4 +43,18 @@ pub enum ConnectionState {
         /// Its words.
         why: String,
     },
+}
+
+impl ConnectionState {
+    /// Whether events arrive as they happen.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live | Self::Sse | Self::Polling)
+    }
+}
+
+/// A snapshot that stands beside the page, as `/api/v1/snapshot` answers it: a deployment may bring one.
+pub async fn beside_the_page() -> Option<String> {
+    let answer = http::get("snapshot.json", 5_000).await?;
+    answer.is_ok().then_some(answer.body)
 }

@@ -5,8 +5,6 @@
 use super::http::{self, Answer};
 use monkeytown_protocol::{Position, Timestamp, limits::HEARTBEAT_MILLIS};
 
-/// How long an answer may take beyond what it was asked to wait, in milliseconds.
-const ANSWER_MILLIS: u32 = 5_000;
 /// How long the stream is asked to hold an answer back for news, in seconds.
 const WAIT_SECONDS: u32 = 25;
 /// Events asked for at once.
@@ -17,16 +15,18 @@ const LIMIT: usize = 1_000;
 pub struct PollError {
     /// What happened, in words.
     pub why: String,
+    /// The HTTP status of an answer that was none; `None` without any.
+    pub status: Option<u16>,
     /// `Retry-After`, in milliseconds.
     pub retry_after_millis: Option<u32>,
 }
 
-/// Asks for the state: a hello frame with the snapshot.
+/// Asks for the state, for `deadline_millis`: a hello frame with the snapshot.
 ///
 /// # Errors
 /// When no usable answer comes in time.
-pub async fn snapshot(base: &str, now: Timestamp) -> Result<String, PollError> {
-    let answer = get(&format!("{base}/api/v1/snapshot"), ANSWER_MILLIS).await?;
+pub async fn snapshot(base: &str, deadline_millis: u32, now: Timestamp) -> Result<String, PollError> {
+    let answer = get(&format!("{base}/api/v1/snapshot"), deadline_millis).await?;
     let said = |name| plain(&answer, name);
     let body = &answer.body;
     let told = || {
@@ -50,14 +50,21 @@ pub struct Polled {
     pub heartbeat: String,
 }
 
-/// Asks for what comes after `position`. `None`: it cannot be had any more, take a snapshot.
+/// Asks for what comes after `position`; the answer may take `deadline_millis` beyond what it was asked to wait.
+/// `None`: it cannot be had any more, take a snapshot.
 ///
 /// # Errors
 /// When no usable answer comes in time.
-pub async fn events(base: &str, position: &Position, wait: bool, now: Timestamp) -> Result<Option<Polled>, PollError> {
+pub async fn events(
+    base: &str,
+    position: &Position,
+    wait: bool,
+    deadline_millis: u32,
+    now: Timestamp,
+) -> Result<Option<Polled>, PollError> {
     let seconds = if wait { WAIT_SECONDS } else { 0 };
     let url = format!("{base}/api/v1/events?after={position}&limit={LIMIT}&wait={seconds}");
-    let answer = get(&url, seconds * 1_000 + ANSWER_MILLIS).await?;
+    let answer = get(&url, seconds * 1_000 + deadline_millis).await?;
     let said = |name| plain(&answer, name);
     let body = &answer.body;
     if said("recovered").is_some_and(|recovered| recovered == "false") {
@@ -86,7 +93,7 @@ fn plain(answer: &Answer, name: &str) -> Option<String> {
 }
 
 fn failed(why: &str) -> PollError {
-    PollError { why: why.to_owned(), retry_after_millis: None }
+    PollError { why: why.to_owned(), status: None, retry_after_millis: None }
 }
 
 /// One answer, whole, within `deadline_millis`.
@@ -95,9 +102,9 @@ async fn get(url: &str, deadline_millis: u32) -> Result<Answer, PollError> {
     if answer.is_ok() {
         return Ok(answer);
     }
-    let seconds: Option<u32> = answer.header("retry-after").and_then(|value| value.parse().ok());
     Err(PollError {
         why: format!("the stream answered {}", answer.status),
-        retry_after_millis: seconds.map(|seconds| seconds.saturating_mul(1_000)),
+        status: Some(answer.status),
+        retry_after_millis: answer.retry_after_millis(),
     })
 }

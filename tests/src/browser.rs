@@ -13,6 +13,7 @@ use chromiumoxide::{
             network,
             page::AddScriptToEvaluateOnNewDocumentParams,
             system_info::GetProcessInfoParams,
+            target::SetAutoAttachParams,
         },
         js_protocol::runtime::{self, ConsoleApiCalledType, EvaluateParams},
     },
@@ -103,6 +104,8 @@ impl Browser {
     /// When the browser does not answer.
     pub async fn tab(&self) -> Page {
         let tab = soon("a tab", self.driver.new_page("about:blank")).await.expect("a tab");
+        // The driver would hold each service worker until it is told to run, and never tells it.
+        tab.execute(SetAutoAttachParams::new(false, false)).await.expect("workers that nobody holds");
         tab.execute(log::EnableParams::default()).await.expect("the log is told");
         tab.execute(audits::EnableParams::default()).await.expect("audits are told");
         let ears = Ears {

@@ -130,6 +130,12 @@ impl Proxy {
         self.cut();
     }
 
+    /// From now on, all traffic meets `fault`; what is open is cut.
+    pub fn set_all(&self, fault: Fault) {
+        [Traffic::Socket, Traffic::Api, Traffic::Site].into_iter().for_each(|traffic| self.set(traffic, fault));
+        self.cut();
+    }
+
     /// From now on, what is asked at `path` is answered here.
     pub fn answer(&self, path: &str, media: &'static str, body: &str) {
         let answer = Answer { media, body: body.to_owned() };

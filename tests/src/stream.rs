@@ -13,7 +13,10 @@ use monkeytown_stream::{
     },
 };
 use serde_json::Value;
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// The token that publishers of these tests give.
@@ -67,6 +70,18 @@ impl Stream {
     /// # Panics
     /// When the address cannot be had or the source cannot be opened.
     pub async fn on(address: &str, source: Source<'_>, origins: &[&str]) -> Self {
+        Self::serving(site::folder(), address, source, origins).await
+    }
+
+    /// A stream of publishers on loopback that serves the page in `site`.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn with_page(site: &Path) -> Self {
+        Self::serving(site.to_owned(), "127.0.0.1:0", Source::Publishers, &[]).await
+    }
+
+    async fn serving(site: PathBuf, address: &str, source: Source<'_>, origins: &[&str]) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let metrics = Metrics::new();
@@ -78,7 +93,7 @@ impl Stream {
             Source::Simulator(_) => SourceKind::Simulated,
         };
         let options = Options {
-            site: Some(site::folder()),
+            site: Some(site),
             source_kind,
             tokens: Tokens::read(TOKEN).expect("a token"),
             allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),

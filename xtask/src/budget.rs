@@ -15,7 +15,7 @@ const BUDGET_BYTES: usize = 200_000;
 /// What we would rather have.
 const AIM_BYTES: usize = 120_000;
 /// Files that no first visit loads. Any other file counts, so that a new one cannot be forgotten.
-const NOT_LOADED: [&str; 2] = ["404.html", "robots.txt"];
+pub(crate) const NOT_LOADED: [&str; 2] = ["404.html", "robots.txt"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{self, said};
 use crate::tools::{self, Tool, Toolbox};
 use crate::workspace::{CLIENT, WASM_TARGET, Workspace, files_below};
-use crate::{assets, budget, compress, shrink};
+use crate::{assets, budget, compress, shell, shrink};
 
 /// The browsers of the product's promise, as esbuild names them.
 const BROWSERS: &str = "--target=chrome97,firefox102,safari16";
@@ -44,6 +44,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     bundle(workspace, &toolbox)?;
     assemble(workspace, &toolbox)?;
     assets::fingerprint(&workspace.stage())?;
+    write_worker(workspace, &toolbox)?;
     check_policy(&workspace.stage())?;
     compress::compress_site(&workspace.stage())?;
     publish(&workspace.stage(), &workspace.dist())?;
@@ -120,13 +121,7 @@ fn assemble(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
         copy(&workspace.root.join("public").join(&path), &stage.join(&path))?;
     }
 
-    let esbuild = |source: &Path, target: &Path| -> Result<()> {
-        let mut command: Command = process::command(workspace, toolbox.path(Tool::Esbuild)?);
-        command.arg(source).args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", BROWSERS]);
-        command.args(["--loader:.woff2=file", "--asset-names=[name]", "--log-level=warning"]);
-        command.arg(format!("--outfile={}", target.display()));
-        process::run("shortening style sheets and scripts", &mut command)
-    };
+    let esbuild = |source: &Path, target: &Path| shorten(workspace, toolbox, source, target, &[]);
     let (glue, program) = (format!("{CLIENT}.js"), format!("{CLIENT}_bg.wasm"));
     let made = trunk.join(assets::FOLDER);
     let between = tempfile::tempdir().context("no folder for files between two steps")?;
@@ -135,6 +130,31 @@ fn assemble(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
     shrink::shrink(workspace, toolbox, &folder.join(&glue), &from, &to, between.path())?;
     esbuild(&workspace.root.join("src/boot.js"), &folder.join("boot.js"))?;
     esbuild(&workspace.root.join("style/main.css"), &folder.join("main.css"))
+}
+
+/// Bundles and shortens a style sheet or a script; `defined` are names in it and the JSON that they stand for.
+fn shorten(
+    workspace: &Workspace,
+    toolbox: &Toolbox,
+    source: &Path,
+    target: &Path,
+    defined: &[(&str, String)],
+) -> Result<()> {
+    let mut command: Command = process::command(workspace, toolbox.path(Tool::Esbuild)?);
+    command.arg(source).args(["--bundle", "--minify", "--format=esm", "--legal-comments=none", BROWSERS]);
+    command.args(["--loader:.woff2=file", "--asset-names=[name]", "--log-level=warning"]);
+    command.args(defined.iter().map(|(name, json)| format!("--define:{name}={json}")));
+    command.arg(format!("--outfile={}", target.display()));
+    process::run("shortening style sheets and scripts", &mut command)
+}
+
+/// Gives the site its version, and the service worker that keeps it.
+fn write_worker(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
+    let stage = workspace.stage();
+    let sealed = shell::seal(&stage)?;
+    let (version, files) = (serde_json::to_string(&sealed.version)?, serde_json::to_string(&sealed.addresses)?);
+    let source = workspace.root.join("src/worker.js");
+    shorten(workspace, toolbox, &source, &stage.join(shell::WORKER), &[("VERSION", version), ("FILES", files)])
 }
 
 fn check_policy(stage: &Path) -> Result<()> {

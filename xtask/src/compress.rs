@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use crate::workspace::files_below;
 
 /// Kinds of files that become smaller. Fonts and pictures are compressed already.
-const COMPRESSIBLE: [&str; 9] = ["css", "html", "js", "json", "map", "svg", "txt", "wasm", "xml"];
+const COMPRESSIBLE: [&str; 10] = ["css", "html", "js", "json", "map", "svg", "txt", "wasm", "webmanifest", "xml"];
 /// A deployment writes its own `config.json` over the built one; a compressed copy of the old one would be served.
 const EDITED_LATER: [&str; 1] = ["config.json"];
 /// The highest quality, and a window that every browser accepts.

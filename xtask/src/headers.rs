@@ -115,7 +115,7 @@ fn every_file_outside_the_assets_is_asked_for_anew() {
     let public =
         crate::workspace::files_below(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../public"))).unwrap();
     let rules = table();
-    for path in public.into_iter().chain(["index.html".to_owned(), String::new()]) {
+    for path in public.into_iter().chain(["index.html", "worker.js", ""].map(str::to_owned)) {
         let path = format!("/{path}");
         let cache: Vec<_> = rules
             .iter()

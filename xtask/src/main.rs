@@ -16,6 +16,7 @@ mod compress;
 mod headers;
 mod process;
 mod run;
+mod shell;
 mod shrink;
 mod test;
 mod tidy;

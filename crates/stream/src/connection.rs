@@ -6,6 +6,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,17 +18,29 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+/// Whether a connection was given up because its peer takes nothing. Clones tell the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stalled(Arc<AtomicBool>);
+
+impl Stalled {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// `T`, whose writes must get on.
 pub(crate) struct StallGuard<T> {
     io: T,
     stall: Duration,
     deadline: Pin<Box<Sleep>>,
     stalled: bool,
+    given_up: Stalled,
 }
 
 impl<T> StallGuard<T> {
-    pub(crate) fn new(io: T, stall: Duration) -> Self {
-        Self { io, stall, deadline: Box::pin(tokio::time::sleep(stall)), stalled: false }
+    /// `given_up` is set when the peer is given up.
+    pub(crate) fn new(io: T, stall: Duration, given_up: Stalled) -> Self {
+        Self { io, stall, deadline: Box::pin(tokio::time::sleep(stall)), stalled: false, given_up }
     }
 
     /// Turns a pending write into a failure once it has been pending for too long.
@@ -38,7 +54,10 @@ impl<T> StallGuard<T> {
             self.deadline.as_mut().reset(Instant::now() + self.stall);
         }
         match self.deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"))),
+            Poll::Ready(()) => {
+                self.given_up.0.store(true, Ordering::Relaxed);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

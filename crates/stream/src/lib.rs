@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod server;
 pub mod sources;
 
+mod accept;
 mod connection;
 mod health;
 mod origin;
@@ -18,7 +19,9 @@ mod publish;
 mod random;
 mod rest;
 mod site;
+mod sse;
 mod subscribers;
+mod subscription;
 pub mod time;
 mod ws;
 

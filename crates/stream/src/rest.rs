@@ -1,14 +1,14 @@
-//! `GET /api/v1/events` and `/api/v1/snapshot`: the stream for those who poll.
+//! `GET /api/v1/events` as a batch, and `/api/v1/snapshot`: the stream for those who poll.
 //!
 //! A poll is a subscriber that comes back: the same cursors, the same interest, the same rule that a tail is served
 //! whole or not at all.
 
 use crate::{
+    accept::BATCH_TYPE,
     log::{Batch, FellBehind, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
     server::App,
-    subscribers::RETRY_SECONDS,
-    ws::outcome,
+    subscription::{self, SNAPSHOT_LINK, bad, outcome, read_cursor},
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -37,7 +37,6 @@ const SOURCE_KIND: HeaderName = HeaderName::from_static("monkeytown-source-kind"
 const CLOCK: HeaderName = HeaderName::from_static("monkeytown-clock");
 const CLOCK_RATE: HeaderName = HeaderName::from_static("monkeytown-clock-rate");
 
-const BATCH_TYPE: &str = "application/cloudevents-batch+json";
 /// Most bytes of one answer's events; a single event is sent however long it is.
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Most events looked at between two answers or two waits.
@@ -64,20 +63,12 @@ struct Poll {
 }
 
 /// Answers with the events after a cursor, at once or as soon as there are any.
-pub(crate) async fn events(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
+pub(crate) async fn poll(
+    app: Arc<App>,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    if !accepts_batch(&headers) {
-        let detail = format!("events are answered as {BATCH_TYPE}");
-        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, detail).header(header::VARY, "accept"));
-    }
     let poll = read_poll(query)?;
-    let Some(_place) = app.places.take() else {
-        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
-    };
+    let _place = subscription::seat(&app)?;
     let resolved = poll.cursor.as_ref().map(|cursor| app.log.resolve(cursor));
     app.metrics.resumed(outcome(resolved.as_ref()));
     let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };
@@ -117,7 +108,7 @@ async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBeh
             let more = tokio::select! {
                 changed = head.changed() => changed.is_ok(),
                 () = tokio::time::sleep_until(deadline) => false,
-                () = app.drained() => false,
+                () = app.leave() => false,
             };
             if !more {
                 return Ok(Found { position, batch: None });
@@ -147,7 +138,7 @@ fn answer(app: &App, found: &Found) -> Response {
 async fn take_the_snapshot(app: &App) -> Response {
     let position = app.log.snapshot().await.position();
     let mut response = batch_response(app, &position, false, BytesMut::from("[]"));
-    response.headers_mut().insert(header::LINK, HeaderValue::from_static("</api/v1/snapshot>; rel=\"related\""));
+    response.headers_mut().insert(header::LINK, HeaderValue::from_static(SNAPSHOT_LINK));
     response
 }
 
@@ -156,7 +147,6 @@ fn batch_response(app: &App, position: &Position, recovered: bool, body: BytesMu
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(RECOVERED, HeaderValue::from_static(if recovered { "true" } else { "false" }));
     describe(app, position, headers);
     response
@@ -240,23 +230,8 @@ fn has(headers: &HeaderMap, etag: &str) -> bool {
         .any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
 }
 
-fn accepts_batch(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let refused = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        !refused && matches!(essence.as_str(), "*/*" | "application/*" | "application/json" | BATCH_TYPE)
-    })
-}
-
 fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, Refusal> {
-    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
     let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
-    let cursor = query.after.as_deref().map(str::parse).transpose();
     let limit = match query.limit.as_deref().map(str::parse::<usize>) {
         None => REST_LIMIT_DEFAULT,
         Some(Ok(limit @ 1..=REST_LIMIT_MAX)) => limit,
@@ -268,7 +243,7 @@ fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, 
         Some(_) => return Err(bad(format!("wait is a number of seconds from 0 to {REST_WAIT_MAX_SECONDS}"))),
     };
     Ok(Poll {
-        cursor: cursor.map_err(|error| bad(format!("after: {error}")))?,
+        cursor: read_cursor("after", query.after.as_deref())?,
         limit,
         wait: Duration::from_secs(wait),
         interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,

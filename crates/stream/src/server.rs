@@ -4,7 +4,8 @@
 //! under way finished, all within a bound.
 
 use crate::{
-    connection::StallGuard,
+    accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
+    connection::{StallGuard, Stalled},
     health,
     log::Log,
     metrics::{self, Metrics},
@@ -12,16 +13,16 @@ use crate::{
     problem::Refusal,
     publish,
     publish::{Bucket, Tokens},
-    rest, site,
-    subscribers::Places,
+    rest, site, sse,
+    subscribers::{self, Places},
     ws,
 };
 use axum::{
-    Router,
-    extract::{MatchedPath, Request, State},
+    Extension, Router,
+    extract::{MatchedPath, Query, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use hyper::server::conn::http1;
@@ -43,6 +44,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
 };
+use tower::Layer;
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -53,6 +55,8 @@ use tower_http::{
 
 /// Connections beyond those of subscribers: for publishers, probes and the page's files.
 const SPARE_CONNECTIONS: usize = 1_024;
+/// Most bytes that wait to be written to a connection, beside one frame; also the most of a request's head.
+const WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -134,18 +138,32 @@ pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) places: Places,
     pub(crate) bucket: Bucket,
-    draining: watch::Sender<bool>,
+    /// How many subscribers there were when the drain began; `None` before that.
+    draining: watch::Sender<Option<usize>>,
 }
 
 impl App {
     pub(crate) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        self.draining.borrow().is_some()
     }
 
     /// Waits until the server drains.
     pub(crate) async fn drained(&self) {
         // The sender lives in `self`, so waiting ends only when it says so.
-        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
+        let _ = self.draining.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Waits until the server drains, and then for one subscriber's own moment to go.
+    pub(crate) async fn leave(&self) {
+        self.drained().await;
+        let subscribers = self.draining.borrow().unwrap_or_default();
+        tokio::time::sleep(subscribers::goodbye_after(subscribers, self.options.drain)).await;
+    }
+
+    /// How long one subscriber that is sent away waits before it comes back.
+    pub(crate) fn returning_after(&self) -> Duration {
+        let leaving = *self.draining.borrow();
+        subscribers::return_after(leaving.unwrap_or_else(|| self.places.taken()))
     }
 }
 
@@ -161,7 +179,7 @@ impl Server {
         let app = App {
             places: Places::new(options.max_subscribers, metrics.clone()),
             bucket: Bucket::new(options.max_events_per_second),
-            draining: watch::Sender::new(false),
+            draining: watch::Sender::new(None),
             log,
             metrics,
             options,
@@ -213,10 +231,14 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Res
 async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
     // Small frames must not wait for large ones; a socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall));
+    let stalled = Stalled::default();
+    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
+    // Whoever writes an answer without end learns by it why the end came.
+    let service = Extension(stalled).layer(service);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)
+        .max_buf_size(WRITE_BUFFER_MAX_BYTES)
         .serve_connection(io, TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -235,7 +257,7 @@ async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: Ow
 async fn drain(app: &App, mut tasks: JoinSet<()>) {
     let subscribers = app.places.taken();
     tracing::info!(subscribers, "draining");
-    app.draining.send_replace(true);
+    app.draining.send_replace(Some(subscribers));
     let finished = async {
         while tasks.join_next().await.is_some() {}
         app.places.emptied().await;
@@ -251,10 +273,10 @@ async fn drain(app: &App, mut tasks: JoinSet<()>) {
 }
 
 fn router(app: &Arc<App>, address: SocketAddr) -> Router {
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new(EVENT_STREAM_TYPE));
     let read = Router::new()
         .route("/api/v1/snapshot", get(rest::snapshot))
-        .route("/api/v1/events", get(rest::events).post(publish::publish))
+        .route("/api/v1/events", get(events).post(publish::publish))
         .layer(CompressionLayer::new().compress_when(compressible));
     let mut api = Router::new()
         .route("/ws", get(ws::subscribe))
@@ -284,6 +306,24 @@ fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(rest::EXPOSED)
         .max_age(Duration::from_secs(600))
+}
+
+/// The events, in the form that is wanted.
+async fn events(State(app): State<Arc<App>>, request: Request) -> Response {
+    let answer = match accept::wanted(request.headers()) {
+        Some(Form::Batch) => rest::poll(app, Query::try_from_uri(request.uri())).await,
+        Some(Form::EventStream) => {
+            let stalled = request.extensions().get::<Stalled>().cloned().unwrap_or_default();
+            sse::subscribe(app, request.headers(), Query::try_from_uri(request.uri()), stalled)
+        }
+        None => {
+            let detail = format!("events are answered as {BATCH_TYPE} or as {EVENT_STREAM_TYPE}");
+            Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, detail))
+        }
+    };
+    let mut response = answer.into_response();
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 async fn missing() -> Refusal {

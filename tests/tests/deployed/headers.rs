@@ -47,7 +47,9 @@ async fn the_stream_sends_every_header_of_the_table_with_the_built_page() {
     let plain = names.filter(|name| !name.ends_with(".br") && !name.ends_with(".gz"));
     let mut paths: Vec<String> = plain.map(|name| format!("/assets/{name}")).collect();
     assert!(paths.iter().any(|path| path.ends_with(".wasm")), "{paths:?}");
-    paths.extend(["/", "/index.html", "/config.json", "/favicon.svg", "/robots.txt", "/404.html"].map(str::to_owned));
+    let pages = ["/", "/index.html", "/404.html", "/config.json", "/robots.txt", "/worker.js"];
+    let pictures = ["/favicon.svg", "/icon-192.png", "/manifest.webmanifest"];
+    paths.extend(pages.into_iter().chain(pictures).map(str::to_owned));
     for path in paths {
         let client = reqwest::Client::new();
         let answer = client.get(stream.url(&path)).timeout(PATIENCE).send().await.unwrap();

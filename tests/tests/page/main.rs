@@ -8,6 +8,7 @@ mod ghosts;
 mod history;
 mod moments;
 mod nonsense;
+mod offline;
 mod opening;
 mod panel;
 mod pausing;

@@ -16,7 +16,7 @@ pub use ring::RingBounds;
 
 pub(crate) use clock::RunningClock;
 pub(crate) use interest::{Interest, InterestQuery};
-pub(crate) use ring::{Batch, FellBehind, ReadBounds};
+pub(crate) use ring::{Batch, Delivery, FellBehind, ReadBounds};
 pub(crate) use snapshot::Snapshot;
 
 use crate::{

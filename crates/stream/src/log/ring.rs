@@ -52,6 +52,7 @@ pub(crate) struct ReadBounds {
 /// One event on its way to a subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
+    pub(crate) offset: Offset,
     pub(crate) json: Bytes,
     pub(crate) accepted: Instant,
 }
@@ -133,7 +134,8 @@ impl Ring {
                     break;
                 }
                 bytes += record.json.len();
-                events.push(Delivery { json: record.json.clone(), accepted: record.accepted });
+                let offset = Offset(from.0 + covered);
+                events.push(Delivery { offset, json: record.json.clone(), accepted: record.accepted });
             }
             covered += 1;
         }
@@ -211,6 +213,7 @@ mod tests {
                         let number: String =
                             String::from_utf8_lossy(&event.json).chars().take_while(char::is_ascii_digit).collect();
                         prop_assert_eq!(number, offset.to_string());
+                        prop_assert_eq!(event.offset, Offset(offset));
                     }
                     at = batch.last.next();
                 }

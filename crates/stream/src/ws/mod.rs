@@ -1,15 +1,13 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
-mod frames;
+mod cloud_events;
 mod session;
 
 use crate::{
-    log::{Interest, InterestQuery, Loss, Resolved},
-    metrics::Resume,
-    origin,
+    log::Resolved,
     problem::Refusal,
     server::App,
-    subscribers::RETRY_SECONDS,
+    subscription::{self, SNAPSHOT_LINK, Start, SubscribeQuery, bad, outcome},
 };
 use axum::{
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
@@ -17,7 +15,6 @@ use axum::{
     response::Response,
 };
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
-use serde::Deserialize;
 use session::Session;
 use std::sync::Arc;
 
@@ -27,25 +24,6 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(4)
 }
 
-/// Where and how a subscription starts.
-#[derive(Deserialize)]
-pub(crate) struct SubscribeQuery {
-    after: Option<String>,
-    snapshot: Option<String>,
-    #[serde(flatten)]
-    interest: InterestQuery,
-}
-
-/// Where a session starts, before anything is read.
-#[derive(Debug)]
-struct Start {
-    /// `None`: a snapshot, then live.
-    cursor: Option<Cursor>,
-    /// A snapshot even though the cursor can be served.
-    snapshot_wanted: bool,
-    interest: Interest,
-}
-
 /// Opens a subscription.
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
@@ -53,53 +31,73 @@ pub(crate) async fn subscribe(
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    if app.is_draining() {
-        let detail = "this stream is draining; come back to another or in a moment";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
-    }
-    if !origin::permitted(&headers, &app.options.allow_origins) {
-        let detail = "this page's origin may not subscribe; the stream's operator allows one with --allow-origin";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
-    }
+    subscription::admit(&app, &headers)?;
     let upgrade = upgrade.map_err(|rejection| {
         Refusal::new(StatusCode::UPGRADE_REQUIRED, format!("this address speaks WebSocket: {rejection}"))
             .header(header::UPGRADE, "websocket")
     })?;
-    if !upgrade.requested_protocols().any(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes()) {
-        let detail = format!("this stream speaks {SUBPROTOCOL}; offer it in Sec-WebSocket-Protocol");
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, detail));
+    let framing = framing(&upgrade)?;
+    let mut start = subscription::read_start(query)?;
+    if framing == Framing::CloudEvents {
+        tell_before_the_upgrade(&app, &mut start)?;
     }
-    let start = read_start(query)?;
-    let Some(place) = app.places.take() else {
-        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
-    };
+    let place = subscription::seat(&app)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(ceiling).max_frame_size(ceiling);
+    // Nothing is named to a client that offers nothing.
+    let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        Session::run(app, socket, start).await;
+        Session::run(app, socket, start, framing).await;
         drop(place);
     }))
 }
 
-fn read_start(query: Result<Query<SubscribeQuery>, QueryRejection>) -> Result<Start, Refusal> {
-    let bad = |detail: String| Refusal::new(StatusCode::BAD_REQUEST, detail);
-    let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
-    let cursor = query.after.as_deref().map(str::parse).transpose();
-    Ok(Start {
-        cursor: cursor.map_err(|error| bad(format!("after: {error}")))?,
-        snapshot_wanted: matches!(query.snapshot.as_deref(), Some("1" | "true")),
-        interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,
-    })
+/// How events become messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// Frames of our own, many events in one.
+    Frames,
+    /// One event a message, and nothing else.
+    CloudEvents,
 }
 
-/// What became of a cursor, for the count.
-pub(crate) fn outcome(resolved: Option<&Resolved>) -> Resume {
-    match resolved {
-        None => Resume::Fresh,
-        Some(Resolved::Held(_)) => Resume::Recovered,
-        Some(Resolved::Lost(Loss::Epoch)) => Resume::OtherEpoch,
-        Some(Resolved::Lost(Loss::TooOld)) => Resume::TooOld,
-        Some(Resolved::Lost(Loss::Ahead)) => Resume::Ahead,
+impl Framing {
+    fn subprotocol(self) -> &'static str {
+        match self {
+            Self::Frames => SUBPROTOCOL,
+            Self::CloudEvents => cloud_events::SUBPROTOCOL,
+        }
     }
+}
+
+/// The framing that is offered; of both, our own. A client that offers none has the one that anybody can read.
+fn framing(upgrade: &WebSocketUpgrade) -> Result<Framing, Refusal> {
+    let offers = |framing: &Framing| {
+        upgrade.requested_protocols().any(|name| name.as_bytes() == framing.subprotocol().as_bytes())
+    };
+    match [Framing::Frames, Framing::CloudEvents].into_iter().find(offers) {
+        Some(framing) => Ok(framing),
+        None if upgrade.requested_protocols().next().is_none() => Ok(Framing::CloudEvents),
+        None => {
+            let (frames, cloud_events) = (Framing::Frames.subprotocol(), Framing::CloudEvents.subprotocol());
+            Err(bad(format!("this stream speaks {frames} and {cloud_events}; offer one in Sec-WebSocket-Protocol")))
+        }
+    }
+}
+
+/// With no frames but events, what else there is to say is said now: that a cursor is lost, or that no state can come.
+fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
+    if start.snapshot_wanted {
+        return Err(bad(format!(
+            "{} has no frame for a snapshot; /api/v1/snapshot has one",
+            cloud_events::SUBPROTOCOL
+        )));
+    }
+    let cursor = start.cursor.get_or_insert(Cursor::Latest);
+    let resolved = app.log.resolve(cursor);
+    if matches!(resolved, Resolved::Lost(_)) {
+        app.metrics.resumed(outcome(Some(&resolved)));
+        let detail = "not every event after this cursor is held; take /api/v1/snapshot and come back after its cursor";
+        return Err(Refusal::new(StatusCode::GONE, detail).header(header::LINK, SNAPSHOT_LINK));
+    }
+    Ok(())
 }

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
+mod cloud_events;
 mod draining;
+mod event_source;
 mod harness;
 mod operating;
 mod polling;
 mod publishing;
 mod resuming;
+mod sent_events;
 mod site;
 mod starting;
 mod subscribing;

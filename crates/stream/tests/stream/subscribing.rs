@@ -23,12 +23,12 @@ async fn hello_says_what_kind_of_stream_this_is() {
 }
 
 #[tokio::test]
-async fn only_the_subprotocol_that_is_spoken_is_accepted() {
+async fn only_a_subprotocol_that_is_spoken_is_accepted() {
     let stream = Stream::start().await;
-    let (status, problem) = stream.refused("", &[("sec-websocket-protocol", "cloudevents.json")]).await;
+    let (status, problem) = stream.refused("", &[("sec-websocket-protocol", "graphql-ws")]).await;
     assert_eq!(status, 400);
     assert!(problem["detail"].as_str().unwrap().contains("monkeytown.v1.json"));
-    let several = [("sec-websocket-protocol", "cloudevents.json, monkeytown.v1.json")];
+    let several = [("sec-websocket-protocol", "graphql-ws, monkeytown.v1.json")];
     assert!(stream.subscribe_with("", &several).await.is_ok());
     assert_eq!(stream.get("/ws").await.status(), 426);
 }

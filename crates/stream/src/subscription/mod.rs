@@ -1,0 +1,101 @@
+//! A subscription, whatever carries it: who may have one, where it starts, what it says next and in which words.
+//!
+//! Absent here: sockets, bodies of answers, and how a frame is wrapped on its way.
+
+mod follower;
+pub(crate) mod frames;
+
+pub(crate) use follower::{Follower, Greeting, Said};
+
+use crate::{
+    log::{Interest, InterestQuery, Loss, Resolved},
+    metrics::Resume,
+    origin,
+    problem::Refusal,
+    server::App,
+    subscribers::{Place, RETRY_SECONDS},
+};
+use axum::{
+    extract::{Query, rejection::QueryRejection},
+    http::{HeaderMap, StatusCode},
+};
+use monkeytown_protocol::Cursor;
+use serde::Deserialize;
+
+/// Where the state is, for those whose cursor is lost (RFC 8288).
+pub(crate) const SNAPSHOT_LINK: &str = "</api/v1/snapshot>; rel=\"related\"";
+
+/// Where and how a subscription starts.
+#[derive(Deserialize)]
+pub(crate) struct SubscribeQuery {
+    after: Option<String>,
+    last_event_id: Option<String>,
+    snapshot: Option<String>,
+    #[serde(flatten)]
+    interest: InterestQuery,
+}
+
+/// Where a subscription starts, before anything is read.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// `None`: a snapshot, then live.
+    pub(crate) cursor: Option<Cursor>,
+    /// A snapshot even though the cursor can be served.
+    pub(crate) snapshot_wanted: bool,
+    /// What it narrows itself to.
+    pub(crate) interest: Interest,
+}
+
+/// Refuses whoever may not subscribe here, or not now.
+pub(crate) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
+    if app.is_draining() {
+        let detail = "this stream is draining; come back to another or in a moment";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
+    }
+    if !origin::permitted(headers, &app.options.allow_origins) {
+        let detail = "this page's origin may not subscribe; the stream's operator allows one with --allow-origin";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(())
+}
+
+/// A place, or the refusal of those who find none.
+pub(crate) fn seat(app: &App) -> Result<Place, Refusal> {
+    app.places.take().ok_or_else(|| {
+        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS)
+    })
+}
+
+/// A request that makes no sense.
+pub(crate) fn bad(detail: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, detail)
+}
+
+/// Reads a cursor; `name` is where it was given.
+pub(crate) fn read_cursor(name: &str, text: Option<&str>) -> Result<Option<Cursor>, Refusal> {
+    text.map(str::parse).transpose().map_err(|error| bad(format!("{name}: {error}")))
+}
+
+/// Reads where a subscription starts.
+pub(crate) fn read_start(query: Result<Query<SubscribeQuery>, QueryRejection>) -> Result<Start, Refusal> {
+    let Query(query) = query.map_err(|rejection| bad(rejection.body_text()))?;
+    let after = read_cursor("after", query.after.as_deref())?;
+    let last_event_id = read_cursor("last_event_id", query.last_event_id.as_deref())?;
+    Ok(Start {
+        cursor: last_event_id.or(after),
+        snapshot_wanted: matches!(query.snapshot.as_deref(), Some("1" | "true")),
+        interest: Interest::read(&query.interest).map_err(|error| bad(error.to_string()))?,
+    })
+}
+
+/// What became of a cursor, for the count.
+pub(crate) fn outcome(resolved: Option<&Resolved>) -> Resume {
+    match resolved {
+        None => Resume::Fresh,
+        Some(Resolved::Held(_)) => Resume::Recovered,
+        Some(Resolved::Lost(Loss::Epoch)) => Resume::OtherEpoch,
+        Some(Resolved::Lost(Loss::TooOld)) => Resume::TooOld,
+        Some(Resolved::Lost(Loss::Ahead)) => Resume::Ahead,
+    }
+}
