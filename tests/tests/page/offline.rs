@@ -110,7 +110,6 @@ async fn a_new_version_is_offered_and_an_open_page_goes_on_with_the_files_of_the
     proxy.lead_to(new.address);
     old.end().await;
     page.until_card("ada", "draws a map").await;
-    until_unseen(&page, "#renewal").await;
 
     // An hour later somebody looks at it again.
     let later = "(() => {
