@@ -6,14 +6,14 @@ use crate::{
 };
 use monkeytown_protocol::SourceKind;
 use monkeytown_stream::{
-    Log, Metrics, Options, RingBounds, Server, Tokens, now,
+    Log, Metrics, Options, RingBounds, Server, Timing, Tokens, now,
     sources::{
         git::{GitConfig, GitSource, GitSpeed},
         simulator::{Simulator, SimulatorConfig},
     },
 };
 use serde_json::Value;
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// The token that publishers of these tests give.
@@ -67,6 +67,14 @@ impl Stream {
     /// # Panics
     /// When the address cannot be had or the source cannot be opened.
     pub async fn on(address: &str, source: Source<'_>, origins: &[&str]) -> Self {
+        Self::beating(address, source, origins, Timing::default().heartbeat).await
+    }
+
+    /// The same with another longest silence.
+    ///
+    /// # Panics
+    /// When the address cannot be had or the source cannot be opened.
+    pub async fn beating(address: &str, source: Source<'_>, origins: &[&str], heartbeat: Duration) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let metrics = Metrics::new();
@@ -82,6 +90,7 @@ impl Stream {
             source_kind,
             tokens: Tokens::read(TOKEN).expect("a token"),
             allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
+            timing: Timing { heartbeat, ..Timing::default() },
             ..Options::default()
         };
         let (stop, stopped) = oneshot::channel::<()>();
