@@ -289,13 +289,6 @@ impl Ingest {
     }
 }
 
-/// The state in a snapshot that stands alone, as `/api/v1/snapshot` answers it.
-#[must_use]
-pub fn read_snapshot(text: &str) -> Option<Civilization> {
-    let json = Json::parse(text).ok()?;
-    from_json::read::<SnapshotEnvelope<Civilization>>(&json).ok().map(|snapshot| snapshot.state)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -184,20 +184,7 @@ impl Session {
     fn show_last_known(&self) {
         let mut core = self.0.borrow_mut();
         let Some(known) = last_known::load(&core.stream.rest) else { return };
-        // Heard again by a reader of its own: what this visit receives is not what an earlier one did.
-        let mut reader = Ingest::default();
-        let mut state = Civilization::default();
-        for frame in &known.frames {
-            match reader.take(frame, &mut state, &mut Changes::default(), known.saved_at) {
-                Intake::Greeted { terms, .. } => core.source = Some(terms.source_kind),
-                Intake::Gap => break,
-                _ => {}
-            }
-        }
-        if core.source.is_none() {
-            return;
-        }
-        core.show_stored(state, known.saved_at, known.clock);
+        core.show_stored(&known.frames, Some((known.saved_at, known.clock)));
     }
 
     /// Takes a frame: it waits for the next animation frame, unless nobody sees one or somebody waits for it.
@@ -325,9 +312,9 @@ impl Session {
                 self.work(f64::INFINITY);
                 self.0.borrow_mut().keep();
             }
-            PageEvent::Shown if clock::is_hidden() => connection.iter().for_each(|c| c.wake(Some(RESTED))),
+            PageEvent::Shown if clock::is_hidden() => connection.iter().for_each(|c| c.wake(RESTED)),
             PageEvent::Shown => {
-                connection.iter().for_each(|connection| connection.wake(Some(RESTED)));
+                connection.iter().for_each(|connection| connection.wake(RESTED));
                 self.work(FRAME_SHARE_MILLIS);
                 let mut core = self.0.borrow_mut();
                 if !core.is_still() {
@@ -397,17 +384,38 @@ impl Core {
         orders
     }
 
-    /// Shows what an earlier moment knew.
-    fn show_stored(&mut self, state: Civilization, at: Timestamp, clock: Timestamp) {
+    /// Shows what was known earlier, `at` some moment of the witness's clock and of the source's; when nobody says, it is
+    /// as old as its newest event at least. False when it cannot be read.
+    fn show_stored(&mut self, frames: &[String], at: Option<(Timestamp, Timestamp)>) -> bool {
+        // Heard by a reader of its own: what this visit receives is not what an earlier one did.
+        let mut reader = Ingest::default();
+        let mut state = Civilization::default();
+        let mut source = None;
+        for frame in frames {
+            match reader.take(frame, &mut state, &mut Changes::default(), clock::wall()) {
+                Intake::Greeted { terms, .. } => source = Some(terms.source_kind),
+                Intake::Gap => break,
+                _ => {}
+            }
+        }
+        if source.is_none() {
+            return false;
+        }
+        let newest = state.last_time().unwrap_or_else(clock::wall);
+        let (saved_at, shown) = at.unwrap_or((newest, newest));
+        if at.is_some() {
+            self.source = source;
+        }
         self.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
         self.changes.history = true;
         self.state = state;
-        self.stored_at = Some(at);
+        self.stored_at = Some(saved_at);
         // What is stored does not run on: its clock stands where it was left.
-        self.clock = PageClock::new(clock, monotonic_millis(), 0.0);
+        self.clock = PageClock::new(shown, monotonic_millis(), 0.0);
         self.flush();
         self.write_clock();
         self.write_pulse();
+        true
     }
 
     fn drop_queue(&mut self) {

@@ -4,7 +4,7 @@
 use super::{Core, Session, latency::Latency};
 use crate::{
     clock::{self, PageClock, monotonic_millis},
-    ingest::{self, Loss, Terms},
+    ingest::{Loss, Terms},
     storage::choices,
     transport::{self, Connection, ConnectionState},
     voice,
@@ -43,7 +43,7 @@ impl Session {
                 Order::Greeted(heartbeat_millis) => connection.greeted(heartbeat_millis),
                 Order::Bye(reconnect_after_millis) => connection.bye(reconnect_after_millis),
                 Order::Resume { why, afresh } => connection.resume(why, afresh),
-                Order::GoOn => connection.wake(None),
+                Order::GoOn => connection.wake(""),
             }
         }
     }
@@ -122,15 +122,10 @@ impl Session {
         let session = self.clone();
         self.0.borrow_mut().beside = Some(false);
         wasm_bindgen_futures::spawn_local(async move {
-            let Some(state) = transport::beside_the_page().await.and_then(|text| ingest::read_snapshot(&text)) else {
-                return;
-            };
+            let Some(hello) = transport::beside_the_page().await else { return };
             let mut core = session.0.borrow_mut();
-            if !core.greeted {
-                // How old it is nobody says: it is as old as its newest event at least.
-                let newest = state.last_time().unwrap_or_else(clock::wall);
+            if !core.greeted && core.show_stored(&[hello], None) {
                 core.beside = Some(true);
-                core.show_stored(state, newest, newest);
                 core.write_connection();
             }
         });
@@ -142,7 +137,7 @@ impl Core {
     pub(super) fn hear_of(&mut self, server_time: Timestamp) {
         let now = monotonic_millis();
         self.heartbeat_at = Some(now);
-        if self.standing != ConnectionState::Polling {
+        if !matches!(self.standing, ConnectionState::Polling) {
             self.latency.hear(server_time, now);
         }
     }

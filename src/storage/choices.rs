@@ -7,6 +7,8 @@ const ROUTE: &str = "monkeytown.route.v1";
 /// How long a way is remembered, in milliseconds: an hour. Long enough that nobody pays for the ways that fail at each
 /// reload in an office that forbids sockets; short enough that the laptop at home in the evening starts with the best.
 const ROUTE_MILLIS: f64 = 3_600_000.0;
+/// Ways there are; a moment and a way are kept as one number.
+const PLACES: u64 = 4;
 
 /// The witness's random id, which never leaves this browser: it chooses the witness's stream. `random` is uniform in
 /// 0..1; where nothing can be kept, each visit is another witness.
@@ -22,23 +24,19 @@ pub fn witness(random: impl Fn() -> f64) -> u64 {
     made
 }
 
-/// The place in the chain of the way that worked last, if that was within the hour. `now` in milliseconds since 1970.
-pub fn route(now: f64) -> u8 {
-    let kept = || {
-        let kept = read(ROUTE)?;
-        let (route, at) = kept.split_once(' ')?;
-        let at: u64 = at.parse().ok()?;
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in f64")]
-        let age = now - at as f64;
-        (0.0..ROUTE_MILLIS).contains(&age).then(|| route.parse().ok())?
-    };
-    kept().unwrap_or_default()
+/// The place in the chain of the way that worked last, 0 to 3, if that was within the hour. `now` in milliseconds since
+/// 1970.
+pub fn route(now: f64) -> u64 {
+    let kept: u64 = read(ROUTE).and_then(|kept| kept.parse().ok()).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in f64")]
+    let age = now - (kept / PLACES) as f64;
+    if (0.0..ROUTE_MILLIS).contains(&age) { kept % PLACES } else { 0 }
 }
 
-/// Keeps the place in the chain of the way that works.
-pub fn keep_route(route: u8, now: f64) {
+/// Keeps the place in the chain of the way that works, 0 to 3.
+pub fn keep_route(route: u64, now: f64) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
     let now = now as u64;
     // Not kept, the next visit starts with the best way.
-    let _ = write(ROUTE, &format!("{route} {now}"));
+    let _ = write(ROUTE, &(now * PLACES + route).to_string());
 }

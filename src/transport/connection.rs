@@ -134,11 +134,7 @@ impl Connection {
     /// Starts, or starts over at once: when the network is back.
     pub fn start(&self) {
         let first = self.0.state.borrow().made == 0;
-        self.begin(Some(if first {
-            ConnectionState::Connecting
-        } else {
-            ConnectionState::Reconnecting { failures: 0, next_at_millis: None, why: "the network is back".to_owned() }
-        }));
+        self.begin(if first { ConnectionState::Connecting } else { trying(0, None, "the network is back".to_owned()) });
     }
 
     /// Lets go of the stream, without a word to anybody, until [`Connection::wake`]: the cursor loses nothing.
@@ -147,26 +143,25 @@ impl Connection {
         self.0.state.borrow_mut().awake = false;
     }
 
-    /// Goes on after [`Connection::rest`]; `why` it had rested, when that is to be told.
-    pub fn wake(&self, why: Option<&str>) {
+    /// Goes on after [`Connection::rest`]; `why` it had rested, unless nobody is to be told.
+    pub fn wake(&self, why: &str) {
         if self.0.state.borrow().awake {
-            return self.watch();
+            self.watch();
+        } else if why.is_empty() {
+            self.attempt();
+        } else {
+            self.begin(trying(0, None, why.to_owned()));
         }
-        self.begin(why.map(|why| ConnectionState::Reconnecting {
-            failures: 0,
-            next_at_millis: None,
-            why: why.to_owned(),
-        }));
     }
 
-    fn begin(&self, report: Option<ConnectionState>) {
+    fn begin(&self, report: ConnectionState) {
         if self.0.state.borrow().refused {
             return;
         }
         if !clock::is_online() {
             return self.offline();
         }
-        report.into_iter().for_each(|report| (self.0.handlers.report)(report));
+        (self.0.handlers.report)(report);
         self.attempt();
     }
 
@@ -358,7 +353,7 @@ impl Connection {
             let state = self.0.state.borrow();
             (state.attempt, state.policy.failures())
         };
-        (self.0.handlers.report)(ConnectionState::Reconnecting { failures, next_at_millis: None, why: why.clone() });
+        (self.0.handlers.report)(trying(failures, None, why.clone()));
         let connection = self.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let answer = http::get(&format!("{}/ready", connection.stream().rest), READY_MILLIS).await;
@@ -406,7 +401,7 @@ impl Connection {
             return (self.0.handlers.report)(ConnectionState::Refused { why });
         };
         let next_at_millis = Some(monotonic_millis() + f64::from(wait_millis));
-        (self.0.handlers.report)(ConnectionState::Reconnecting { failures, next_at_millis, why });
+        (self.0.handlers.report)(trying(failures, next_at_millis, why));
         let weak = Rc::downgrade(&self.0);
         let timer = Timer::after(wait_millis, move || with(&weak, Self::attempt));
         self.0.state.borrow_mut().timer = timer;
@@ -483,6 +478,10 @@ fn closing_words(code: u16, greeted: bool) -> String {
         1001 | 1012 => "the stream is going away for a moment".to_owned(),
         _ => format!("the stream closed the connection (code {code})"),
     }
+}
+
+fn trying(failures: u32, next_at_millis: Option<f64>, why: String) -> ConnectionState {
+    ConnectionState::Reconnecting { failures, next_at_millis, why }
 }
 
 fn with(weak: &Weak<Inner>, run: impl FnOnce(&Connection)) {

@@ -33,8 +33,8 @@ impl Answer {
     /// `Retry-After`, in milliseconds.
     #[must_use]
     pub fn retry_after_millis(&self) -> Option<u32> {
-        let seconds: Option<u32> = self.header("retry-after").and_then(|value| value.parse().ok());
-        seconds.map(|seconds| seconds.saturating_mul(1_000))
+        let seconds: u64 = self.header("retry-after")?.parse().ok()?;
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX).saturating_mul(1_000))
     }
 }
 

@@ -53,8 +53,10 @@ impl ConnectionState {
     }
 }
 
-/// A snapshot that stands beside the page, as `/api/v1/snapshot` answers it: a deployment may bring one.
+/// A snapshot that stands beside the page, as `/api/v1/snapshot` answers it: a deployment may bring one. It comes as a
+/// hello that says nothing else.
 pub async fn beside_the_page() -> Option<String> {
     let answer = http::get("snapshot.json", 5_000).await?;
-    answer.is_ok().then_some(answer.body)
+    let body = answer.is_ok().then_some(answer.body)?;
+    Some(polling::greeting("-", "-1", "-:-1", &body, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0", "live"))
 }

@@ -33,13 +33,28 @@ pub async fn snapshot(base: &str, deadline_millis: u32, now: Timestamp) -> Resul
         let (cursor, head, kind) = (said("cursor")?, said("head")?, said("source-kind")?);
         let (clock, rate) = (said("clock")?, said("clock-rate")?);
         let epoch = cursor.parse::<Position>().ok()?.epoch;
-        Some(format!(
-            r#"{{"kind":"hello","epoch":"{epoch}","head":{head},"from":"{cursor}","recovered":false,"snapshot":{body},
-            "heartbeat_ms":{HEARTBEAT_MILLIS},"server_time":"{now}","clock":"{clock}","clock_rate":{rate},"version":"",
-            "source_kind":"{kind}"}}"#
-        ))
+        Some(greeting(epoch.as_str(), &head, &cursor, body, &now.to_string(), &clock, &rate, &kind))
     };
     told().ok_or_else(|| failed("the answer did not say what it is"))
+}
+
+/// A hello that brings a snapshot.
+#[expect(clippy::too_many_arguments, reason = "a frame's fields, spread; a struct would only rename them")]
+pub fn greeting(
+    epoch: &str,
+    head: &str,
+    from: &str,
+    body: &str,
+    now: &str,
+    clock: &str,
+    rate: &str,
+    kind: &str,
+) -> String {
+    format!(
+        r#"{{"kind":"hello","epoch":"{epoch}","head":{head},"from":"{from}","recovered":false,"snapshot":{body},
+        "heartbeat_ms":{HEARTBEAT_MILLIS},"server_time":"{now}","clock":"{clock}","clock_rate":{rate},"version":"",
+        "source_kind":"{kind}"}}"#
+    )
 }
 
 /// What a poll brought: frames, in order.

@@ -5,7 +5,16 @@
 //! that every request meets the rules of its moment.
 
 use crate::wait::soon;
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -15,13 +24,17 @@ use tokio::{
 
 /// Largest head of a request, in bytes.
 const HEAD_MAX_BYTES: usize = 65_536;
+/// How long an impatient proxy waits for an answer to end.
+const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Traffic {
     /// A WebSocket.
     Socket,
-    /// What is asked of the stream by plain requests.
+    /// Server-sent events.
+    Sse,
+    /// What else is asked of the stream by requests: polls, snapshots, whether it is ready.
     Api,
     /// Files of the page.
     Site,
@@ -41,6 +54,17 @@ pub enum Fault {
     Silence,
     /// Everything passes, each piece this much later.
     Delay(Duration),
+    /// What the stream says is held until it has ended, as proxies do that must see an answer whole.
+    Buffer,
+    /// An answer that is not whole within a second is cut: what lasts is not suffered.
+    Impatient,
+    /// Every byte that the stream says comes alone.
+    Crumbs,
+    /// Each connection is reset after as many bytes of what the stream says as connections have met this before: one is
+    /// cut at every byte.
+    CutFurther,
+    /// Of what the stream says after its head, one piece in so many has one byte changed.
+    Corrupt(u32),
 }
 
 /// An answer that the proxy gives itself.
@@ -76,6 +100,9 @@ struct Shared {
     rules: watch::Sender<Rules>,
     cuts: watch::Sender<u64>,
     asked: watch::Sender<Vec<String>>,
+    rolled: AtomicU64,
+    spoilt: AtomicU64,
+    further: AtomicUsize,
 }
 
 impl Drop for Proxy {
@@ -98,6 +125,9 @@ impl Proxy {
             rules: watch::Sender::new(rules),
             cuts: watch::Sender::new(0),
             asked: watch::Sender::new(Vec::new()),
+            rolled: AtomicU64::new(0),
+            spoilt: AtomicU64::new(0),
+            further: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
@@ -125,15 +155,22 @@ impl Proxy {
 
     /// From now on, nothing that is the stream's is answered; the page's files are.
     pub fn lose_the_stream(&self) {
-        self.set(Traffic::Socket, Fault::Reset);
-        self.set(Traffic::Api, Fault::Reset);
+        self.set_all(Fault::Reset);
         self.cut();
     }
 
-    /// From now on, all traffic meets `fault`; what is open is cut.
-    pub fn set_all(&self, fault: Fault) {
-        [Traffic::Socket, Traffic::Api, Traffic::Site].into_iter().for_each(|traffic| self.set(traffic, fault));
+    /// From now on, everything meets `fault`, the page's files too; what is open is cut.
+    pub fn set_everything(&self, fault: Fault) {
+        self.set(Traffic::Site, fault);
+        self.set_all(fault);
         self.cut();
+    }
+
+    /// From now on, all that is the stream's meets `fault`; the page's files do not.
+    pub fn set_all(&self, fault: Fault) {
+        for traffic in [Traffic::Socket, Traffic::Sse, Traffic::Api] {
+            self.set(traffic, fault);
+        }
     }
 
     /// From now on, what is asked at `path` is answered here.
@@ -152,6 +189,18 @@ impl Proxy {
     /// Cuts every connection that is open, without a word.
     pub fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// At how many bytes connections have been cut, one after the other.
+    #[must_use]
+    pub fn cuts_made(&self) -> usize {
+        self.shared.further.load(Ordering::Relaxed)
+    }
+
+    /// How many pieces were changed.
+    #[must_use]
+    pub fn spoilt(&self) -> u64 {
+        self.shared.spoilt.load(Ordering::Relaxed)
     }
 
     /// Every path with its query that was asked for, in order.
@@ -198,7 +247,10 @@ impl Head {
         let upgrades = lines.iter().any(|line| line.to_ascii_lowercase().starts_with("upgrade:"));
         let traffic = match () {
             () if upgrades => Traffic::Socket,
-            () if path.starts_with("/api/") => Traffic::Api,
+            () if lines.iter().any(|line| line.to_ascii_lowercase().starts_with("accept: text/event-stream")) => {
+                Traffic::Sse
+            }
+            () if path.starts_with("/api/") || path == "/ready" => Traffic::Api,
             () => Traffic::Site,
         };
         let keeps = |line: &&&str| upgrades || !line.to_ascii_lowercase().starts_with("connection:");
@@ -242,18 +294,86 @@ impl Shared {
                 let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 return client.write_all(refusal).await;
             }
-            Fault::None | Fault::Silence | Fault::Delay(_) => {}
+            _ => {}
         }
         self.pass(head.traffic).await;
         let mut server = TcpStream::connect(rules.upstream).await?;
         server.write_all(&head.bytes).await?;
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
-        tokio::try_join!(
-            self.pump(head.traffic, &mut from_client, &mut to_server),
-            self.pump(head.traffic, &mut from_server, &mut to_client),
-        )?;
-        Ok(())
+        let asking = self.pump(head.traffic, &mut from_client, &mut to_server);
+        let answering = async {
+            match rules.fault(head.traffic) {
+                Fault::Buffer => {
+                    let mut whole = Vec::new();
+                    from_server.read_to_end(&mut whole).await?;
+                    to_client.write_all(&whole).await?;
+                    to_client.shutdown().await
+                }
+                Fault::Crumbs | Fault::CutFurther | Fault::Corrupt(_) => {
+                    self.spoil(rules.fault(head.traffic), &mut from_server, &mut to_client).await
+                }
+                _ => self.pump(head.traffic, &mut from_server, &mut to_client).await,
+            }
+        };
+        let carried = async { tokio::try_join!(asking, answering).map(|_| ()) };
+        if rules.fault(head.traffic) == Fault::Impatient {
+            return tokio::time::timeout(IMPATIENCE, carried).await.unwrap_or(Ok(()));
+        }
+        match carried.await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => client.set_zero_linger(),
+            carried => carried,
+        }
+    }
+
+    /// Carries what the stream says, and does to it what `fault` says.
+    async fn spoil(
+        &self,
+        fault: Fault,
+        from: &mut (impl AsyncReadExt + Unpin),
+        to: &mut (impl AsyncWriteExt + Unpin),
+    ) -> io::Result<()> {
+        let mut piece = vec![0; 65_536];
+        let mut passed = 0;
+        let most = if fault == Fault::CutFurther { self.further.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        loop {
+            let length = from.read(&mut piece).await?;
+            let Some(bytes) = piece.get_mut(..length).filter(|bytes| !bytes.is_empty()) else {
+                return to.shutdown().await;
+            };
+            match fault {
+                Fault::Crumbs => {
+                    for byte in bytes.iter() {
+                        to.write_all(&[*byte]).await?;
+                        to.flush().await?;
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Fault::CutFurther if passed + length >= most => {
+                    to.write_all(bytes.get(..most.saturating_sub(passed)).unwrap_or_default()).await?;
+                    to.flush().await?;
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+                Fault::Corrupt(one_in) if passed > 0 && self.dice(one_in) == 0 => {
+                    let at = usize::try_from(self.dice(u32::try_from(length).unwrap_or(u32::MAX))).unwrap_or_default();
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << self.dice(7);
+                    }
+                    self.spoilt.fetch_add(1, Ordering::Relaxed);
+                    to.write_all(bytes).await?;
+                }
+                _ => to.write_all(bytes).await?,
+            }
+            passed += length;
+        }
+    }
+
+    /// A number under `sides`, the same row of them each time (splitmix64).
+    fn dice(&self, sides: u32) -> u32 {
+        let mut z = self.rolled.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u32::try_from((z ^ (z >> 31)) % u64::from(sides.max(1))).unwrap_or_default()
     }
 
     async fn pump(

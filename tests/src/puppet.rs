@@ -41,6 +41,12 @@ impl Puppet {
         format!("ws://{}", self.address)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The next page that subscribes.
     ///
     /// # Panics
@@ -76,6 +82,11 @@ impl Believer {
     /// When the page has gone.
     pub async fn say(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("the page listens");
+    }
+
+    /// Says a frame. False when the page has gone.
+    pub async fn try_say(&mut self, text: &str) -> bool {
+        self.socket.send(Message::text(text)).await.is_ok()
     }
 
     /// Says bytes where text belongs.

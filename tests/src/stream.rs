@@ -6,7 +6,7 @@ use crate::{
 };
 use monkeytown_protocol::SourceKind;
 use monkeytown_stream::{
-    Log, Metrics, Options, RingBounds, Server, Tokens, now,
+    Log, Metrics, Options, RingBounds, Server, Timing, Tokens, now,
     sources::{
         git::{GitConfig, GitSource, GitSpeed},
         simulator::{Simulator, SimulatorConfig},
@@ -16,6 +16,7 @@ use serde_json::Value;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
@@ -70,7 +71,7 @@ impl Stream {
     /// # Panics
     /// When the address cannot be had or the source cannot be opened.
     pub async fn on(address: &str, source: Source<'_>, origins: &[&str]) -> Self {
-        Self::serving(site::folder(), address, source, origins).await
+        Self::beating(address, source, origins, Timing::default().heartbeat).await
     }
 
     /// A stream of publishers on loopback that serves the page in `site`.
@@ -78,10 +79,19 @@ impl Stream {
     /// # Panics
     /// When there is no free port.
     pub async fn with_page(site: &Path) -> Self {
-        Self::serving(site.to_owned(), "127.0.0.1:0", Source::Publishers, &[]).await
+        let heartbeat = Timing::default().heartbeat;
+        Self::serving(site.to_owned(), "127.0.0.1:0", Source::Publishers, &[], heartbeat).await
     }
 
-    async fn serving(site: PathBuf, address: &str, source: Source<'_>, origins: &[&str]) -> Self {
+    /// The same with another longest silence.
+    ///
+    /// # Panics
+    /// When the address cannot be had or the source cannot be opened.
+    pub async fn beating(address: &str, source: Source<'_>, origins: &[&str], heartbeat: Duration) -> Self {
+        Self::serving(site::folder(), address, source, origins, heartbeat).await
+    }
+
+    async fn serving(site: PathBuf, address: &str, source: Source<'_>, origins: &[&str], heartbeat: Duration) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let metrics = Metrics::new();
@@ -97,6 +107,7 @@ impl Stream {
             source_kind,
             tokens: Tokens::read(TOKEN).expect("a token"),
             allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
+            timing: Timing { heartbeat, ..Timing::default() },
             ..Options::default()
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -106,13 +106,11 @@ async fn a_first_visit_without_a_stream_says_what_was_tried_and_goes_on_trying()
     assert!(said.contains("out of reach") && said.contains(&proxy.url("")), "{said}");
     assert!(said.contains("nothing is known yet"), "{said}");
     assert_eq!(page.attribute("system-pulse", "data-health").await, "disconnected");
-    page.until("document.querySelector('.notice:not([hidden])').innerText.includes('neither socket nor polling')")
-        .await;
+    page.until("document.querySelector('.notice:not([hidden])').innerText.includes('polling brought nothing')").await;
 
     // The same page finds the stream once it is there.
     stream.publish(&[works("1", "ada", "was here all along")]).await;
-    proxy.set(Traffic::Socket, Fault::None);
-    proxy.set(Traffic::Api, Fault::None);
+    proxy.set_all(Fault::None);
     page.until_card("ada", "was here all along").await;
     browser.close().await;
 }
@@ -142,11 +140,12 @@ async fn a_later_visit_without_a_stream_shows_what_was_last_known_and_how_old_it
 }
 
 #[tokio::test]
-async fn where_a_proxy_forbids_sockets_events_arrive_by_polling() {
+async fn where_a_proxy_forbids_all_that_lasts_events_arrive_by_polling() {
     let stream = Stream::start(Source::Publishers).await;
     stream.publish(&[works("1", "ada", "draws a map")]).await;
     let proxy = Proxy::before(stream.address).await;
     proxy.set(Traffic::Socket, Fault::Forbidden);
+    proxy.set(Traffic::Sse, Fault::Forbidden);
     let browser = Browser::start().await;
     let page = browser.visit(&proxy.url("/")).await;
     page.until_state("polling").await;
@@ -167,12 +166,12 @@ async fn a_connection_that_stalls_is_given_up_and_a_new_one_goes_on_where_it_sto
     let stream = Stream::start(Source::Publishers).await;
     let proxy = Proxy::before(stream.address).await;
     // Nothing passes from the first moment: the page must not wait for a hello for ever.
-    proxy.set(Traffic::Socket, Fault::Silence);
+    proxy.set_all(Fault::Silence);
     let browser = Browser::start().await;
     let page = browser.visit(&proxy.url("/")).await;
     page.until_state("reconnecting").await;
     stream.publish(&[works("1", "ada", "is patient")]).await;
-    proxy.set(Traffic::Socket, Fault::None);
+    proxy.set_all(Fault::None);
     page.until_card("ada", "is patient").await;
     page.until_attribute("connection", "data-offset", 0).await;
     browser.close().await;

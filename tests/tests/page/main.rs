@@ -2,6 +2,8 @@
 
 mod access;
 mod catching_up;
+mod chain;
+mod endurance;
 mod faults;
 mod flows;
 mod ghosts;
@@ -13,8 +15,10 @@ mod opening;
 mod panel;
 mod pausing;
 mod preferences;
+mod proof;
 mod publishing;
 mod seating;
+mod sleeping;
 mod visiting;
 mod witness;
 mod words;

@@ -39,7 +39,7 @@ async fn after_one_visit_the_page_opens_without_a_network_on_what_it_last_knew_a
 
     // Every connection is refused, then none is answered: the page does not wait for either.
     for fault in [Fault::Reset, Fault::Silence] {
-        proxy.set_all(fault);
+        proxy.set_everything(fault);
         page.reload().await;
         page.until_card("ada", "draws a map").await;
         page.until("document.querySelector('#notice').innerText.includes('this is what this browser knew')").await;
@@ -53,7 +53,7 @@ async fn after_one_visit_the_page_opens_without_a_network_on_what_it_last_knew_a
     other.until_card("ada", "draws a map").await;
 
     page.show().await;
-    proxy.set_all(Fault::None);
+    proxy.set_everything(Fault::None);
     stream.publish(&[works("2", "ada", "goes home")]).await;
     page.until_card("ada", "goes home").await;
     assert_eq!(page.count("data-holes").await, 0);
@@ -110,7 +110,6 @@ async fn a_new_version_is_offered_and_an_open_page_goes_on_with_the_files_of_the
     proxy.lead_to(new.address);
     old.end().await;
     page.until_card("ada", "draws a map").await;
-    until_unseen(&page, "#renewal").await;
 
     // An hour later somebody looks at it again.
     let later = "(() => {
@@ -205,7 +204,7 @@ async fn what_is_kept_are_the_files_of_the_build_and_nothing_of_the_witness_or_t
     assert_eq!(page.value::<BTreeMap<String, (usize, u32)>>(KEPT).await, built());
 
     // Without a network nothing but the page has an answer.
-    proxy.set_all(Fault::Reset);
+    proxy.set_everything(Fault::Reset);
     let asked = "Promise.all(['/', '/config.json', '/favicon.svg', '/api/v1/snapshot', '/health', '/404.html']
         .map((path) => fetch(path).then((answer) => answer.ok, () => false)))";
     assert_eq!(page.value::<Vec<bool>>(asked).await, [true, true, true, false, false, false]);
