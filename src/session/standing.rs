@@ -19,7 +19,7 @@ const QUEUE_MAX_FRAMES: usize = 20_000;
 /// once a minute, and it could not keep watch. It returns with its cursor, so nothing is left out.
 const HIDDEN_MAX_MILLIS: f64 = 300_000.0;
 /// Attempts that fail before a snapshot beside the page is looked for.
-const FAILURES_BEFORE_BESIDE: u32 = 2;
+const FAILURES_BEFORE_BESIDE: u32 = 4;
 /// Why a page that was hidden for long has no stream.
 pub(super) const RESTED: &str = "this page rests while nobody looks at it";
 
@@ -52,7 +52,7 @@ impl Session {
     pub(super) fn bound_queue(&self) {
         let mut core = self.0.borrow_mut();
         let much = core.queued_bytes > QUEUE_MAX_BYTES || core.queue.len() > QUEUE_MAX_FRAMES;
-        if !much || core.queue.len() < 2 || core.holding {
+        if !much || core.queue.len() < 2 {
             return;
         }
         if core.replaying {
@@ -69,8 +69,11 @@ impl Session {
 
     pub(super) fn report(&self, standing: ConnectionState) {
         let mut core = self.0.borrow_mut();
-        if let Some(connection) = &core.connection {
-            core.stream = connection.stream().clone();
+        let asked = core.connection.as_ref().map(|connection| connection.stream().clone());
+        if let Some(stream) = asked.filter(|stream| *stream != core.stream) {
+            let words = format!("{} does not answer, so {} stands in for it", core.stream.rest, stream.rest);
+            core.remark = Some((words, monotonic_millis()));
+            core.stream = stream;
         }
         if standing.is_live() {
             core.away_since = None;

@@ -9,6 +9,7 @@ mod git;
 mod latency;
 mod lighthouse;
 mod publisher;
+mod recovery;
 mod table;
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +17,7 @@ use client::Wishes;
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 5] = ["latency", "git", "client", "memory", "lighthouse"];
+const NAMES: [&str; 7] = ["latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
 
 #[derive(Default)]
 struct Arguments {
@@ -71,6 +72,8 @@ async fn run() -> Result<()> {
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,
             "memory" => client::remember(&wishes).await?,
+            "recovery" => recovery::recover().await?,
+            "catch-up" => recovery::catch_up().await?,
             "lighthouse" => lighthouse::measure().await?,
             other => bail!("no benchmark is named {other:?}; there are {}", NAMES.join(", ")),
         };
