@@ -143,6 +143,17 @@ pub(crate) struct App {
 }
 
 impl App {
+    pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
+        Self {
+            places: Places::new(options.max_subscribers, metrics.clone()),
+            bucket: Bucket::new(options.max_events_per_second),
+            draining: watch::Sender::new(None),
+            log,
+            metrics,
+            options,
+        }
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.borrow().is_some()
     }
@@ -176,15 +187,7 @@ impl Server {
     /// A server that serves `log` as `options` say.
     #[must_use]
     pub fn new(log: Log, metrics: Metrics, options: Options) -> Self {
-        let app = App {
-            places: Places::new(options.max_subscribers, metrics.clone()),
-            bucket: Bucket::new(options.max_events_per_second),
-            draining: watch::Sender::new(None),
-            log,
-            metrics,
-            options,
-        };
-        Self { app: Arc::new(app) }
+        Self { app: Arc::new(App::new(log, metrics, options)) }
     }
 
     /// Serves until `shutdown` completes, then drains.
