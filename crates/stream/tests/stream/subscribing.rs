@@ -128,6 +128,21 @@ async fn a_client_that_talks_without_end_is_closed() {
 }
 
 #[tokio::test]
+async fn what_is_no_websocket_message_is_closed_with_its_own_code() {
+    use tokio::io::AsyncWriteExt;
+    let stream = Stream::start().await;
+    // Masked, as a client's frames are, with a key of zeros; the third is not masked.
+    let frames: [(&[u8], u16); 3] =
+        [(&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28], 1007), (&[0x83, 0x80, 0, 0, 0, 0], 1002), (&[0x81, 0x01, b'x'], 1002)];
+    for (frame, code) in frames {
+        let mut subscriber = stream.subscribe("").await;
+        subscriber.hello().await;
+        subscriber.socket.get_mut().write_all(frame).await.unwrap();
+        assert_eq!(subscriber.closed().await, code, "{frame:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_ping_is_answered() {
     let stream = Stream::start().await;
     let mut subscriber = stream.subscribe("").await;
