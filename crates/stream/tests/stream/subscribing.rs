@@ -217,6 +217,27 @@ async fn interest_narrows_a_subscription_without_making_holes() {
     assert_eq!(picture.ids, ["wanted", "wanted too"]);
 }
 
+#[tokio::test]
+async fn a_heartbeat_covers_what_was_of_no_interest_and_so_the_cursor_goes_on() {
+    let stream = Stream::with(ROOMY, with_heartbeat(100)).await;
+    let mut subscriber = stream.subscribe("?after=earliest&types=org.example.large").await;
+    subscriber.replay_from_hello().await;
+    stream.publish(&events(0..40)).await;
+    let covered = loop {
+        match subscriber.next().await.unwrap() {
+            Frame::Events { first, last, events, .. } => {
+                assert!(events.is_empty());
+                break (first.0, last.0);
+            }
+            Frame::Heartbeat { head, .. } => assert_eq!(head, None, "it names nothing that was not covered"),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(covered, (0, 39));
+    let Frame::Heartbeat { head, .. } = subscriber.next().await.unwrap() else { panic!("no heartbeat") };
+    assert_eq!(head.unwrap().0, 39);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_is_sent_away_and_the_others_go_on() {
     let timing = Timing { write_stall: Duration::from_millis(300), ..Timing::default() };
