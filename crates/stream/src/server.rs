@@ -5,7 +5,7 @@
 
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
-    connection::{StallGuard, Stalled},
+    connection::{self, StallGuard, Stalled},
     health,
     log::Log,
     metrics::{self, Metrics},
@@ -71,6 +71,16 @@ pub struct Timing {
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
     pub body_read: Duration,
+}
+
+/// Heartbeats that may pass without a sign of the other end.
+const SILENT_HEARTBEATS: u32 = 3;
+
+impl Timing {
+    /// Longest time without a sign of a subscriber.
+    pub(crate) fn silence(&self) -> Duration {
+        self.heartbeat * SILENT_HEARTBEATS
+    }
 }
 
 impl Default for Timing {
@@ -234,6 +244,9 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Res
 async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
     // Small frames must not wait for large ones; a socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
+    if let Err(error) = connection::break_unacknowledged(&stream, app.options.timing.silence()) {
+        tracing::debug!(%error, "a connection keeps the system's own patience");
+    }
     let stalled = Stalled::default();
     let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
     // Whoever writes an answer without end learns by it why the end came.
