@@ -15,8 +15,27 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
+
+/// Has the system break a connection whose other end acknowledges nothing for so long. Small writes to a peer that has
+/// vanished disappear in the system's buffer for a quarter of an hour; whoever only listens is asked nothing that
+/// would tell earlier.
+///
+/// # Errors
+/// When the socket refuses the option.
+pub(crate) fn break_unacknowledged(stream: &TcpStream, after: Duration) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(after))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (stream, after);
+        Ok(())
+    }
+}
 
 /// Whether a connection was given up because its peer takes nothing. Clones tell the same.
 #[derive(Debug, Clone, Default)]
@@ -43,11 +62,19 @@ impl<T> StallGuard<T> {
         Self { io, stall, deadline: Box::pin(tokio::time::sleep(stall)), stalled: false, given_up }
     }
 
+    /// The system gives up too.
+    fn noted<R>(&self, done: io::Result<R>) -> io::Result<R> {
+        if done.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            self.given_up.0.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
     /// Turns a pending write into a failure once it has been pending for too long.
     fn watch<R>(&mut self, context: &mut Context<'_>, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
-        if result.is_ready() {
+        if let Poll::Ready(done) = result {
             self.stalled = false;
-            return result;
+            return Poll::Ready(self.noted(done));
         }
         if !self.stalled {
             self.stalled = true;
@@ -55,8 +82,7 @@ impl<T> StallGuard<T> {
         }
         match self.deadline.as_mut().poll(context) {
             Poll::Ready(()) => {
-                self.given_up.0.store(true, Ordering::Relaxed);
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
+                Poll::Ready(self.noted(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"))))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -65,7 +91,8 @@ impl<T> StallGuard<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(context, buffer)
+        let this = self.get_mut();
+        Pin::new(&mut this.io).poll_read(context, buffer).map(|done| this.noted(done))
     }
 }
 

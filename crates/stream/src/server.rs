@@ -5,7 +5,7 @@
 
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
-    connection::{StallGuard, Stalled},
+    connection::{self, StallGuard, Stalled},
     health,
     log::Log,
     metrics::{self, Metrics},
@@ -71,6 +71,16 @@ pub struct Timing {
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
     pub body_read: Duration,
+}
+
+/// Heartbeats that may pass without a sign of the other end.
+const SILENT_HEARTBEATS: u32 = 3;
+
+impl Timing {
+    /// Longest time without a sign of a subscriber.
+    pub(crate) fn silence(&self) -> Duration {
+        self.heartbeat * SILENT_HEARTBEATS
+    }
 }
 
 impl Default for Timing {
@@ -143,6 +153,17 @@ pub(crate) struct App {
 }
 
 impl App {
+    pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
+        Self {
+            places: Places::new(options.max_subscribers, metrics.clone()),
+            bucket: Bucket::new(options.max_events_per_second),
+            draining: watch::Sender::new(None),
+            log,
+            metrics,
+            options,
+        }
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.borrow().is_some()
     }
@@ -176,15 +197,7 @@ impl Server {
     /// A server that serves `log` as `options` say.
     #[must_use]
     pub fn new(log: Log, metrics: Metrics, options: Options) -> Self {
-        let app = App {
-            places: Places::new(options.max_subscribers, metrics.clone()),
-            bucket: Bucket::new(options.max_events_per_second),
-            draining: watch::Sender::new(None),
-            log,
-            metrics,
-            options,
-        };
-        Self { app: Arc::new(app) }
+        Self { app: Arc::new(App::new(log, metrics, options)) }
     }
 
     /// Serves until `shutdown` completes, then drains.
@@ -231,6 +244,9 @@ async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Res
 async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
     // Small frames must not wait for large ones; a socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
+    if let Err(error) = connection::break_unacknowledged(&stream, app.options.timing.silence()) {
+        tracing::debug!(%error, "a connection keeps the system's own patience");
+    }
     let stalled = Stalled::default();
     let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
     // Whoever writes an answer without end learns by it why the end came.

@@ -87,3 +87,42 @@ impl Drop for Place {
         self.0.taken.send_modify(|taken| *taken -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most of `moments` within one second.
+    fn peak(mut moments: Vec<Duration>) -> usize {
+        moments.sort_unstable();
+        let within =
+            |from: Duration| moments.iter().filter(|at| **at >= from && **at < from + Duration::from_secs(1)).count();
+        moments.iter().map(|from| within(*from)).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_thousand_that_are_sent_away_come_back_a_hundred_a_second() {
+        let drain = Duration::from_secs(10);
+        let comes_back = |_| goodbye_after(1_000, drain) + return_after(1_000);
+        let (goodbyes, returns): (Vec<_>, Vec<_>) =
+            ((0..1_000).map(|_| goodbye_after(1_000, drain)).collect(), (0..1_000).map(comes_back).collect());
+        assert!(goodbyes.iter().all(|goodbye| *goodbye <= drain / 4), "the last have time to hear it");
+        let last = returns.iter().max().copied().unwrap_or_default();
+        let (leaving, returning) = (peak(goodbyes), peak(returns));
+        println!("most goodbyes a second {leaving}, most returns a second {returning}, the last after {last:?}");
+        assert!(leaving <= 500 && returning <= 160, "{leaving} and {returning}");
+        assert!(last <= Duration::from_millis(12_700));
+    }
+
+    #[test]
+    fn the_few_are_not_kept_waiting_and_the_many_wait_no_longer_than_a_back_off() {
+        for (subscribers, longest) in [(0, 1_200), (1, 1_200), (100_000, 15_200), (usize::MAX, 15_200)] {
+            for _ in 0..200 {
+                let wait = return_after(subscribers);
+                assert!(wait >= RETURN_AFTER_MIN && wait <= Duration::from_millis(longest), "{subscribers}: {wait:?}");
+            }
+        }
+        assert!(goodbye_after(1, Duration::from_secs(10)) <= Duration::from_millis(4));
+        assert_eq!(goodbye_after(1_000, Duration::ZERO), Duration::ZERO);
+    }
+}

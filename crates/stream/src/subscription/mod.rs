@@ -4,6 +4,8 @@
 
 mod follower;
 pub(crate) mod frames;
+#[cfg(test)]
+mod races;
 
 pub(crate) use follower::{Follower, Greeting, Said};
 

@@ -21,8 +21,6 @@ use tracing::Instrument;
 /// Messages that a client may send for nothing, and pings within one heartbeat.
 const MESSAGES_MAX: u32 = 8;
 const PINGS_MAX: u32 = 64;
-/// Heartbeats that a client may leave unanswered.
-const SILENT_HEARTBEATS: u32 = 3;
 /// How long a closed connection waits for the other side to close too.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -151,7 +149,7 @@ impl Session {
 
     async fn ping(&mut self) -> Result<(), End> {
         let heartbeat = self.app.options.timing.heartbeat;
-        if self.last_heard.elapsed() > heartbeat * SILENT_HEARTBEATS {
+        if self.last_heard.elapsed() > self.app.options.timing.silence() {
             return Err(End::Evicted(Eviction::Silent, CLOSE_SILENT, "no answer to pings"));
         }
         self.pings = 0;

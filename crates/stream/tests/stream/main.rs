@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
 mod cloud_events;
+mod cutting;
 mod draining;
 mod event_source;
 mod harness;
 mod operating;
 mod polling;
 mod publishing;
+mod racing;
 mod resuming;
+mod returning;
 mod sent_events;
 mod site;
+mod speed;
 mod starting;
 mod subscribing;

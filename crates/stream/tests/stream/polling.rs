@@ -1,6 +1,6 @@
 //! The stream for those who poll.
 
-use crate::harness::{ROOMY, Stream, event, events, id_of, soon, with_token};
+use crate::harness::{ROOMY, Stream, event, events, id_of, large, soon, with_token};
 use monkeytown_civilization::Civilization;
 use monkeytown_stream::{Options, RingBounds};
 use serde_json::{Value, value::RawValue};
@@ -35,6 +35,59 @@ async fn pages_of_a_poll_join_without_a_hole() {
     }
     assert_eq!(ids, (0..25).map(|id| id.to_string()).collect::<Vec<_>>());
     assert_eq!(after, format!("{}:24", stream.log.epoch()));
+}
+
+/// R14: an answer whose cursor is the head is all there is; one whose cursor lies before it was cut, and says where.
+#[tokio::test]
+async fn an_answer_says_whether_it_is_complete_or_cut() {
+    let stream = Stream::start().await;
+    stream.publish(&events(0..1_500)).await;
+    let large: Vec<Value> = (0..200).map(|number| large(&format!("large {number}"), 16_000)).collect();
+    for part in large.chunks(100) {
+        stream.publish(part).await;
+    }
+    stream
+        .publish(
+            &large
+                .iter()
+                .take(100)
+                .map(|event| {
+                    let mut event = event.clone();
+                    event["source"] = "/t".into();
+                    event
+                })
+                .collect::<Vec<_>>(),
+        )
+        .await;
+    let epoch = stream.log.epoch().clone();
+    let standing = |headers: &reqwest::header::HeaderMap| {
+        let number = |name: &str| headers[name].to_str().unwrap().rsplit(':').next().unwrap().parse::<i64>().unwrap();
+        (number("monkeytown-cursor"), number("monkeytown-head"))
+    };
+    // Where it starts, what it asks, how many events come, where that ends. The head is 1799.
+    for (after, asked, count, end) in [
+        (-1, "", 1_000, 999),
+        (-1, "&limit=10", 10, 9),
+        (-1, "&limit=1500", 1_500, 1_499),
+        (1_498, "&limit=1", 1, 1_499),
+        (1_789, "", 10, 1_799),
+        (1_789, "&limit=10", 10, 1_799),
+        (1_789, "&limit=9", 9, 1_798),
+        (1_799, "", 0, 1_799),
+        (1_799, "&wait=1", 0, 1_799),
+        (1_789, "&wait=30", 10, 1_799),
+    ] {
+        let (ids, headers) = poll(&stream, &format!("?after={epoch}:{after}{asked}")).await;
+        assert_eq!(headers["monkeytown-recovered"], "true");
+        assert_eq!((ids.len(), standing(&headers)), (count, (end, 1_799)), "after {after}{asked}");
+    }
+    // Bytes cut an answer too, and it says so in the same way.
+    let (ids, headers) = poll(&stream, &format!("?after={epoch}:1499&limit=10000")).await;
+    let (end, head) = standing(&headers);
+    assert!(end < head && ids.len() < 300, "{} events up to {end}", ids.len());
+    assert_eq!(i64::try_from(ids.len()).unwrap(), end - 1_499, "up to there nothing is missing");
+    let (rest, headers) = poll(&stream, &format!("?after={epoch}:{end}&limit=10000")).await;
+    assert_eq!((ids.len() + rest.len(), standing(&headers)), (300, (1_799, 1_799)));
 }
 
 #[tokio::test]

@@ -324,6 +324,8 @@ async fn a_reader_too_slow_for_the_ring_is_told_so_and_comes_back_to_a_snapshot(
     };
     assert_eq!(slow.next().await, None, "the answer ends");
     assert_eq!(last, format!("{}:{}", stream.log.epoch(), next - 1));
+    println!("{next} of 2000 events of 16 kB waited for it");
+    assert!(next < 700, "32 MB were published; what waits for one reader is bounded, mostly by the system's buffers");
     assert_eq!(stream.metric("subscribers_evicted_total{reason=\"fell_behind\"}").await, 1.0);
     let (hello, _) = opened(&stream, "", &[("last-event-id", &last)]).await.replay().await;
     assert!(!hello.recovered && hello.snapshot.is_some());
@@ -338,4 +340,27 @@ async fn a_publisher_cannot_break_a_message_in_two() {
     assert_eq!(soon(stream.post(BATCHED, pretty).send()).await.unwrap().status(), 200);
     let (_, found) = opened(&stream, "?after=earliest", &[]).await.replay().await;
     assert_eq!(found, ["1"]);
+}
+
+/// Nothing is asked of a listener, so only the system can tell that nothing of what it is sent arrives.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_acknowledges_nothing_loses_its_place() {
+    let timing =
+        Timing { heartbeat: Duration::from_millis(200), write_stall: Duration::from_secs(3_600), ..Timing::default() };
+    let stream = Stream::with(ROOMY, Options { timing, ..with_token() }).await;
+    for number in 0..200 {
+        let batch: Vec<Value> = (0..10).map(|part| large(&format!("{number}/{part}"), 16_000)).collect();
+        stream.publish(&batch).await;
+    }
+    let _vanished = asked(&stream, "?after=earliest", &[]).await;
+    let lost = async {
+        while stream.metric("subscribers_evicted_total{reason=\"stalled\"}").await < 1.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(lost).await;
+    while stream.metric("subscriber_count").await > 0.0 {
+        tokio::task::yield_now().await;
+    }
 }

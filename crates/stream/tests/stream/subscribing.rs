@@ -128,6 +128,21 @@ async fn a_client_that_talks_without_end_is_closed() {
 }
 
 #[tokio::test]
+async fn what_is_no_websocket_message_is_closed_with_its_own_code() {
+    use tokio::io::AsyncWriteExt;
+    let stream = Stream::start().await;
+    // Masked, as a client's frames are, with a key of zeros; the third is not masked.
+    let frames: [(&[u8], u16); 3] =
+        [(&[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28], 1007), (&[0x83, 0x80, 0, 0, 0, 0], 1002), (&[0x81, 0x01, b'x'], 1002)];
+    for (frame, code) in frames {
+        let mut subscriber = stream.subscribe("").await;
+        subscriber.hello().await;
+        subscriber.socket.get_mut().write_all(frame).await.unwrap();
+        assert_eq!(subscriber.closed().await, code, "{frame:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_ping_is_answered() {
     let stream = Stream::start().await;
     let mut subscriber = stream.subscribe("").await;
@@ -200,6 +215,27 @@ async fn interest_narrows_a_subscription_without_making_holes() {
     stream.publish(&[large("wanted too", 10)]).await;
     subscriber.follow(&mut picture, 2_101).await;
     assert_eq!(picture.ids, ["wanted", "wanted too"]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_covers_what_was_of_no_interest_and_so_the_cursor_goes_on() {
+    let stream = Stream::with(ROOMY, with_heartbeat(100)).await;
+    let mut subscriber = stream.subscribe("?after=earliest&types=org.example.large").await;
+    subscriber.replay_from_hello().await;
+    stream.publish(&events(0..40)).await;
+    let covered = loop {
+        match subscriber.next().await.unwrap() {
+            Frame::Events { first, last, events, .. } => {
+                assert!(events.is_empty());
+                break (first.0, last.0);
+            }
+            Frame::Heartbeat { head, .. } => assert_eq!(head, None, "it names nothing that was not covered"),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(covered, (0, 39));
+    let Frame::Heartbeat { head, .. } = subscriber.next().await.unwrap() else { panic!("no heartbeat") };
+    assert_eq!(head.unwrap().0, 39);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
