@@ -123,12 +123,17 @@ async fn no_rule_of_accessibility_is_broken_in_any_view() {
     let browser = Browser::start().await;
     let page = browser.visit(&stream.url("/")).await;
     page.until_card("agent-active", "weighs a stone").await;
-    // Live, so that it is said in a toast and that the raw event is at hand.
+    // While somebody else is looked at, so that it is said in a toast, and live, so that the raw event is at hand.
+    focus(&page, &opener("agent-active")).await;
+    page.press("Enter").await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
     publish(&stream, &[turns("2", "agent-idle", "error", "weighs a stone")]).await;
     let line = json!({"entity": "agent-active", "level": "warn", "message": "a stone is too heavy"});
     publish(&stream, &[told("line", "monkeytown.log.line", &line)]).await;
     until_seen(&page, ".toast").await;
     breaks_no_rule(&page, "an agent has broken").await;
+    page.press("Escape").await;
+    until_unseen(&page, "[data-testid=detail-panel]").await;
 
     focus(&page, &opener("agent-idle")).await;
     page.press("Enter").await;
