@@ -78,6 +78,9 @@ async fn every_link_and_button_is_reached_by_keyboard_alone() {
     let page = browser.visit(&stream.url("/")).await;
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 4").await;
     page.until_card("agent-active", "lay a stone").await;
+    let idle: Vec<String> =
+        page.value("[...document.querySelectorAll('a:not([href]):not([role])')].map((one) => one.outerHTML)").await;
+    assert!(idle.is_empty(), "links that lead nowhere: {idle:#?}");
     page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
     let links: usize = page.value("document.querySelectorAll('a[href]').length").await;
     assert!(links >= 2, "{links}");
