@@ -128,6 +128,12 @@ impl Piece {
         }
     }
 
+    /// Whether nothing has been written in it yet.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.written.borrow().is_empty()
+    }
+
     /// Shows `part`, or hides it.
     pub fn show(&self, part: &'static str, shown: bool) {
         self.mark(part, "hidden", if shown { "" } else { "hidden" });
@@ -201,26 +207,34 @@ impl Rows {
     /// focus and its place on the screen. A key's first letters may say which template it is (`made` is told).
     pub fn keep(&mut self, keys: &[&str], template_of: fn(&str) -> &'static str, made: &dyn Fn(&str, &Piece)) {
         let focused = document().active_element();
-        let has_focus = |piece: &Piece| piece.root.contains(focused.as_ref().map(AsRef::as_ref));
-        let mut focus_lost_at = None;
-        for (at, key) in keys.iter().enumerate() {
-            // Those that stand here and are wanted no more go. What stays in order is compared once.
-            while let Some((held, piece)) = self.held.get(at) {
-                if held == key || keys.get(at..).is_some_and(|wanted| wanted.contains(&held.as_str())) {
-                    break;
-                }
-                if has_focus(piece) {
-                    focus_lost_at = Some(at);
+        let (mut near, mut kept, mut lost_at) = (0, 0, None);
+        // Those that are wanted no more go.
+        let wanted = Sketch::of(keys);
+        self.held.retain(|(held, piece)| {
+            let found = if wanted.may_have(held) { position(keys, held, near) } else { None };
+            if let Some(found) = found {
+                (near, kept) = (found, kept + 1);
+            } else {
+                if piece.root.contains(focused.as_ref().map(AsRef::as_ref)) {
+                    lost_at = Some(kept);
                 }
                 piece.root.remove();
-                self.held.remove(at);
             }
+            found.is_some()
+        });
+        // The others stand in their old order, which is mostly the new one.
+        let old: Vec<&str> = self.held.iter().map(|(held, _)| held.as_str()).collect();
+        let known = Sketch::of(&old);
+        for (at, key) in keys.iter().enumerate() {
             let here = self.held.get(at);
             if here.is_some_and(|(held, _)| held == key) {
                 continue;
             }
             let before = here.map(|(_, piece)| piece.root.clone());
-            let later = self.held.iter().skip(at).position(|(held, _)| held == key);
+            let mut later = None;
+            if known.may_have(key) {
+                later = self.held.iter().skip(at).position(|(held, _)| held == key);
+            }
             let piece = match later {
                 Some(later) => self.held.remove(at + later).1,
                 None => {
@@ -233,16 +247,12 @@ impl Rows {
             let _ = self.list.insert_before(&piece.root, before.as_ref().map(AsRef::as_ref));
             self.held.insert(at, ((*key).to_owned(), piece));
         }
-        for (_, piece) in self.held.drain(keys.len().min(self.held.len())..) {
-            if has_focus(&piece) {
-                focus_lost_at = Some(keys.len());
-            }
-            piece.root.remove();
-        }
+        self.held.truncate(keys.len());
         // Who is at a row that goes is at its neighbour then, not at the top of the page.
-        if let Some(at) = focus_lost_at {
-            let neighbour = self.held.get(at).or(self.held.last());
-            let button = neighbour.and_then(|(_, piece)| piece.root.query_selector("button").ok().flatten());
+        if let Some(at) = lost_at {
+            let (before, after) = self.held.split_at(at.min(self.held.len()));
+            let mut near = after.iter().chain(before.iter().rev());
+            let button = near.find_map(|(_, piece)| piece.root.query_selector("button").ok()?);
             if let Some(button) = button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
                 // It is on the page: its row was kept.
                 let _ = button.focus();
@@ -259,5 +269,62 @@ impl Rows {
     /// The copies, in order.
     pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
         self.held.iter().map(|(_, piece)| piece)
+    }
+}
+
+/// Where `key` stands among `keys`: first looked for at `near` and after.
+fn position(keys: &[&str], key: &str, near: usize) -> Option<usize> {
+    let (before, after) = keys.split_at_checked(near)?;
+    let found = after.iter().position(|one| *one == key);
+    found.map(|at| near + at).or_else(|| before.iter().position(|one| *one == key))
+}
+
+/// Which keys there may be, so that those that are not are not looked for among all: a list that changes as a whole
+/// would be read a million times.
+struct Sketch(Vec<bool>);
+
+impl Sketch {
+    fn of(keys: &[&str]) -> Self {
+        let mut sketch = Self(vec![false; (keys.len() * 16).next_power_of_two()]);
+        for key in keys {
+            let at = sketch.place(key);
+            if let Some(place) = sketch.0.get_mut(at) {
+                *place = true;
+            }
+        }
+        sketch
+    }
+
+    /// By Fowler-Noll-Vo 1a.
+    fn place(&self, key: &str) -> usize {
+        let mut hash = 0x811c_9dc5_u32;
+        for byte in key.bytes() {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+        hash as usize & (self.0.len() - 1)
+    }
+
+    fn may_have(&self, key: &str) -> bool {
+        self.0.get(self.place(key)).is_some_and(|there| *there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sketch, position};
+
+    #[test]
+    fn a_key_that_is_there_is_always_found_and_few_are_looked_for_in_vain() {
+        let keys: Vec<String> = (0..2_000).map(|number| format!("#{number}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let sketch = Sketch::of(&keys);
+        for (at, key) in keys.iter().enumerate() {
+            assert!(sketch.may_have(key));
+            assert_eq!(position(&keys, key, 1_000), Some(at));
+        }
+        let vain = (2_000..4_000).filter(|number| sketch.may_have(&format!("#{number}"))).count();
+        assert!(vain < 400, "{vain}");
+        assert!(!Sketch::of(&[]).may_have("a"));
+        assert_eq!(position(&[], "a", 0), None);
     }
 }

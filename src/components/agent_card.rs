@@ -117,6 +117,8 @@ fn beads(piece: &Piece, agent: &AgentView, form: Form) {
 pub fn link(piece: &Piece, part: &'static str, short: &str, url: Option<&HttpsUrl>) {
     piece.say(part, short);
     piece.mark(part, "href", url.map(HttpsUrl::as_str).unwrap_or_default());
+    // What leads nowhere is no link.
+    piece.mark(part, "role", if url.is_some() { "" } else { "none" });
 }
 
 /// What a piece of work was, as the markup says it.

@@ -1,11 +1,15 @@
 //! The detail panel: somebody looked at closely. What is being read never moves, and who is gone stays to be read.
 
-use super::{agent_card, foot, mask};
+use super::{
+    agent_card, foot, mask,
+    reading::{Newest, Reading},
+};
 use crate::{
     dom::{Piece, Rows, document, follow},
     signals::{DetailView, FlowRow, Gaze, Signals, Tab, short_id},
     voice,
 };
+use monkeytown_civilization::Line;
 use monkeytown_protocol::{EntityId, FlowStatus, Timestamp};
 use std::cell::RefCell;
 use wasm_bindgen::JsCast;
@@ -37,6 +41,8 @@ struct Lists {
     connections: Rows,
     lines: Rows,
     past: Rows,
+    lines_read: Reading,
+    past_read: Reading,
 }
 
 /// Fills it.
@@ -44,8 +50,14 @@ pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let piece = Piece::section("panel");
     let list = |part| Rows::new(piece.part(part).unwrap_or_else(|| piece.root().clone()));
-    let lists =
-        Lists { works: list("works"), connections: list("connections-list"), lines: list("lines"), past: list("past") };
+    let (lines, past) = (list("lines"), list("past"));
+    let read = |rows: &Rows, newest| {
+        let list = rows.list();
+        Reading::new(list.parent_element().unwrap_or_else(|| list.clone()), list, newest)
+    };
+    let (lines_read, past_read) = (read(&lines, Newest::Last), read(&past, Newest::First));
+    let (works, connections) = (list("works"), list("connections-list"));
+    let lists = Lists { works, connections, lines, past, lines_read, past_read };
     let panel = Panel {
         page: Piece::section("page"),
         tabs: TABS.map(|(tab, view, which)| (Piece::section(tab), Piece::section(view), which)).into(),
@@ -84,6 +96,10 @@ impl Panel {
                 *self.came_from.borrow_mut() = focused;
             }
             self.piece.set("", "data-entity-id", id.as_str());
+            let mut lists = self.lists.borrow_mut();
+            lists.lines.keep(&[], |_| "t-line", &|_, _| {});
+            lists.lines_read.begin();
+            lists.past_read.begin();
             if let Some(place) = self.piece.part("mask") {
                 place.set_text_content(None);
                 mask::wear(&place, "t-mask", id.as_str());
@@ -124,9 +140,14 @@ impl Panel {
         let mut lists = self.lists.borrow_mut();
         match gaze.tab {
             Tab::Status => self.fill_status(detail, &mut lists),
-            Tab::Logs => self.fill_logs(detail, &mut lists.lines),
+            Tab::Logs => self.fill_logs(detail, &mut lists),
             Tab::Connections => fill_works(&mut lists.connections, &detail.flows, &detail.id),
-            Tab::History => fill_past(&mut lists.past, detail, now),
+            Tab::History => {
+                let Lists { past, past_read, .. } = &mut *lists;
+                let seen = past_read.look(past);
+                fill_past(past, detail, now);
+                past_read.stay(&seen);
+            }
         }
         piece.set("raw-button", "aria-expanded", if gaze.raw { "true" } else { "false" });
         piece.show("raw", detail.raw.is_some());
@@ -166,34 +187,39 @@ impl Panel {
         piece.set("days", "aria-label", &format!("at work in {busy} half hours of six days"));
     }
 
-    fn fill_logs(&self, detail: &DetailView, lines: &mut Rows) {
+    fn fill_logs(&self, detail: &DetailView, lists: &mut Lists) {
         let (held, missing) = detail.log_counts;
         let words = match (held, missing) {
             (0, 0) => "it has said nothing".to_owned(),
-            (_, 0) => String::new(),
+            // Always a line, so that none that comes moves what is below it.
+            (_, 0) => "from its first line on".to_owned(),
             (_, missing) => format!("{} older lines are not held", voice::grouped(missing)),
         };
-        self.piece.say_if("dropped", &words);
-        let view = lines.list().parent_element();
-        // Who reads the newest line goes on reading the newest; who reads further up is not moved.
-        let at_end = view.as_ref().is_none_or(|v| v.scroll_height() - v.scroll_top() - v.client_height() < 24);
-        let first = missing;
-        let keys: Vec<String> = (0..detail.log.len() as u64).map(|at| (first + at).to_string()).collect();
+        let Lists { lines, lines_read, .. } = lists;
+        let seen = lines_read.look(lines);
+        self.piece.say("dropped", &words);
+        // A line is what it is for ever, so that it is written once. Another history counts from one again.
+        let key = |(line, number): (&Line, u64)| [&*number.to_string(), &*line.time.to_string()].concat();
+        let keys: Vec<String> = detail.log.iter().zip(missing..).map(key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         lines.keep(&keys, |_| "t-line", &|_, _| {});
         for (piece, line) in lines.pieces().zip(&detail.log) {
-            let time = line.time.to_string();
-            piece.set("", "data-level", line.level.as_str());
-            piece.say("time", voice::time_of_day(&time));
-            piece.set("time", "datetime", &time);
-            piece.set("time", "title", &time);
-            piece.say("level", line.level.as_str());
-            piece.say("text", &line.message.to_string());
+            if piece.is_blank() {
+                write_line(piece, line);
+            }
         }
-        if let Some(view) = view.filter(|_| at_end) {
-            view.set_scroll_top(view.scroll_height());
-        }
+        lines_read.stay(&seen);
     }
+}
+
+fn write_line(piece: &Piece, line: &Line) {
+    let time = line.time.to_string();
+    piece.set("", "data-level", line.level.as_str());
+    piece.say("time", voice::time_of_day(&time));
+    piece.set("time", "datetime", &time);
+    piece.set("time", "title", &time);
+    piece.say("level", line.level.as_str());
+    piece.say("text", &line.message.to_string());
 }
 
 /// With whom it works: what moves, who the other is, and how it stands.

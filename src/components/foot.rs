@@ -14,6 +14,8 @@ use std::{cell::RefCell, fmt::Write};
 const HOUR_MILLIS: i64 = 3_600_000;
 /// From this width of the page there are lanes (`look.md`, "Widths").
 const LANES_FROM: f64 = 1_920.0;
+/// Lanes that the foot has room for; of more agents the last line tells the number.
+const LANES_MAX: usize = 10;
 /// Height of the tallest bin, in the axis' own units.
 const TALLEST: u64 = 36;
 
@@ -105,14 +107,30 @@ fn draw(signals: &Signals, axis: &Piece, lanes: &mut Rows) {
     let events: u64 = hour.bins.iter().map(|bin| u64::from(*bin)).sum();
     let told =
         format!("the last hour: {}, {marks} marks", voice::counted(usize::try_from(events).unwrap_or(0), "event"));
+    let told = told + &hour.untold;
     axis.set("", "aria-label", &told);
+    axis.set("", "title", &told);
     let is_wide = web_sys::window().and_then(|w| w.inner_width().ok()?.as_f64()).is_some_and(|w| w >= LANES_FROM);
-    let shown: &[_] = if is_wide { &hour.lanes } else { &[] };
-    let keys: Vec<&str> = shown.iter().map(|lane| lane.id.as_str()).collect();
+    let all = hour.lanes.len();
+    let shown = match all {
+        _ if !is_wide => 0,
+        ..=LANES_MAX => all,
+        _ => LANES_MAX - 1,
+    };
+    let mut keys: Vec<&str> = hour.lanes.iter().take(shown).map(|lane| lane.id.as_str()).collect();
+    if is_wide && shown < all {
+        // No id is empty.
+        keys.push("");
+    }
     lanes.keep(&keys, |_| "t-lane", &|id, piece| piece.set("", "data-fur", &Sigil::of(id).fur.to_string()));
-    for (piece, lane) in lanes.pieces().zip(shown) {
-        piece.say("name", &lane.name.to_string());
-        piece.set("lane", "d", &ticks(&lane.bins));
+    for (at, piece) in lanes.pieces().enumerate() {
+        match hour.lanes.get(at).filter(|_| at < shown) {
+            Some(lane) => {
+                piece.say("name", &lane.name.to_string());
+                piece.set("lane", "d", &ticks(&lane.bins));
+            }
+            None => piece.say("name", &["and ", &voice::grouped((all - shown) as u64), " more"].concat()),
+        }
     }
 }
 

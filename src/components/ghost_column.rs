@@ -1,6 +1,9 @@
 //! The ghost column: what settled or broke, newest first, fading with age; searched, put away, brought back.
 
-use super::{agent_card, mask};
+use super::{
+    agent_card, mask,
+    reading::{Newest, Reading},
+};
 use crate::{
     dom::{Piece, Rows, follow},
     signals::{Gaze, Signals, short_id},
@@ -78,7 +81,9 @@ fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
 /// Fills it.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
-    let rows = RefCell::new(Rows::of("ghost-list"));
+    let rows = Rows::of("ghost-list");
+    let reading = Reading::new(rows.list().clone(), rows.list(), Newest::First);
+    let rows = RefCell::new(rows);
     let (kept, restore, views) = (Piece::section("kept"), Piece::section("restore"), Piece::section("views"));
     follow(move || {
         let ghosts = signals.ghosts.read();
@@ -87,9 +92,10 @@ pub fn bind(signals: &Signals) {
         let lines = lines(&ghosts.items, &gaze, now);
         let keys: Vec<String> = lines.iter().map(Line::key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let mut rows = rows.borrow_mut();
-        rows.keep(&keys, |key| if key.starts_with('#') { "t-ghost" } else { "t-heading" }, &|_, _| {});
         let mut shown = 0;
+        let mut rows = rows.borrow_mut();
+        let seen = reading.look(&rows);
+        rows.keep(&keys, |key| if key.starts_with('#') { "t-ghost" } else { "t-heading" }, &|_, _| {});
         for (piece, line) in rows.pieces().zip(&lines) {
             match line {
                 Line::Heading { name, count } => {
@@ -102,6 +108,7 @@ pub fn bind(signals: &Signals) {
                 }
             }
         }
+        reading.stay(&seen);
         let held = voice::grouped(ghosts.held as u64);
         let is_searched = !gaze.query.trim().is_empty();
         let words = match (ghosts.items.len(), shown) {

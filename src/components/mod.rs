@@ -14,6 +14,7 @@ mod mask;
 mod notice;
 mod painter;
 mod passing;
+mod reading;
 mod system_pulse;
 mod terrarium;
 mod wordmark;

@@ -20,31 +20,45 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
         }
         (false, None) => "nothing is known yet; still trying".to_owned(),
     };
+    let Counters { unreadable, holes, last_unreadable, .. } = &view.counters;
+    let last_unreadable = last_unreadable.as_deref().unwrap_or("no more is known");
     match &view.state {
         ConnectionState::Offline => return Some(format!("this device has no network: {known}")),
         ConnectionState::Refused { why } => return Some(format!("{why}. {known}; reload the page to try again")),
+        // Without a beginning everything after it is missing; what counts is why there is none.
+        ConnectionState::Reconnecting { .. } if !view.greeted && *unreadable > 0 => {
+            return Some(format!("the stream at {} begins with what cannot be read: {last_unreadable}", view.address));
+        }
         ConnectionState::Reconnecting { why, .. } => {
             let tried = if view.greeted { String::new() } else { format!(" at {}", view.address) };
             return Some(format!("the stream is out of reach{tried}: {why}. {known}"));
         }
         _ => {}
     }
-    if view.remark.is_some() {
-        return view.remark.clone();
-    }
-    let Counters { unreadable, holes, last_unreadable, .. } = &view.counters;
-    match (*unreadable, *holes) {
-        (0, 0) => None,
-        (unreadable, 0) => {
-            let last = last_unreadable.as_deref().unwrap_or_default();
-            Some(format!("{} could not be read, and no event is lost for it: {last}", voice::grouped(unreadable)))
+    let mut said = String::new();
+    let mut say = |words: &str| {
+        if !said.is_empty() {
+            said.push_str(". ");
         }
-        (0, holes) => Some(format!("{} never came, and the stream says there is no more", voice::grouped(holes))),
-        (unreadable, _) => {
-            let last = last_unreadable.as_deref().unwrap_or("no more is known");
-            Some(format!("{} could not be read, so left out: {last}", voice::grouped(unreadable)))
+        said.push_str(words);
+    };
+    if let Some((alert, others)) = &view.alert {
+        say(&voice::name(alert));
+        if *others > 0 {
+            say(&["also open: ", &voice::counted(*others, "more alert")].concat());
         }
     }
+    if let Some(remark) = &view.remark {
+        say(remark);
+    }
+    if *holes > 0 {
+        say(&format!("{} never came, and the stream says there is no more", voice::grouped(*holes)));
+    }
+    if *unreadable > 0 {
+        let lost = if *holes > 0 { "so left out" } else { "and no event is lost for it" };
+        say(&format!("{} could not be read, {lost}: {last_unreadable}", voice::grouped(*unreadable)));
+    }
+    (!said.is_empty()).then_some(said)
 }
 
 /// Fills it.
@@ -59,4 +73,46 @@ pub fn bind(signals: &Signals) {
         piece.say("words", &said);
         piece.show("", !said.is_empty());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(view: &ConnectionView) -> String {
+        words(view, Timestamp::from_millis(0)).unwrap_or_default()
+    }
+
+    #[test]
+    fn nothing_that_is_wrong_hides_another() {
+        let mut view = ConnectionView { state: ConnectionState::Live, ..ConnectionView::default() };
+        assert_eq!(words(&view, Timestamp::from_millis(0)), None);
+        view.alert = Some(("the signing key has expired".to_owned(), 2));
+        view.remark = Some("the storage is full".to_owned());
+        view.counters = Counters { holes: 3, unreadable: 1, ..Counters::default() };
+        let said = said(&view);
+        for words in [
+            "the signing key has expired. also open: two more alerts",
+            "the storage is full",
+            "3 never came",
+            "1 could not be",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_that_cannot_be_read_is_told_as_that_and_not_as_a_gap() {
+        let state = ConnectionState::Reconnecting { failures: 1, next_at_millis: None, why: "a gap".to_owned() };
+        let mut view = ConnectionView { state, ..ConnectionView::default() };
+        assert!(said(&view).contains("a gap"));
+        view.counters = Counters {
+            unreadable: 1,
+            last_unreadable: Some("a load that is no number".to_owned()),
+            ..Counters::default()
+        };
+        assert!(said(&view).contains("begins with what cannot be read: a load that is no number"), "{}", said(&view));
+        view.greeted = true;
+        assert!(said(&view).contains("a gap"));
+    }
 }

@@ -41,16 +41,16 @@ pub fn bind(signals: &Signals) {
         };
         piece.say("word", word);
         let quiet_millis = figures.last_time.map(|last| times.now.since_millis(last));
-        let trend = match hour.trend {
-            Trend::Rising => "rising",
-            Trend::Steady => "steady",
-            Trend::Easing => "easing",
+        let (trend, course) = match hour.trend {
+            Trend::Rising => ("rising", "rising"),
+            Trend::Steady => ("steady", "level"),
+            Trend::Easing => ("easing", "easing"),
         };
         let (trend, words) = match quiet_millis {
             None => ("", "nothing yet".to_owned()),
             Some(millis) if !live => ("", voice::ago(millis)),
             Some(millis) if millis >= 60_000 => ("", format!("quiet {}", voice::span(millis))),
-            Some(_) => (trend, trend.to_owned()),
+            Some(_) => (trend, course.to_owned()),
         };
         piece.mark("", "data-trend", trend);
         piece.say("trend", &words);

@@ -10,7 +10,7 @@ use crate::{
     terrarium::stage::{Stage, Staged},
     voice,
 };
-use monkeytown_civilization::{Civilization, Keys};
+use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Keys};
 use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
 use std::rc::Rc;
 
@@ -125,7 +125,11 @@ impl Core {
         let agents = self.signals.agents.peek();
         let is_new = |id: &&EntityId| {
             let before = agents.binary_search_by(|agent| agent.id.cmp(id)).ok().and_then(|at| agents.get(at));
-            before.is_some_and(|agent| agent.entity.status != EntityStatus::Error)
+            // Who broke, was mended and broke again within a frame has broken anew.
+            let since = |id| self.state.entity(id).map(|entity| entity.since);
+            before.is_some_and(|agent| {
+                agent.entity.status != EntityStatus::Error || Some(agent.entity.since) != since(id)
+            })
         };
         let mut toasts = self.signals.toasts.peek().clone();
         for id in touched.iter().filter(is_new) {
@@ -178,7 +182,23 @@ impl Core {
             marks: self.state.marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
             gaps: gaps.filter(|(_, until)| *until < HOUR_MILLIS).collect(),
             lanes: lanes.collect(),
+            untold: self.untold(now),
         });
+    }
+
+    /// What the fold's bounds keep from the axis and the cards.
+    fn untold(&self, now: Timestamp) -> String {
+        let mut words = String::new();
+        if self.state.marks_missing_until(now).is_some() {
+            words.push_str("; older marks are not held");
+        }
+        if self.state.activity().lanes_forgotten() > 0 {
+            words.push_str("; not every agent's lane is held");
+        }
+        if self.contradictions.len() >= CONTRADICTIONS_MAX {
+            words.push_str("; not every contradiction is marked");
+        }
+        words
     }
 
     /// Writes who is looked at closely. Who is gone stays as it was last known, and is said to be gone.
@@ -251,6 +271,19 @@ impl Core {
         self.signals.figures.set(figures);
     }
 
+    /// The words of the gravest open alert, of equals the newest, and how many others are open.
+    fn gravest_alert(&self) -> Option<(String, usize)> {
+        let mut alerts = self.state.alerts();
+        let others = alerts.len().checked_sub(1)?;
+        let mut gravest = alerts.next()?.1;
+        for (_, alert) in alerts {
+            if (alert.severity, alert.since) >= (gravest.severity, gravest.since) {
+                gravest = alert;
+            }
+        }
+        Some((gravest.message.to_string(), others))
+    }
+
     pub(super) fn write_connection(&mut self) {
         let now = monotonic_millis();
         if self.remark.as_ref().is_some_and(|(_, since)| now - since > REMARK_MILLIS) {
@@ -273,6 +306,7 @@ impl Core {
             behind_millis: self.latency.about_millis(),
             summarised: self.summarised,
             remark: self.remark.as_ref().map(|(remark, _)| remark.clone()),
+            alert: self.gravest_alert(),
         });
     }
 }

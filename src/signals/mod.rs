@@ -204,10 +204,15 @@ impl Signals {
             for (one, other) in [(a, b), (b, a)] {
                 let at = whose(one).and_then(|id| find(&work, &id));
                 if let Some(agent) = at.and_then(|at| work.get_mut(at)) {
-                    agent.contradiction = Some(match a == b {
+                    let words = match a == b {
                         true => contradiction.over.to_string(),
                         false => format!("disagrees with {} on {}", short_id(other.as_str()), contradiction.over),
-                    });
+                    };
+                    // All that it disagrees on.
+                    match &mut agent.contradiction {
+                        Some(before) => before.push_str(&["; ", &words].concat()),
+                        none => *none = Some(words),
+                    }
                 }
             }
         }

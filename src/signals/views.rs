@@ -153,6 +153,8 @@ pub struct ConnectionView {
     pub behind_millis: Option<u32>,
     /// Something the page could not do and the witness should know.
     pub remark: Option<String>,
+    /// The gravest alert that nobody has resolved, in its source's words, and how many others there are.
+    pub alert: Option<(String, usize)>,
 }
 
 impl ConnectionView {
@@ -210,6 +212,8 @@ pub struct HourView {
     pub gaps: Vec<(i64, i64)>,
     /// When each agent was at work.
     pub lanes: Vec<LaneView>,
+    /// What is not told here for want of room, in words; empty while everything is.
+    pub untold: String,
 }
 
 /// A lane of the actogram.

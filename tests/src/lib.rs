@@ -13,3 +13,4 @@ pub mod repository;
 pub mod site;
 pub mod stream;
 pub mod wait;
+pub mod words;

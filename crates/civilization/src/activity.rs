@@ -201,6 +201,12 @@ impl Activity {
         (events(last - 2, last), events(first, last - 2), if self.counts.is_empty() { 0 } else { rest })
     }
 
+    /// How many lanes were let go to make room for others.
+    #[must_use]
+    pub fn lanes_forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     /// Whom there is a lane for, in the order of the ids: at most [`LANES_MAX`], those of whom was heard last.
     pub fn lanes(&self) -> impl ExactSizeIterator<Item = &EntityId> {
         self.lanes.iter().map(|(agent, _)| agent)

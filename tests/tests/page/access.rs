@@ -78,6 +78,9 @@ async fn every_link_and_button_is_reached_by_keyboard_alone() {
     let page = browser.visit(&stream.url("/")).await;
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 4").await;
     page.until_card("agent-active", "lay a stone").await;
+    let idle: Vec<String> =
+        page.value("[...document.querySelectorAll('a:not([href]):not([role])')].map((one) => one.outerHTML)").await;
+    assert!(idle.is_empty(), "links that lead nowhere: {idle:#?}");
     page.value::<bool>("window.reached = new Set(); document.body.focus(); true").await;
     let links: usize = page.value("document.querySelectorAll('a[href]').length").await;
     assert!(links >= 2, "{links}");
@@ -123,12 +126,17 @@ async fn no_rule_of_accessibility_is_broken_in_any_view() {
     let browser = Browser::start().await;
     let page = browser.visit(&stream.url("/")).await;
     page.until_card("agent-active", "weighs a stone").await;
-    // Live, so that it is said in a toast and that the raw event is at hand.
+    // While somebody else is looked at, so that it is said in a toast, and live, so that the raw event is at hand.
+    focus(&page, &opener("agent-active")).await;
+    page.press("Enter").await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
     publish(&stream, &[turns("2", "agent-idle", "error", "weighs a stone")]).await;
     let line = json!({"entity": "agent-active", "level": "warn", "message": "a stone is too heavy"});
     publish(&stream, &[told("line", "monkeytown.log.line", &line)]).await;
     until_seen(&page, ".toast").await;
     breaks_no_rule(&page, "an agent has broken").await;
+    page.press("Escape").await;
+    until_unseen(&page, "[data-testid=detail-panel]").await;
 
     focus(&page, &opener("agent-idle")).await;
     page.press("Enter").await;

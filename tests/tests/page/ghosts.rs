@@ -1,10 +1,10 @@
 //! The ghost column: searched, put away, brought back, and told once when neighbours are alike.
 
 use crate::witness::{
-    click, focus, publish, settled, stream_of, text, texts, turns, until_caught_up, until_said, until_seen,
-    until_unseen, write,
+    click, focus, focused, is_focused, publish, settled, text, texts, turns, until_caught_up, until_said, until_seen,
+    until_unseen, visit, write,
 };
-use monkeytown_tests::browser::{Browser, Page};
+use monkeytown_tests::browser::Page;
 use serde_json::Value;
 
 const GHOST: &str = "[data-testid=ghost-item]";
@@ -35,9 +35,7 @@ fn ghost(id: &str) -> String {
 
 #[tokio::test]
 async fn a_search_shows_what_matches_with_its_count_and_clearing_it_shows_all() {
-    let stream = stream_of(&stones(30)).await;
-    let browser = Browser::start().await;
-    let page = browser.visit(&stream.url("/")).await;
+    let (stream, browser, page) = visit(&stones(30)).await;
     until_ghosts(&page, 30).await;
     page.press("/").await;
     write(&page, "MARBLE 1").await;
@@ -65,9 +63,7 @@ async fn a_search_shows_what_matches_with_its_count_and_clearing_it_shows_all() 
 
 #[tokio::test]
 async fn a_search_finds_what_is_further_down_than_what_is_listed() {
-    let stream = stream_of(&stones(600)).await;
-    let browser = Browser::start().await;
-    let page = browser.visit(&stream.url("/")).await;
+    let (_stream, browser, page) = visit(&stones(600)).await;
     page.until_state("live").await;
     until_seen(&page, GHOST).await;
     focus(&page, "#search").await;
@@ -80,9 +76,7 @@ async fn a_search_finds_what_is_further_down_than_what_is_listed() {
 
 #[tokio::test]
 async fn a_ghost_is_put_away_by_its_button_and_by_delete_and_restore_brings_it_back() {
-    let stream = stream_of(&stones(6)).await;
-    let browser = Browser::start().await;
-    let page = browser.visit(&stream.url("/")).await;
+    let (stream, browser, page) = visit(&stones(6)).await;
     until_ghosts(&page, 6).await;
     until_unseen(&page, "#restore").await;
     let before = labels(&page).await;
@@ -107,14 +101,27 @@ async fn a_ghost_is_put_away_by_its_button_and_by_delete_and_restore_brings_it_b
 }
 
 #[tokio::test]
+async fn when_the_ghost_that_has_the_focus_goes_its_neighbour_has_it() {
+    let (_stream, browser, page) = visit(&stones(4)).await;
+    until_ghosts(&page, 4).await;
+    let button = |at: u32| format!("{} [data-p=dismiss]", ghost(&format!("commit:000000{at}")));
+    focus(&page, &button(2)).await;
+    // Newest first: after 2 comes 1, after 1 comes 0, and at the end the one before.
+    for (left, next) in [(3, 1), (2, 0), (1, 3)] {
+        page.press("Delete").await;
+        until_ghosts(&page, left).await;
+        assert!(is_focused(&page, &button(next)).await, "the focus is on {}", focused(&page).await);
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn equal_neighbours_are_one_ghost_with_their_number_and_are_put_away_together() {
     let mut events = stones(2);
     events.extend((0..4).map(|at| settled(&format!("commit:tick{at}"), "ada", "tick")));
     events.push(settled("commit:other", "ada", "lay a roof"));
     events.push(settled("commit:last", "ada", "tick"));
-    let stream = stream_of(&events).await;
-    let browser = Browser::start().await;
-    let page = browser.visit(&stream.url("/")).await;
+    let (stream, browser, page) = visit(&events).await;
     until_caught_up(&page, &stream).await;
     until_ghosts(&page, 5).await;
     assert_eq!(labels(&page).await, ["tick", "lay a roof", "tick", "lay marble 1", "lay granite 0"]);

@@ -51,6 +51,57 @@ async fn malformed_frames_and_events_are_counted_and_those_that_follow_are_appli
 }
 
 #[tokio::test]
+async fn a_frame_that_no_stream_would_write_is_refused_unread_and_what_follows_is_applied() {
+    let stream = Stream::start(Source::Publishers).await;
+    let puppet = Puppet::start().await;
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    let (mut believer, ()) = tokio::join!(puppet.believer(), async {
+        page.go(&format!("{}?stream={}", stream.url("/"), puppet.url())).await
+    },);
+    believer.greet().await;
+    page.until_state("live").await;
+    // Sound JSON, and larger than 32 MB: read, a tree of it would take twenty times as much.
+    let zeros = "0,".repeat(16_000_000);
+    believer.say(&format!(r#"{{"kind":"events","epoch":"puppet","first":0,"last":0,"events":[{zeros}0]}}"#)).await;
+    page.until_attribute("connection", "data-unreadable", 1).await;
+    page.until("document.querySelector('#notice').innerText.includes('larger than any that a stream writes')").await;
+    believer.tell(0, &[works("1", "ada", "draws a map")]).await;
+    page.until_card("ada", "draws a map").await;
+    assert_eq!(page.count("data-holes").await, 0);
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_page_whose_program_stops_says_so_and_no_longer_claims_to_be_live() {
+    let stream = Stream::start(Source::Publishers).await;
+    stream.publish(&[works("1", "ada", "draws a map")]).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_card("ada", "draws a map").await;
+    page.until_state("live").await;
+    // A program finds its templates or is broken: without them its next step is its last.
+    page.value::<bool>(
+        "(() => {
+            const find = document.getElementById.bind(document);
+            document.getElementById = (id) => (id.startsWith('t-') ? null : find(id));
+            return true;
+        })()",
+    )
+    .await;
+    stream.publish(&[works("2", "bob", "holds the ladder")]).await;
+    page.until("document.querySelector('#notice:not([hidden])').innerText.includes('program has stopped')").await;
+    page.until_state("offline").await;
+    assert_eq!(page.attribute("connection", "data-state").await, "offline");
+    let health: String = page.value("document.querySelector('#page').dataset.health").await;
+    assert_eq!(health, "disconnected");
+    let complaints = page.heard().await.complaints;
+    assert!(complaints.iter().any(|complaint| complaint.contains("index.html has the template")), "{complaints:#?}");
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn text_from_the_stream_stays_text() {
     let stream = Stream::start(Source::Publishers).await;
     let browser = Browser::start().await;

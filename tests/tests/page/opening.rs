@@ -29,14 +29,12 @@ fn more() -> Vec<Value> {
         let line = json!({"entity": "ada", "level": "info", "message": format!("line {number}")});
         events.push(told(&format!("line-{number}"), "monkeytown.log.line", &line));
     }
-    events.push(turns("2", "bob", "error", "holds the ladder"));
     events
 }
 
 async fn open_everything(page: &Page, stream: &Stream) {
     page.until("document.querySelectorAll('[data-testid=agent-card]').length > 3").await;
     page.until_card("ada", "draws a map").await;
-    until_seen(page, "#toasts .toast").await;
     until_seen(page, "#lanes > li").await;
     until_seen(page, "#bundles button").await;
     until_seen(page, "[data-testid=ghost-item]").await;
@@ -44,6 +42,9 @@ async fn open_everything(page: &Page, stream: &Stream) {
     focus(page, "[data-entity-id=ada] [data-p=name]").await;
     page.press("Enter").await;
     until_seen(page, "[data-testid=detail-panel]").await;
+    // His card is behind the panel.
+    publish(stream, &[turns("2", "bob", "error", "holds the ladder")]).await;
+    until_seen(page, "#toasts .toast").await;
     for tab in TABS {
         click(page, &format!("#tab-{tab}")).await;
         until_seen(page, &format!("#view-{tab}")).await;

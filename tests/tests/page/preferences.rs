@@ -86,6 +86,26 @@ async fn with_reduced_motion_nothing_moves_and_every_state_is_still_told() {
 }
 
 #[tokio::test]
+async fn motion_that_is_allowed_again_goes_on_without_waiting_for_an_event() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    prefer(&page, "prefers-reduced-motion", "reduce").await;
+    page.before_everything(WATCH).await;
+    page.go(&stream.url("/")).await;
+    until_caught_up(&page, &stream).await;
+    page.until_attribute("terrarium", "data-flows-drawn", 1).await;
+    until_settled(&page).await;
+    page.until_script("window.drawn > 0").await;
+    assert_eq!(page.value::<(u32, u32)>(MOTION).await, (0, 0), "animations that run, strokes of 60 frames");
+    prefer(&page, "prefers-reduced-motion", "no-preference").await;
+    page.until_script("document.getAnimations().some((one) => one.playState === 'running')").await;
+    let (_, strokes) = page.value::<(u32, u32)>(MOTION).await;
+    assert!(strokes > 0, "the flow stands still");
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn in_colours_of_the_witness_every_state_is_told_in_words() {
     let stream = stream_of(&town()).await;
     let browser = Browser::start().await;

@@ -9,7 +9,7 @@ use chromiumoxide::{
     layout::Point,
 };
 use monkeytown_tests::{
-    browser::Page,
+    browser::{Browser, Page},
     stream::{Source, Stream},
     wait::soon,
 };
@@ -256,6 +256,14 @@ pub(crate) async fn stream_of(events: &[Value]) -> Stream {
     let stream = Stream::start(Source::Publishers).await;
     publish(&stream, events).await;
     stream
+}
+
+/// A page, in a browser of its own, of a stream that has been told `events`.
+pub(crate) async fn visit(events: &[Value]) -> (Stream, Browser, Page) {
+    let stream = stream_of(events).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    (stream, browser, page)
 }
 
 /// Publishes however many.

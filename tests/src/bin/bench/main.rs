@@ -12,8 +12,9 @@ mod publisher;
 mod recovery;
 mod table;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use client::Wishes;
+use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
@@ -28,30 +29,17 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    words::end("bench", run().await)
 }
 
 fn read() -> Result<Arguments> {
     let mut arguments = Arguments::default();
-    let mut words = std::env::args().skip(1);
+    let mut words = Words::given();
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} wants a value"));
         match word.as_str() {
             "--json" => arguments.json = true,
-            "--seconds" => {
-                let seconds = value()?.parse().ok().filter(|seconds| *seconds > 0);
-                arguments.wishes.seconds = Some(seconds.context("--seconds wants a whole number over 0")?);
-            }
-            "--rate" => {
-                let rate = value()?.parse().ok().filter(|rate| *rate > 0);
-                arguments.wishes.rate = Some(rate.context("--rate wants a whole number of events over 0")?);
-            }
+            "--seconds" => arguments.wishes.seconds = Some(words.number(&word)?),
+            "--rate" => arguments.wishes.rate = Some(words.number(&word)?),
             flag if flag.starts_with('-') => bail!("{flag:?} is not known; there are --json, --seconds, --rate"),
             _ => arguments.names.push(word),
         }

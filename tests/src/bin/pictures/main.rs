@@ -9,7 +9,10 @@ mod town;
 
 use anyhow::{Context, Result, bail, ensure};
 use camera::Wishes;
-use monkeytown_tests::browser::Browser;
+use monkeytown_tests::{
+    browser::Browser,
+    words::{self, Words},
+};
 use scene::{SCENES, Scene, Size};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -24,28 +27,19 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pictures: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    words::end("pictures", run().await)
 }
 
 fn read() -> Result<Arguments> {
     let mut arguments = Arguments::default();
-    let mut words = std::env::args().skip(1);
+    let mut words = Words::given();
     while let Some(word) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{word} wants a value"));
         match word.as_str() {
-            "--out" => arguments.out = Some(value()?.into()),
-            "--scene" => arguments.scenes.push(value()?),
-            "--width" => arguments.widths.push(value()?.parse().context("--width wants a whole number of pixels")?),
-            "--script" => arguments.wishes.script = Some(value()?),
-            "--settle" => {
-                arguments.wishes.settle_millis = Some(value()?.parse().context("--settle wants milliseconds")?)
-            }
+            "--out" => arguments.out = Some(words.value(&word)?.into()),
+            "--scene" => arguments.scenes.push(words.value(&word)?),
+            "--width" => arguments.widths.push(words.number(&word)?),
+            "--script" => arguments.wishes.script = Some(words.value(&word)?),
+            "--settle" => arguments.wishes.settle_millis = Some(words.number(&word)?),
             "--list" => arguments.list = true,
             other => bail!("{other:?} is not known; there are --out, --scene, --width, --script, --settle, --list"),
         }
