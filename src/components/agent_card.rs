@@ -30,8 +30,8 @@ pub fn doing(entity: &Entity) -> String {
     }
 }
 
-/// Writes a card.
-pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp) {
+/// Writes a card. With `facts`, also what only shows when it is pointed at, which once a second is often enough.
+pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp, facts: bool) {
     let entity = &agent.entity;
     let status = entity.status.as_str();
     let rect = seat.rect;
@@ -45,18 +45,21 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     mask::look(piece, status);
     let label = entity.label.to_string();
     piece.say("name", &label);
-    piece.set("name", "title", &label);
     piece.say("word", voice::status(entity.status));
     piece.say("since", &voice::span(now.since_millis(entity.since)));
-    piece.set("state", "title", &entity.since.to_string());
     let doing = doing(entity);
     piece.say("doing", &doing);
-    piece.set("doing", "title", &doing);
+    if facts {
+        let since = entity.since.to_string();
+        piece.set("name", "title", &label);
+        piece.set("state", "title", &since);
+        piece.set("doing", "title", &doing);
+        piece.say("since-exact", voice::time_of_day(&since));
+        figures(piece, entity);
+    }
     let percent = share(piece, entity);
     piece.say("percent", &percent);
     piece.say_if("contradiction", agent.contradiction.as_deref().unwrap_or_default());
-    figures(piece, entity);
-    piece.say("since-exact", voice::time_of_day(&entity.since.to_string()));
     if seat.form == Form::Mask || seat.form == Form::Rest {
         return;
     }

@@ -16,6 +16,9 @@ use std::{
 };
 use web_sys::HtmlCanvasElement;
 
+/// Thin effects move on every second frame: painting is what they thin out.
+const THIN_EVERY_MILLIS: f64 = 25.0;
+
 /// The painter. Cloning shares it.
 #[derive(Clone)]
 pub struct Painter(Rc<Easel>);
@@ -30,6 +33,7 @@ struct Easel {
     asked: Cell<bool>,
     /// Whether the picture is another since it was painted.
     stale: Cell<bool>,
+    painted_at: Cell<f64>,
 }
 
 impl Painter {
@@ -37,7 +41,7 @@ impl Painter {
     pub fn new(canvas: HtmlCanvasElement, scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
         let page = Piece::section("page");
         let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
-        Self(Rc::new(Easel { canvas, page, scene, gaze, pace, asked, stale }))
+        Self(Rc::new(Easel { canvas, page, scene, gaze, pace, asked, stale, painted_at: Cell::default() }))
     }
 
     /// Paints from the next frame on: the scene is another.
@@ -68,8 +72,14 @@ impl Painter {
         let effects = pace.effects();
         easel.page.set("", "data-effects", if still { Effects::State } else { effects }.as_str());
         // Frames are watched on, but what does not move is painted once.
-        let moves = !still && effects != Effects::State;
+        let moves = !still
+            && match effects {
+                Effects::All => true,
+                Effects::Thin => now - easel.painted_at.get() > THIN_EVERY_MILLIS,
+                Effects::State => false,
+            };
         if easel.stale.replace(false) || moves {
+            easel.painted_at.set(now);
             canvas::paint(&easel.canvas, &scene, effects, now, still);
         }
         if scene.strands.is_empty() || still || clock::is_hidden() {

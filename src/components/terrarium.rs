@@ -36,6 +36,9 @@ const ARRANGE_MAX_MILLIS: f64 = 100.0;
 const CROWD: f32 = 44.0;
 /// Agents without room that are listed by name.
 const LISTED_MAX: usize = 2_000;
+/// Least time between two writings of one card, in milliseconds. Those that change faster are written together: every
+/// frame in which words change costs the browser ten times one in which only the canvas does.
+const CARD_EVERY_MILLIS: f64 = 100.0;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
 const LINKS_EVERY_MILLIS: f64 = 10_000.0;
 
@@ -62,9 +65,22 @@ struct Field {
     later: RefCell<Option<Timer>>,
     size: Cell<(f32, f32)>,
     text_scale: Cell<f32>,
-    /// What each card was filled with.
-    filled: RefCell<Vec<(Rc<AgentView>, Seat)>>,
+    /// Heights of the key and of what silence says. Measured when they change: asking the browser in between makes it
+    /// lay out what is half written.
+    key_height: Cell<f32>,
+    silence_height: Cell<f32>,
+    /// What each card was filled with, in the order of ids.
+    filled: RefCell<Vec<Filled>>,
     filled_for: RefCell<(Gaze, Option<Timestamp>)>,
+    /// Runs while a card waits to be written.
+    beat: RefCell<Option<Timer>>,
+}
+
+/// What a card was filled with, and when.
+struct Filled {
+    agent: Rc<AgentView>,
+    seat: Seat,
+    at_millis: f64,
 }
 
 /// Fills the field.
@@ -95,8 +111,11 @@ pub fn bind(signals: &Signals) {
         later: RefCell::default(),
         size: Cell::default(),
         text_scale: Cell::new(1.0),
+        key_height: Cell::default(),
+        silence_height: Cell::default(),
         filled: RefCell::default(),
         filled_for: RefCell::default(),
+        beat: RefCell::default(),
     });
     field.watch_size();
     field.watch_pointer();
@@ -113,11 +132,7 @@ pub fn bind(signals: &Signals) {
         let _ = (drawing.signals.flows.read(), drawing.signals.gaze.read());
         drawing.draw();
     });
-    follow(move || {
-        field.say();
-        // On a narrow screen the rows make room for what is said.
-        field.arrange();
-    });
+    follow(move || field.say());
 }
 
 impl Field {
@@ -126,16 +141,28 @@ impl Field {
         let measure = move || {
             let root = field.piece.root();
             #[expect(clippy::cast_precision_loss, reason = "a screen's size")]
-            let size = (root.client_width() as f32, root.client_height() as f32);
-            if field.size.replace(size) != size {
+            let [width, height, key, silence] = [
+                root.client_width(),
+                root.client_height(),
+                field.key.root().client_height(),
+                field.silence.root().client_height(),
+            ]
+            .map(|pixels| pixels as f32);
+            field.key_height.set(key);
+            field.silence_height.set(silence);
+            if field.size.replace((width, height)) != (width, height) {
                 // Asking for a computed style makes the browser compute it: once for each size.
                 field.text_scale.set(text_scale());
-                field.arrange();
             }
+            // Not at once: what an arrangement says may give the key another height, which this would not hear of.
+            let field = Rc::clone(&field);
+            clock::on_next_frame(move |_| field.arrange());
         };
         let callback = Closure::<dyn FnMut()>::new(measure);
         if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-            observer.observe(self.piece.root());
+            for piece in [&self.piece, &self.key, &self.silence] {
+                observer.observe(piece.root());
+            }
         }
         callback.forget();
     }
@@ -164,10 +191,10 @@ impl Field {
         let flows = self.signals.flows.peek();
         let now = clock::monotonic_millis();
         let mut occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
-        occasion.top = self.key_height();
+        occasion.top = self.key_height.get();
         if width < ONE_COLUMN_BELOW {
             // What silence says stands above the rows.
-            occasion.top += self.silence_height();
+            occasion.top += self.silence_height.get();
         }
         let links = links(&flows);
         let same = *self.occasion.borrow() == occasion;
@@ -177,13 +204,13 @@ impl Field {
         };
         let relinked = *self.links.borrow() != links && now - self.linked_at.get() > LINKS_EVERY_MILLIS;
         if same && !relinked {
-            return self.fill();
+            return self.fill(false);
         }
         let every = if width < ONE_COLUMN_BELOW { ROWS_EVERY_MILLIS } else { ARRANGE_EVERY_MILLIS };
         let wait = self.arranged_at.get() + every - now;
         if wait > 0.0 && !resized {
             // Cards say at once what is new; where they stand follows.
-            self.fill();
+            self.fill(false);
             let field = Rc::clone(self);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "under a second")]
             let timer = Timer::after(wait as u32 + 1, move || {
@@ -212,20 +239,9 @@ impl Field {
         *self.links.borrow_mut() = links;
         self.seat_scene(&agents, width, tall, one_column);
         drop((agents, gaze, flows));
-        self.fill();
+        self.fill(false);
         // Flows follow those between whom they run.
         self.draw();
-    }
-
-    /// The key lies over the top of the field, and wraps where it is narrow.
-    #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
-    fn key_height(&self) -> f32 {
-        self.key.root().client_height() as f32
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
-    fn silence_height(&self) -> f32 {
-        self.silence.root().client_height() as f32
     }
 
     fn seats_in_field(
@@ -266,7 +282,7 @@ impl Field {
             .collect();
         let links: Vec<Link> =
             links.iter().filter_map(|(a, b)| Some(Link { a: find(a)?, b: find(b)?, weight: 1.0 })).collect();
-        let top = self.key_height();
+        let top = self.key_height.get();
         let started = clock::monotonic_millis();
         let within = |bodies: &[Body], below: f32| {
             let room = Rect { x: MARGIN, y: top, width: width - 2.0 * MARGIN, height: height - top - below };
@@ -345,11 +361,12 @@ impl Field {
         self.piece.mark("", "data-one-column", if one_column { "yes" } else { "" });
     }
 
-    /// Writes everybody's card.
-    fn fill(&self) {
+    /// Writes everybody's card: at once those that have been left alone for a while, the others at the next beat.
+    fn fill(self: &Rc<Self>, beat: bool) {
         let agents = self.signals.agents.peek();
         let gaze = self.signals.gaze.peek();
         let now = self.signals.times.peek().now;
+        let millis = clock::monotonic_millis();
         let seats = self.seats.borrow();
         let seated = seats.iter().filter_map(|(id, seat)| {
             let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
@@ -361,16 +378,37 @@ impl Field {
         rows.keep(&keys, |_| "t-agent", &agent_card::make);
         let mut filled = self.filled.borrow_mut();
         let occasion = (gaze.clone(), Some(now));
-        let all = *self.filled_for.borrow() != occasion || filled.len() != seated.len();
-        for (at, (piece, (agent, seat))) in rows.pieces().zip(&seated).enumerate() {
-            // Under load most cards are what they were a frame ago.
-            let same = filled.get(at).is_some_and(|(held, place)| Rc::ptr_eq(held, agent) && place == *seat);
-            if all || !same {
-                agent_card::fill(piece, agent, seat, &gaze, now);
-            }
+        let all = *self.filled_for.borrow() != occasion;
+        let mut waits = false;
+        let mut written: Vec<Filled> = Vec::with_capacity(seated.len());
+        for (piece, (agent, seat)) in rows.pieces().zip(&seated) {
+            let held = filled.binary_search_by(|held| held.agent.id.cmp(&agent.id)).ok();
+            let held = held.and_then(|at| filled.get(at)).filter(|held| !all && held.seat == **seat);
+            let kept = held.filter(|held| {
+                let is_due = beat || millis - held.at_millis >= CARD_EVERY_MILLIS;
+                let same = Rc::ptr_eq(&held.agent, agent);
+                waits |= !same && !is_due;
+                same || !is_due
+            });
+            written.push(match kept {
+                Some(kept) => Filled { agent: Rc::clone(&kept.agent), ..*kept },
+                None => {
+                    agent_card::fill(piece, agent, seat, &gaze, now, held.is_none());
+                    Filled { agent: Rc::clone(agent), seat: **seat, at_millis: millis }
+                }
+            });
         }
-        *filled = seated.iter().map(|(agent, seat)| (Rc::clone(agent), **seat)).collect();
+        *filled = written;
         *self.filled_for.borrow_mut() = occasion;
+        if waits && self.beat.borrow().is_none() {
+            let field = Rc::clone(self);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a tenth of a second")]
+            let timer = Timer::after(CARD_EVERY_MILLIS as u32, move || {
+                field.beat.borrow_mut().take();
+                field.fill(true);
+            });
+            *self.beat.borrow_mut() = timer;
+        }
         let waiting = agents.len() - keys.len();
         let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
         self.more.say_if("", &words);

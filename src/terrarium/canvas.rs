@@ -175,12 +175,18 @@ impl Brush {
         }
         let drift = if self.moving { -12.0 * phase(self.now_millis, 480.0) } else { 0.0 };
         self.dash(&self.dashes, drift);
-        let growth = PARTS as f64;
-        for (at, path) in way.parts().iter().enumerate() {
-            let share = (at + 1) as f64 / growth;
-            self.context.set_global_alpha((0.45 + 0.5 * share) * light);
-            self.context.set_line_width(1.1 + 1.1 * share);
-            self.context.stroke_with_path(path);
+        if self.tails {
+            let growth = PARTS as f64;
+            for (at, path) in way.parts().iter().enumerate() {
+                let share = (at + 1) as f64 / growth;
+                self.context.set_global_alpha((0.45 + 0.5 * share) * light);
+                self.context.set_line_width(1.1 + 1.1 * share);
+                self.context.stroke_with_path(path);
+            }
+        } else {
+            self.context.set_global_alpha(0.75 * light);
+            self.context.set_line_width(1.6);
+            self.whole(way);
         }
         self.dash(&self.solid, 0.0);
         self.context.set_global_alpha(light);
