@@ -6,8 +6,8 @@ mod views;
 
 pub use crate::{ingest::Counters, transport::ConnectionState};
 pub use views::{
-    AgentView, BUNDLE_TOLD_MAX, Bead, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView, Gaze,
-    GhostsView, HourView, LaneView, Tab, Times, Toast,
+    AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
+    Gaze, GhostsView, HourView, LaneView, Tab, Times, Toast,
 };
 
 use leptos::prelude::*;
@@ -208,6 +208,9 @@ impl Signals {
                         true => contradiction.over.to_string(),
                         false => format!("disagrees with {} on {}", short_id(other.as_str()), contradiction.over),
                     });
+                    if let Some(other) = whose(other).filter(|other| agent.id < *other) {
+                        agent.dispute = Some((other, format!("disagree on {}", contradiction.over)));
+                    }
                 }
             }
         }
