@@ -84,6 +84,8 @@ pub fn prefers_stillness() -> bool {
 /// Calls `run` once, before the next paint.
 pub fn on_next_frame(run: impl FnOnce(f64) + 'static) {
     if let Some(window) = web_sys::window() {
+        // One type of call for the whole page (`ARCHITECTURE.md`, "Bytes"); so below.
+        let run: Box<dyn FnOnce(f64)> = Box::new(run);
         let callback = Closure::once_into_js(run);
         // It fails only in a document that is gone, where nobody waits for a frame.
         let _ = window.request_animation_frame(callback.unchecked_ref());
@@ -101,6 +103,7 @@ impl Timer {
     /// Calls `run` after `millis`. `None` when there is no window left to wait in.
     #[must_use]
     pub fn after(millis: u32, run: impl FnOnce() + 'static) -> Option<Self> {
+        let run: Box<dyn FnOnce()> = Box::new(run);
         let callback = Closure::once(run);
         let delay = i32::try_from(millis).unwrap_or(i32::MAX);
         let id = web_sys::window()?

@@ -169,6 +169,16 @@ impl Piece {
         }
     }
 
+    /// Puts it at a place, in CSS pixels.
+    pub fn stand(&self, x: f32, y: f32) {
+        self.style("", "transform", &format!("translate({}px,{}px)", whole(x), whole(y)));
+    }
+
+    /// Gives it a length, in CSS pixels.
+    pub fn measure(&self, property: &'static str, pixels: f32) {
+        self.style("", property, &format!("{}px", whole(pixels)));
+    }
+
     /// Sets a property of `part`'s style. Through the object model, which the page's policy allows.
     pub fn style(&self, part: &'static str, property: &'static str, value: &str) {
         if !self.is_new(part, property, value) {
@@ -178,6 +188,12 @@ impl Piece {
         // Property and value are ours.
         let _ = element.unchecked_into::<HtmlElement>().style().set_property(property, value);
     }
+}
+
+/// Whole pixels: text stays crisp, and printing a fraction costs the page more code than it is worth.
+#[expect(clippy::cast_possible_truncation, reason = "a screen's coordinates")]
+fn whole(pixels: f32) -> i32 {
+    pixels.round() as i32
 }
 
 /// Copies of templates, each under its key, in the order of the keys given.
@@ -258,6 +274,13 @@ impl Rows {
                 let _ = button.focus();
             }
         }
+    }
+
+    /// The key of the first row that matches `selector`.
+    #[must_use]
+    pub fn key_of(&self, selector: &str) -> Option<String> {
+        let held = self.held.iter().find(|(_, piece)| piece.root.matches(selector).unwrap_or(false));
+        held.map(|(key, _)| key.clone())
     }
 
     /// The list that they are in.

@@ -4,11 +4,15 @@
 //! an intent does; the composition root hands it to the session.
 
 use crate::{
+    clock::Timer,
     dom::{document, listen},
-    signals::Tab,
+    signals::{BundleName, Tab},
 };
 use monkeytown_protocol::EntityId;
-use std::rc::Rc;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlElement, HtmlInputElement, KeyboardEvent};
 
@@ -36,7 +40,9 @@ pub enum Intent {
     /// All that was put away, back.
     Restore,
     /// The flows of a bundle one by one, or no longer: its source and target.
-    Bundle(Option<EntityId>, Option<EntityId>),
+    Bundle(BundleName),
+    /// The same while a bundle is pointed at; none when the pointer has left.
+    Peek(Option<BundleName>),
     /// The list of those without room in the field, or no longer.
     Everyone,
     /// On a narrow screen: the agents, or the history.
@@ -45,15 +51,57 @@ pub enum Intent {
     Ignore(EntityId),
 }
 
+/// How long a bundle is pointed at before it opens, in milliseconds.
+const PEEK_MILLIS: u32 = 300;
+
+/// What the pointer has opened, or is about to.
+#[derive(Default)]
+struct Peeking {
+    soon: RefCell<Option<Timer>>,
+    open: Cell<bool>,
+}
+
+/// Which bundle a count stands for.
+fn bundle(count: &Element) -> BundleName {
+    let whom = |attribute: &str| {
+        let row = count.closest(&["[", attribute, "]"].concat()).ok()??;
+        EntityId::new(&row.get_attribute(attribute)?).ok()
+    };
+    (whom("data-source"), whom("data-target"))
+}
+
 /// Hears clicks, keys and words typed anywhere on the page.
 pub fn on_intent(run: impl Fn(Intent) + 'static) {
     let run: Rc<dyn Fn(Intent)> = Rc::new(run);
     let document = document();
-    let clicked = Rc::clone(&run);
+    let peeking = Rc::new(Peeking::default());
+    let clicked = (Rc::clone(&run), Rc::clone(&peeking));
     listen(&document, "click", move |event| {
-        if let Some(intent) = meant_by_click(&event) {
-            clicked(intent);
+        let (run, peeking) = &clicked;
+        let Some(intent) = meant_by_click(&event) else { return };
+        peeking.soon.borrow_mut().take();
+        // What pointing has opened stays open when it is pressed.
+        if !(matches!(intent, Intent::Bundle(..)) && peeking.open.replace(false)) {
+            run(intent);
         }
+    });
+    let pointed = Rc::clone(&run);
+    listen(&document, "pointerover", move |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let over = |selector| target.as_ref().and_then(|target| target.closest(selector).ok().flatten());
+        if peeking.open.get() && over("#flows").is_none() {
+            peeking.open.set(false);
+            pointed(Intent::Peek(None));
+        }
+        let count = over("#bundles button:not([aria-expanded=true])");
+        let named = count.map(|count| bundle(&count));
+        *peeking.soon.borrow_mut() = named.and_then(|named| {
+            let (run, peeking) = (Rc::clone(&pointed), Rc::clone(&peeking));
+            Timer::after(PEEK_MILLIS, move || {
+                peeking.open.set(true);
+                run(Intent::Peek(Some(named)));
+            })
+        });
     });
     let typed = Rc::clone(&run);
     listen(&document, "input", move |event| {
@@ -99,7 +147,7 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),
-        "count" => Some(Intent::Bundle(whom("data-source"), whom("data-target"))),
+        "count" => Some(Intent::Bundle(bundle(&pressed))),
         _ => None,
     }
 }

@@ -4,11 +4,11 @@ use super::mask;
 use crate::{
     dom::Piece,
     signals::{AgentView, Gaze},
-    terrarium::seats::{Form, Seat, whole},
+    terrarium::seats::{Form, Seat},
     voice,
 };
 use monkeytown_civilization::{Entity, HistoryKind, Outcome};
-use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Timestamp};
+use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Text, Timestamp};
 
 /// What a card does once, when it is made.
 pub fn make(id: &str, piece: &Piece) {
@@ -30,33 +30,45 @@ pub fn doing(entity: &Entity) -> String {
     }
 }
 
-/// Writes a card.
-pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp) {
+/// Its state in a word; of one at rest that waits, what for.
+pub fn word(entity: &Entity) -> String {
+    let waits = |activity: &&Text| entity.status == EntityStatus::Idle && activity.as_str().starts_with("waiting ");
+    match entity.activity.as_ref().filter(waits) {
+        Some(activity) => activity.to_string(),
+        None => voice::status(entity.status).to_owned(),
+    }
+}
+
+/// Writes a card. With `facts`, also what only shows when it is pointed at, which once a second is often enough.
+pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp, facts: bool) {
     let entity = &agent.entity;
     let status = entity.status.as_str();
     let rect = seat.rect;
     piece.set("", "data-seat", seat.form.as_str());
     piece.set("", "data-status", status);
-    piece.style("", "transform", &format!("translate({}px,{}px)", whole(rect.x), whole(rect.y)));
-    piece.style("", "width", &format!("{}px", whole(rect.width)));
-    piece.style("", "height", &format!("{}px", whole(rect.height)));
+    piece.stand(rect.x, rect.y);
+    piece.measure("width", rect.width);
+    piece.measure("height", rect.height);
     piece.mark("", "data-selected", if gaze.entity.as_ref() == Some(&agent.id) { "yes" } else { "" });
     piece.mark("", "data-contradiction", if agent.contradiction.is_some() { "yes" } else { "" });
     mask::look(piece, status);
     let label = entity.label.to_string();
     piece.say("name", &label);
-    piece.set("name", "title", &label);
-    piece.say("word", voice::status(entity.status));
+    piece.say("word", &word(entity));
     piece.say("since", &voice::span(now.since_millis(entity.since)));
-    piece.set("state", "title", &entity.since.to_string());
     let doing = doing(entity);
     piece.say("doing", &doing);
-    piece.set("doing", "title", &doing);
+    if facts {
+        let since = entity.since.to_string();
+        piece.set("name", "title", &label);
+        piece.set("state", "title", &since);
+        piece.set("doing", "title", &doing);
+        piece.say("since-exact", voice::time_of_day(&since));
+        figures(piece, entity);
+    }
     let percent = share(piece, entity);
     piece.say("percent", &percent);
     piece.say_if("contradiction", agent.contradiction.as_deref().unwrap_or_default());
-    figures(piece, entity);
-    piece.say("since-exact", voice::time_of_day(&entity.since.to_string()));
     if seat.form == Form::Mask || seat.form == Form::Rest {
         return;
     }

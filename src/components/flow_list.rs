@@ -43,8 +43,7 @@ pub fn bind(signals: &Signals) {
         key.say("count", &count);
         key.say("count-more", &more);
         // An opened bundle's flows are told before all others: somebody asked for them.
-        let told = flows.bundles.iter().flat_map(|bundle| &bundle.opened).chain(&flows.drawn);
-        let told: Vec<&FlowRow> = told.collect();
+        let told: Vec<&FlowRow> = flows.opened.iter().chain(&flows.drawn).collect();
         let bundle_keys: Vec<String> = (0..flows.bundles.len()).map(|at| format!("\n{at}")).collect();
         let keys = told.iter().map(|flow| flow.id.as_str()).chain(bundle_keys.iter().map(String::as_str));
         let keys: Vec<&str> = keys.collect();
@@ -59,7 +58,6 @@ pub fn bind(signals: &Signals) {
         for (piece, bundle) in pieces.zip(&flows.bundles) {
             piece.say("", &format!("{} more {}", bundle.count, bundle.between));
         }
-        let is_open = flows.bundles.iter().any(|bundle| !bundle.opened.is_empty());
-        list.mark("", "data-open", if is_open { "yes" } else { "" });
+        list.mark("", "data-open", if flows.open.is_some() { "yes" } else { "" });
     });
 }

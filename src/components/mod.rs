@@ -5,6 +5,7 @@ use crate::signals::Signals;
 
 mod agent_card;
 mod announcer;
+mod bundle_counts;
 mod connection_panel;
 mod detail_panel;
 mod flow_list;

@@ -16,12 +16,21 @@ use std::{
 };
 use web_sys::HtmlCanvasElement;
 
+/// So many flows are a storm: their particles move, their lines stand.
+const STORM: usize = 24;
+/// Where lines stand they are painted so often, in milliseconds, since those that leave fade; particles in every second
+/// frame. Painting lines is what takes the browser longest of all.
+const LINES_EVERY_MILLIS: f64 = 250.0;
+const COMETS_EVERY_MILLIS: f64 = 25.0;
+
 /// The painter. Cloning shares it.
 #[derive(Clone)]
 pub struct Painter(Rc<Easel>);
 
 struct Easel {
     canvas: HtmlCanvasElement,
+    /// Over it: particles alone, while lines stand.
+    comets: HtmlCanvasElement,
     /// The page, which is told how much is drawn.
     page: Piece,
     scene: Rc<RefCell<Scene>>,
@@ -30,14 +39,18 @@ struct Easel {
     asked: Cell<bool>,
     /// Whether the picture is another since it was painted.
     stale: Cell<bool>,
+    lines_at: Cell<f64>,
+    /// When particles alone were painted; 0 when there are none.
+    comets_at: Cell<f64>,
 }
 
 impl Painter {
-    /// A painter of `scene` on `canvas`.
-    pub fn new(canvas: HtmlCanvasElement, scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
+    /// A painter of `scene` on `canvas`, and of particles on `comets` over it.
+    pub fn new([canvas, comets]: [HtmlCanvasElement; 2], scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
         let page = Piece::section("page");
         let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
-        Self(Rc::new(Easel { canvas, page, scene, gaze, pace, asked, stale }))
+        let (lines_at, comets_at) = Default::default();
+        Self(Rc::new(Easel { canvas, comets, page, scene, gaze, pace, asked, stale, lines_at, comets_at }))
     }
 
     /// Paints from the next frame on: the scene is another.
@@ -69,8 +82,19 @@ impl Painter {
         easel.page.set("", "data-effects", if still { Effects::State } else { effects }.as_str());
         // Frames are watched on, but what does not move is painted once.
         let moves = !still && effects != Effects::State;
-        if easel.stale.replace(false) || moves {
-            canvas::paint(&easel.canvas, &scene, effects, now, still);
+        let thin = moves && (effects == Effects::Thin || scene.strands.len() >= STORM);
+        let every = if thin { LINES_EVERY_MILLIS } else { 0.0 };
+        if easel.stale.replace(false) || (moves && now - easel.lines_at.get() >= every) {
+            easel.lines_at.set(now);
+            canvas::paint(&easel.canvas, &scene, if thin { Effects::Thin } else { effects }, now, still);
+        }
+        if thin {
+            if now - easel.comets_at.get() >= COMETS_EVERY_MILLIS {
+                easel.comets_at.set(now);
+                canvas::paint_comets(&easel.comets, &scene, now);
+            }
+        } else if easel.comets_at.replace(0.0) > 0.0 {
+            let _ = canvas::clean(&easel.comets, scene.width, scene.height);
         }
         if scene.strands.is_empty() || still || clock::is_hidden() {
             easel.asked.set(false);

@@ -38,8 +38,12 @@ impl Session {
             }
             Intent::Dismiss(numbers) => gaze.change(|gaze| gaze.dismissed.extend(numbers)),
             Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
-            Intent::Bundle(source, target) => {
-                let named = Some((source, target));
+            Intent::Peek(named) => {
+                gaze.change(|gaze| gaze.bundle = named);
+                core.write_flows();
+            }
+            Intent::Bundle(named) => {
+                let named = Some(named);
                 gaze.change(|gaze| gaze.bundle = if gaze.bundle == named { None } else { named });
                 core.write_flows();
             }

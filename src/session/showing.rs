@@ -101,7 +101,19 @@ impl Core {
     pub(super) fn write_flows(&self) {
         let (cast, bundles) = self.stage.cast();
         let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
-        let opened = self.signals.gaze.peek().bundle.clone();
+        let open = self.signals.gaze.peek().bundle.clone();
+        let mut opened = Vec::new();
+        if let Some((source, target)) = &open {
+            let is_of = |flow: &Flow| {
+                source.as_ref().is_none_or(|id| *id == flow.source)
+                    && target.as_ref().is_none_or(|id| *id == flow.target)
+            };
+            // Where it is gathered with others by now, its flows are found among them.
+            let own = bundles.iter().position(|bundle| bundle.source == *source && bundle.target == *target);
+            let hidden = bundles.iter().enumerate().filter(|(at, _)| own.is_none_or(|own| own == *at));
+            let hidden = hidden.flat_map(|(_, bundle)| &bundle.flows).filter(|staged| is_of(&staged.flow));
+            opened.extend(hidden.take(BUNDLE_TOLD_MAX).map(|staged| row_of(&self.state, &staged.flow)));
+        }
         let name = |id: &Option<EntityId>| id.as_ref().map(|id| voice::name(name_of(&self.state, id).as_str()));
         let bundles = bundles.into_iter().map(|bundle| {
             let between = match (name(&bundle.source), name(&bundle.target)) {
@@ -110,14 +122,11 @@ impl Core {
                 (None, Some(target)) => format!("from several to {target}"),
                 (None, None) => "between others".to_owned(),
             };
-            let named = (bundle.source, bundle.target);
-            let told = if opened.as_ref() == Some(&named) { BUNDLE_TOLD_MAX } else { 0 };
-            let opened = bundle.flows.iter().take(told).map(|staged| row_of(&self.state, &staged.flow)).collect();
             let count = bundle.flows.len();
-            BundleRow { source: named.0, target: named.1, between, kind: bundle.kind, count, opened }
+            BundleRow { source: bundle.source, target: bundle.target, between, kind: bundle.kind, count }
         });
         let bundles = bundles.collect();
-        self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles });
+        self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles, open, opened });
     }
 
     /// Says what has just broken, to those who look elsewhere; at most three at once.

@@ -6,8 +6,8 @@ mod views;
 
 pub use crate::{ingest::Counters, transport::ConnectionState};
 pub use views::{
-    AgentView, BUNDLE_TOLD_MAX, Bead, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView, Gaze,
-    GhostsView, HourView, LaneView, Tab, Times, Toast,
+    AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
+    Gaze, GhostsView, HourView, LaneView, Tab, Times, Toast,
 };
 
 use leptos::prelude::*;
@@ -212,6 +212,9 @@ impl Signals {
                     match &mut agent.contradiction {
                         Some(before) => before.push_str(&["; ", &words].concat()),
                         none => *none = Some(words),
+                    }
+                    if let Some(other) = whose(other).filter(|other| agent.id < *other) {
+                        agent.dispute = Some((other, format!("disagree on {}", contradiction.over)));
                     }
                 }
             }

@@ -36,11 +36,13 @@ pub struct AgentView {
     pub children: Option<(u32, u32)>,
     /// What it and another disagree on, in words.
     pub contradiction: Option<String>,
+    /// With whom, and on what; told of one of the two.
+    pub dispute: Option<(EntityId, String)>,
 }
 
 impl AgentView {
     pub(super) fn new(id: EntityId, entity: Entity) -> Self {
-        Self { id, entity, beads: Vec::new(), children: None, contradiction: None }
+        Self { id, entity, beads: Vec::new(), children: None, contradiction: None, dispute: None }
     }
 }
 
@@ -80,9 +82,10 @@ pub struct BundleRow {
     pub kind: FlowKind,
     /// How many they are.
     pub count: usize,
-    /// Whether the witness has opened it: its flows are told one by one.
-    pub opened: Vec<FlowRow>,
 }
+
+/// What tells a bundle from others: its source and its target.
+pub type BundleName = (Option<EntityId>, Option<EntityId>);
 
 /// Flows of an opened bundle that are told one by one.
 pub const BUNDLE_TOLD_MAX: usize = 100;
@@ -94,6 +97,10 @@ pub struct FlowsView {
     pub drawn: Vec<FlowRow>,
     /// The others, bundled; their counts add up to those not drawn.
     pub bundles: Vec<BundleRow>,
+    /// The bundle that the witness has opened.
+    pub open: Option<BundleName>,
+    /// Its flows, to be told one by one; what is left of them where it is a bundle no longer.
+    pub opened: Vec<FlowRow>,
 }
 
 impl FlowsView {
@@ -280,7 +287,7 @@ pub struct Gaze {
     /// On a narrow screen: whether history stands in the place of the agents.
     pub history: bool,
     /// The bundle whose flows are told one by one: its source and its target.
-    pub bundle: Option<(Option<EntityId>, Option<EntityId>)>,
+    pub bundle: Option<BundleName>,
     /// Whether the proof of the connection is shown.
     pub proof: bool,
     /// Breaks that the witness has put aside: whose, and since when. The next break of the same is another.

@@ -4,9 +4,10 @@
 
 use super::{
     pace::Effects,
-    scene::{GUTTER, Ribbon, Scene, Strand},
+    scene::{Dispute, GUTTER, Ribbon, Scene, Strand},
     way::{PARTS, Way},
 };
+use crate::dom::document;
 use js_sys::Array;
 use monkeytown_protocol::{FlowKind, FlowStatus};
 use monkeytown_terrain::Point;
@@ -24,6 +25,9 @@ const BREAK: f32 = 0.6;
 
 const BROKEN: &str = "#ef4444";
 const BROKEN_TEXT: &str = "#fca5a5";
+const DEMANDS: &str = "#ff6b35";
+const DEMANDS_TEXT: &str = "#ffab8a";
+const QUIET: &str = "#b4bec4";
 const GROUND: &str = "#0f1419";
 
 /// The colour of a kind; its shape says the same.
@@ -34,6 +38,12 @@ fn colour(kind: FlowKind) -> &'static str {
         FlowKind::Contract => "#fbbf24",
         FlowKind::Signal => "#4ade80",
     }
+}
+
+/// The canvas with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<HtmlCanvasElement> {
+    document().get_element_by_id(id)?.dyn_into().ok()
 }
 
 /// A clean canvas of a size in CSS pixels, crisp at the screen's pixel ratio. `None` when its context is lost.
@@ -59,46 +69,50 @@ pub fn clean(canvas: &HtmlCanvasElement, width: f32, height: f32) -> Option<Canv
     Some(context)
 }
 
-/// Paints the scene. With `still`, nothing moves and everything says the same.
+/// Paints the scene; all of it with [`Effects::All`], which alone moves, else without particles. With `still`, nothing
+/// moves and everything says the same.
 pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, effects: Effects, now_millis: f64, still: bool) {
-    // In the one column only the gutter is drawn on: the whole would be larger than some browsers can hold.
-    let width = if scene.one_column { GUTTER + 4.0 } else { scene.width };
-    let Some(context) = clean(canvas, width, scene.height) else { return };
-    context.set_line_cap("round");
-    context.set_line_join("round");
-    let brush = Brush {
-        context,
-        // In a storm halos would hide the lines.
-        halos: effects == Effects::All && scene.ribbons.is_empty(),
-        tails: effects == Effects::All,
-        particles: match effects {
-            Effects::All if scene.strands.len() < 30 => 3,
-            Effects::All | Effects::Thin => 1,
-            Effects::State => 0,
-        },
-        moving: !still && effects != Effects::State,
-        now_millis,
-        words: !scene.one_column,
-        dots: pattern(0.5, 6.0),
-        dashes: pattern(7.0, 5.0),
-        solid: Array::new(),
-    };
+    let full = effects == Effects::All;
+    let Some(brush) = Brush::on(canvas, scene, full && !still, now_millis) else { return };
+    // In a storm halos would hide the lines.
+    let brush = Brush { halos: full && scene.ribbons.is_empty(), full, ..brush };
     for ribbon in scene.ribbons.iter().filter(|ribbon| !ribbon.way.is_empty()) {
         brush.ribbon(ribbon);
     }
+    for dispute in scene.disputes.iter().filter(|dispute| !dispute.way.is_empty()) {
+        brush.dispute(dispute);
+    }
     for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {
         brush.strand(strand);
+    }
+    if let Some(people) = scene.people {
+        // Their flows end at the field's edge.
+        brush.say("people", Point { x: people.x - 26.0, y: people.y - 22.0 }, QUIET);
+    }
+}
+
+/// Paints the particles alone: where they move over lines that stand.
+pub fn paint_comets(canvas: &HtmlCanvasElement, scene: &Scene, now_millis: f64) {
+    let Some(brush) = Brush::on(canvas, scene, true, now_millis) else { return };
+    for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {
+        let (light, fresh) = brush.light(strand);
+        if strand.status == FlowStatus::Active || (strand.status == FlowStatus::Complete && fresh) {
+            brush.context.set_stroke_style_str(colour(strand.kind));
+            brush.context.set_fill_style_str(colour(strand.kind));
+            brush.comet(strand.kind, &strand.way, brush.gone(), light);
+        }
     }
 }
 
 struct Brush {
     context: CanvasRenderingContext2d,
     halos: bool,
-    tails: bool,
-    particles: u8,
+    /// Whether all is drawn: lines that grow, three particles with tails on each.
+    full: bool,
     moving: bool,
     now_millis: f64,
     words: bool,
+    width: f64,
     dots: Array,
     dashes: Array,
     solid: Array,
@@ -115,6 +129,41 @@ fn phase(now_millis: f64, period_millis: f64) -> f64 {
 }
 
 impl Brush {
+    /// On a clean canvas. `None` when its context is lost.
+    fn on(canvas: &HtmlCanvasElement, scene: &Scene, moving: bool, now_millis: f64) -> Option<Self> {
+        // In the one column only the gutter is drawn on: the whole would be larger than some browsers can hold.
+        let width = if scene.one_column { GUTTER + 4.0 } else { scene.width };
+        let context = clean(canvas, width, scene.height)?;
+        context.set_line_cap("round");
+        context.set_line_join("round");
+        Some(Self {
+            context,
+            halos: false,
+            full: false,
+            moving,
+            now_millis,
+            words: !scene.one_column,
+            width: width.into(),
+            dots: pattern(0.5, 6.0),
+            dashes: pattern(7.0, 5.0),
+            solid: Array::new(),
+        })
+    }
+
+    /// How light a strand is while it fades, and whether it is under way for the least time that a flow is seen, whatever
+    /// its status: an instant, made visible.
+    fn light(&self, strand: &Strand) -> (f64, bool) {
+        let left = strand.leaves_at.map_or(1.0, |leaves| ((leaves - self.now_millis) / FADE_MILLIS).clamp(0.0, 1.0));
+        let fresh = strand.leaves_at.is_some_and(|leaves| self.now_millis < leaves - FADE_MILLIS);
+        (left * if strand.lit { 1.0 } else { 0.3 }, fresh)
+    }
+
+    /// How far a particle has come.
+    #[expect(clippy::cast_possible_truncation, reason = "a share")]
+    fn gone(&self) -> f32 {
+        if self.moving { phase(self.now_millis, 2_400.0) as f32 } else { 0.4 }
+    }
+
     fn ribbon(&self, ribbon: &Ribbon) {
         let colour = colour(ribbon.kind);
         self.context.set_stroke_style_str(colour);
@@ -128,12 +177,9 @@ impl Brush {
 
     fn strand(&self, strand: &Strand) {
         let colour = colour(strand.kind);
-        let left = strand.leaves_at.map_or(1.0, |leaves| ((leaves - self.now_millis) / FADE_MILLIS).clamp(0.0, 1.0));
-        let light = left * if strand.lit { 1.0 } else { 0.3 };
+        let (light, fresh) = self.light(strand);
         self.context.set_stroke_style_str(colour);
         self.context.set_fill_style_str(colour);
-        // Under way for the least time that a flow is seen, whatever its status: an instant, made visible.
-        let fresh = strand.leaves_at.is_some_and(|leaves| self.now_millis < leaves - FADE_MILLIS);
         match strand.status {
             FlowStatus::Error => self.broken(strand, light),
             FlowStatus::Pending => self.pending(&strand.way, light),
@@ -175,29 +221,41 @@ impl Brush {
         }
         let drift = if self.moving { -12.0 * phase(self.now_millis, 480.0) } else { 0.0 };
         self.dash(&self.dashes, drift);
-        let growth = PARTS as f64;
-        for (at, path) in way.parts().iter().enumerate() {
-            let share = (at + 1) as f64 / growth;
-            self.context.set_global_alpha((0.45 + 0.5 * share) * light);
-            self.context.set_line_width(1.1 + 1.1 * share);
-            self.context.stroke_with_path(path);
+        // Dashes with round ends take the browser twice as long.
+        self.context.set_line_cap("butt");
+        if self.full {
+            let growth = PARTS as f64;
+            for (at, path) in way.parts().iter().enumerate() {
+                let share = (at + 1) as f64 / growth;
+                self.context.set_global_alpha((0.45 + 0.5 * share) * light);
+                self.context.set_line_width(1.1 + 1.1 * share);
+                self.context.stroke_with_path(path);
+            }
+        } else {
+            self.context.set_global_alpha(0.75 * light);
+            self.context.set_line_width(1.6);
+            self.whole(way);
         }
+        self.context.set_line_cap("round");
         self.dash(&self.solid, 0.0);
         self.context.set_global_alpha(light);
         self.head(way, 8.0);
-        let count = self.particles.min(if way.length() < 90.0 { 1 } else { 3 });
+        let count: u8 = if !self.full {
+            0
+        } else if way.length() < 90.0 {
+            1
+        } else {
+            3
+        };
         for which in 0..count {
-            let offset = f32::from(which) / f32::from(count);
-            #[expect(clippy::cast_possible_truncation, reason = "a share")]
-            let gone = if self.moving { phase(self.now_millis, 2_400.0) as f32 } else { 0.4 };
-            let share = gone + offset;
+            let share = self.gone() + f32::from(which) / f32::from(count);
             self.comet(strand.kind, way, share - share.floor(), light);
         }
     }
 
     /// A particle shaped as its kind, with a tail.
     fn comet(&self, kind: FlowKind, way: &Way, share: f32, light: f64) {
-        if self.tails && self.moving {
+        if self.full && self.moving {
             let step = 5.0 / way.length().max(1.0);
             for back in 1..5_u8 {
                 let behind = share - step * f32::from(back);
@@ -249,17 +307,39 @@ impl Brush {
         self.context.line_to(x - 6.5, y + 6.5);
         self.context.stroke();
         if let Some(reason) = strand.reason.as_ref().filter(|_| self.words) {
-            // As much as fits beside a line; the list of flows and the panel tell all of it.
-            let words: String = reason.to_string().chars().take(40).collect();
-            self.context.set_font("11px 'Geist Mono', monospace");
-            self.context.set_text_align("center");
-            self.context.set_fill_style_str(GROUND);
-            let width = words.chars().count() as f64 * 6.7;
-            self.context.fill_rect(x - width / 2.0 - 4.0, y + 12.0, width + 8.0, 16.0);
-            self.context.set_fill_style_str(BROKEN_TEXT);
-            // Only a canvas that is gone refuses text.
-            let _ = self.context.fill_text(&words, x, y + 24.0);
+            self.say(reason.as_str(), Point { y: at.y + 20.0, ..at }, BROKEN_TEXT);
         }
+    }
+
+    /// A dotted line between two who contradict one another, and on what.
+    fn dispute(&self, dispute: &Dispute) {
+        self.context.set_stroke_style_str(DEMANDS);
+        self.context.set_line_width(2.0);
+        self.dash(&self.dots, 0.0);
+        self.whole(&dispute.way);
+        self.dash(&self.solid, 0.0);
+        let (at, _) = dispute.way.at(0.5);
+        if self.words {
+            self.say(&dispute.over, at, DEMANDS_TEXT);
+        } else {
+            self.circle(at, 4.0, false);
+        }
+    }
+
+    /// Words about a place: as much as fits beside a line. Lists and the panel tell all of it.
+    fn say(&self, words: &str, at: Point, colour: &str) {
+        let words: String = words.chars().take(40).collect();
+        self.context.set_font("11px 'Geist Mono', monospace");
+        self.context.set_text_align("center");
+        self.context.set_fill_style_str(GROUND);
+        let width = words.chars().count() as f64 * 6.7;
+        let (y, half) = (f64::from(at.y), width / 2.0 + 4.0);
+        // Whole, also beside the edge.
+        let x = f64::from(at.x).min(self.width - half).max(half);
+        self.context.fill_rect(x - half, y - 8.0, half * 2.0, 16.0);
+        self.context.set_fill_style_str(colour);
+        // Only a canvas that is gone refuses text.
+        let _ = self.context.fill_text(&words, x, y + 4.0);
     }
 
     fn whole(&self, way: &Way) {

@@ -41,9 +41,9 @@ pub fn paint(canvas: &HtmlCanvasElement, hills: &[Hill], width: f32, height: f32
 
 fn colour(contour: &Contour) -> &'static str {
     match contour.light {
-        0 => "#182024",
-        1 => "#1e292c",
-        2 => "#263536",
-        _ => "#2f4843",
+        0..70 => "#1a2326",
+        70..100 => "#1e2b2d",
+        100..140 => "#263836",
+        _ => "#30493f",
     }
 }

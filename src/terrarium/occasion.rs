@@ -2,8 +2,14 @@
 //!
 //! Pure; the arrangement itself is `monkeytown-terrain`'s.
 
-use super::seats::{self, whole};
-use crate::signals::{AgentView, FlowsView, Gaze};
+use super::{
+    calm::Body,
+    seats::{self, whole},
+};
+use crate::{
+    sigil::hash,
+    signals::{AgentView, FlowsView, Gaze},
+};
 use monkeytown_protocol::{EntityId, FlowStatus};
 use monkeytown_terrain::Posture;
 use std::rc::Rc;
@@ -18,7 +24,7 @@ pub struct Occasion {
     /// The field's height.
     pub height: f32,
     /// Who is there, in which posture, and how large a card it has at full detail.
-    pub bodies: Vec<(EntityId, u8, [i32; 2])>,
+    pub bodies: Vec<Body>,
 }
 
 /// The occasion of a civilization in a field of this size; `scale` is how much larger than usual text is.
@@ -35,7 +41,7 @@ pub fn occasion(
         let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
         // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
         let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };
-        (agent.id.clone(), posture as u8, [whole(full.width), whole(full.height)])
+        (hash(agent.id.as_str()), [posture as i32, whole(full.width), whole(full.height)])
     };
     Occasion { top: 0.0, width, height, bodies: agents.iter().map(body).collect() }
 }
@@ -46,15 +52,17 @@ pub fn is_waited_for(flows: &FlowsView, id: &EntityId) -> bool {
     flows.drawn.iter().any(|flow| flow.status == FlowStatus::Pending && flow.target == *id)
 }
 
-/// Who works with whom, each pair once, in order.
+/// Who works with whom, each pair once: their places in `agents`.
 #[must_use]
-pub fn links(flows: &FlowsView) -> Vec<(EntityId, EntityId)> {
-    let mut pairs: Vec<(EntityId, EntityId)> = Vec::new();
-    for flow in flows.drawn.iter().filter(|flow| flow.source != flow.target) {
-        let (a, b) =
-            if flow.source < flow.target { (&flow.source, &flow.target) } else { (&flow.target, &flow.source) };
-        if !pairs.iter().any(|(x, y)| x == a && y == b) {
-            pairs.push((a.clone(), b.clone()));
+pub fn links(agents: &[Rc<AgentView>], flows: &FlowsView) -> Vec<(usize, usize)> {
+    let find = |id: &EntityId| agents.binary_search_by(|agent| agent.id.cmp(id)).ok();
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for flow in &flows.drawn {
+        if let (Some(source), Some(target)) = (find(&flow.source), find(&flow.target)) {
+            let pair = (source.min(target), source.max(target));
+            if source != target && !pairs.contains(&pair) {
+                pairs.push(pair);
+            }
         }
     }
     pairs

@@ -5,13 +5,16 @@
 use super::way::Way;
 use crate::signals::FlowsView;
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus, Text};
-use monkeytown_terrain::{Node, Point, Rect, Wire, gutter, route};
+use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, route};
 use std::rc::Rc;
 
 /// Width of the gutter of the one column, in CSS pixels.
 pub const GUTTER: f32 = 52.0;
-/// Strands between the same two that are told apart.
+/// Strands between the same two that are told apart, and how far apart they lie, in CSS pixels.
 const STRANDS_MAX: usize = 6;
+const STRAND: f32 = 6.0;
+/// How far a ribbon reaches that goes to several, in CSS pixels.
+const STUB: f32 = 40.0;
 
 /// A flow to draw.
 #[derive(Debug, Clone)]
@@ -42,14 +45,23 @@ pub struct Ribbon {
 }
 
 /// Room that a ribbon's count takes, in CSS pixels.
-const COUNT: (f32, f32) = (44.0, 30.0);
+const COUNT: (f32, f32) = (44.0, 26.0);
 
-/// From whom to whom, and which of several.
+/// From whom to whom, and which of several between the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
     from: usize,
     to: usize,
     strand: usize,
+}
+
+/// What two contradict one another on.
+#[derive(Debug, Clone)]
+pub struct Dispute {
+    /// In words.
+    pub over: String,
+    /// The way between the two.
+    pub way: Rc<Way>,
 }
 
 /// Where everybody is, and what runs between them.
@@ -65,9 +77,15 @@ pub struct Scene {
     pub strands: Vec<Strand>,
     /// Bundles.
     pub ribbons: Vec<Ribbon>,
+    /// Contradictions.
+    pub disputes: Vec<Dispute>,
+    /// Where the people are, while a flow goes to them or comes from them.
+    pub people: Option<Point>,
     ids: Vec<EntityId>,
     nodes: Vec<Node>,
     labels: Vec<Rect>,
+    /// Between two, the lower first: what all strands between them run along.
+    trunks: Vec<((usize, usize), Vec<Point>)>,
     ways: Vec<(Pair, Rc<Way>)>,
 }
 
@@ -82,6 +100,7 @@ impl Scene {
         self.nodes.push(Node { rect: people });
         self.nodes.push(Node { rect: crowd.unwrap_or(people) });
         self.labels = labels;
+        self.trunks.clear();
         self.ways.clear();
     }
 
@@ -90,23 +109,40 @@ impl Scene {
         self.ids.binary_search(id).unwrap_or(self.ids.len() + usize::from(known))
     }
 
-    /// Takes the flows to draw. `agents` are all that the fold holds, in order; `looked_at` is who is looked at.
-    pub fn cast(&mut self, flows: &FlowsView, agents: &[EntityId], looked_at: Option<&EntityId>) {
+    /// Takes the flows to draw, and who disagrees with whom on what. `agents` are all that the fold holds, in order;
+    /// `looked_at` is who is looked at.
+    pub fn cast(
+        &mut self,
+        flows: &FlowsView,
+        disputes: &[(EntityId, EntityId, String)],
+        agents: &[EntityId],
+        looked_at: Option<&EntityId>,
+    ) {
         let mut pairs: Vec<Pair> = Vec::new();
         let between = |from: usize, to: usize, pairs: &mut Vec<Pair>| {
-            // At most fifty are drawn, so looking back costs less than remembering.
-            let strand = pairs.iter().filter(|pair| pair.from == from && pair.to == to).count();
+            // At most sixty are drawn, so looking back costs less than remembering.
+            let joins = |pair: &&Pair| (pair.from, pair.to) == (from, to) || (pair.from, pair.to) == (to, from);
+            let strand = pairs.iter().filter(joins).count();
             pairs.push(Pair { from, to, strand: strand.min(STRANDS_MAX) });
         };
-        for flow in &flows.drawn {
-            between(self.node(&flow.source, agents), self.node(&flow.target, agents), &mut pairs);
-        }
+        // A ribbon runs in the middle, its strands beside it.
         for bundle in &flows.bundles {
             let end = |id: &Option<EntityId>| id.as_ref().map_or(self.nodes.len(), |id| self.node(id, agents));
             between(end(&bundle.source), end(&bundle.target), &mut pairs);
         }
+        for flow in &flows.drawn {
+            between(self.node(&flow.source, agents), self.node(&flow.target, agents), &mut pairs);
+        }
+        for (a, b, _) in disputes {
+            between(self.node(a, agents), self.node(b, agents), &mut pairs);
+        }
         self.find_ways(&pairs);
+        let people = self.ids.len();
+        let is_near = pairs.iter().any(|pair| pair.from == people || pair.to == people) && !self.one_column;
+        self.people = self.nodes.get(people).filter(|_| is_near).map(|node| node.rect.centre());
         let mut ways = pairs.iter().map(|pair| self.way(*pair));
+        let ribbons = flows.bundles.iter().zip(ways.by_ref());
+        let ribbons = ribbons.map(|(bundle, way)| Ribbon { kind: bundle.kind, count: bundle.count, way }).collect();
         let is_lit = |source: &EntityId, target: &EntityId| looked_at.is_none_or(|id| source == id || target == id);
         let strands = flows.drawn.iter().zip(ways.by_ref()).map(|(flow, way)| Strand {
             kind: flow.kind,
@@ -117,9 +153,9 @@ impl Scene {
             way,
         });
         let strands = strands.collect();
-        let ribbons = flows.bundles.iter().zip(ways);
-        let ribbons = ribbons.map(|(bundle, way)| Ribbon { kind: bundle.kind, count: bundle.count, way }).collect();
-        (self.strands, self.ribbons) = (strands, ribbons);
+        let disputes = disputes.iter().zip(ways).map(|(dispute, way)| Dispute { over: dispute.2.clone(), way });
+        let disputes = disputes.collect();
+        (self.strands, self.ribbons, self.disputes) = (strands, ribbons, disputes);
     }
 
     /// Finds ways for pairs that have none. Those that were found stay: a new flow moves no other.
@@ -136,28 +172,88 @@ impl Scene {
             route(&self.nodes, &self.labels, &wires, field)
         };
         for (pair, route) in pairs.iter().zip(routes) {
-            if !self.ways.iter().any(|(held, _)| held == pair) {
-                self.ways.push((*pair, Rc::new(Way::new(route.points))));
+            if self.ways.iter().any(|(held, _)| held == pair) {
+                continue;
+            }
+            let points = if self.one_column {
+                route.points
+            } else if pair.to >= self.nodes.len() {
+                self.stub(pair.from)
+            } else {
+                self.strand(*pair, route.points)
+            };
+            self.ways.push((*pair, Rc::new(Way::new(points))));
+        }
+    }
+
+    /// A strand of a trunk, beside those found before; `points` is the trunk where there is none yet.
+    fn strand(&mut self, pair: Pair, mut points: Vec<Point>) -> Vec<Point> {
+        let backwards = pair.from > pair.to;
+        let ends = (pair.from.min(pair.to), pair.from.max(pair.to));
+        let trunk = if let Some((_, trunk)) = self.trunks.iter().find(|(held, _)| *held == ends) {
+            trunk
+        } else {
+            if backwards {
+                points.reverse();
+            }
+            self.trunks.push((ends, points.clone()));
+            &points
+        };
+        // 0, 1, -1, 2, -2 …
+        #[expect(clippy::cast_precision_loss, reason = "a few strands")]
+        let rank = pair.strand.div_ceil(2) as f32 * if pair.strand % 2 == 1 { STRAND } else { -STRAND };
+        let mut points = aside(trunk, rank);
+        if backwards {
+            points.reverse();
+        }
+        points
+    }
+
+    /// A short way out of a card, to where there is room for a count.
+    fn stub(&self, from: usize) -> Vec<Point> {
+        let Some(Node { rect }) = self.nodes.get(from).filter(|_| from < self.ids.len()) else { return Vec::new() };
+        let centre = rect.centre();
+        let mut stub = Vec::new();
+        // Where there is no room, out of the bottom all the same.
+        for (x, y) in [(1.0, 0.0), (0.0, -1.0), (-1.0, 0.0), (0.0, 1.0)] {
+            let start = Point { x: centre.x + x * rect.width / 2.0, y: centre.y + y * rect.height / 2.0 };
+            let end = Point { x: start.x + x * STUB, y: start.y + y * STUB };
+            stub = vec![start, end];
+            if self.is_free(end) {
+                break;
             }
         }
+        stub
+    }
+
+    /// Whether a count at a place lies in the field, and on nobody and no words.
+    fn is_free(&self, at: Point) -> bool {
+        let (x, y) = (COUNT.0 / 2.0, COUNT.1 / 2.0);
+        let lies_on =
+            |rect: &Rect| at.x + x > rect.x && at.x - x < rect.right() && at.y + y > rect.y && at.y - y < rect.bottom();
+        let in_field = at.x > x && at.y > y && at.x < self.width - x && at.y < self.height - y;
+        in_field && !self.nodes.iter().map(|node| &node.rect).chain(&self.labels).any(lies_on)
     }
 
     fn way(&self, pair: Pair) -> Rc<Way> {
         self.ways.iter().find(|(held, _)| *held == pair).map(|(_, way)| Rc::clone(way)).unwrap_or_default()
     }
 
-    /// Where each ribbon's count stands: near the middle of its way, and beside those placed before. `None` for one
-    /// that has no way here.
+    /// Where each ribbon's count stands: near the middle of its way, on nobody and no words, and beside those placed
+    /// before. `None` for one that has no way here.
     pub fn counts(&self) -> Vec<Option<Point>> {
         let mut placed: Vec<Option<Point>> = Vec::with_capacity(self.ribbons.len());
         for ribbon in &self.ribbons {
-            let is_free = |at: &Point| {
+            let mut best = (u8::MAX, Point::default());
+            for share in [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9, 1.0] {
+                let (at, _) = ribbon.way.at(share);
                 let near = |other: &Point| (other.x - at.x).abs() < COUNT.0 && (other.y - at.y).abs() < COUNT.1;
-                !placed.iter().flatten().any(near)
-            };
-            let places = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82].map(|share| ribbon.way.at(share).0);
-            let place = places.iter().find(|at| is_free(at)).or(places.first()).copied();
-            placed.push(place.filter(|_| !ribbon.way.is_empty()));
+                let price = u8::from(!self.is_free(at)) * 2 + u8::from(placed.iter().flatten().any(near));
+                if price < best.0 {
+                    best = (price, at);
+                }
+            }
+            placed.push(Some(best.1).filter(|_| !ribbon.way.is_empty()));
         }
         placed
     }

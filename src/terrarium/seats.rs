@@ -3,7 +3,7 @@
 //! Pure; where everybody sits is `monkeytown-terrain`'s to say.
 
 use crate::signals::AgentView;
-use monkeytown_protocol::EntityStatus;
+use monkeytown_protocol::{EntityId, EntityStatus};
 use monkeytown_terrain::{Detail, Point, Posture, Rect, Size};
 use std::rc::Rc;
 
@@ -24,6 +24,8 @@ const WIDE_FROM: f32 = 1_240.0;
 
 /// Rows of the one column; the others are counted.
 const ROWS_MAX: usize = 100;
+/// Below every place in the one column, in CSS pixels.
+const AFTER_ALL: usize = 1_000_000;
 
 /// How somebody is shown (`data-seat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,9 +166,17 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
 }
 
 /// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left
-/// of width `gutter` flows are drawn.
+/// of width `gutter` flows are drawn. Those in `before` stay in the order and as tall as they are; nobody comes between.
 #[must_use]
-pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale: f32) -> (Vec<Option<Seat>>, f32) {
+pub fn column(
+    agents: &[Rc<AgentView>],
+    before: &[(EntityId, Seat)],
+    [width, top, gutter, scale]: [f32; 4],
+) -> (Vec<Option<Seat>>, f32) {
+    let held = |agent: &AgentView| {
+        let at = before.binary_search_by(|(id, _)| id.cmp(&agent.id)).ok()?;
+        before.get(at).map(|(_, seat)| seat.rect)
+    };
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,
@@ -174,8 +184,12 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
         EntityStatus::Idle => 3,
     };
     // A plain number holds rank and place, so that the page's one sort serves here too.
-    let order: Vec<u64> =
-        agents.iter().enumerate().map(|(at, agent)| (rank(agent) * agents.len() + at) as u64).collect();
+    #[expect(clippy::cast_sign_loss, reason = "a row's place in a list that begins at its top")]
+    let order = agents.iter().enumerate().map(|(at, agent)| {
+        let rank = held(agent).map_or(AFTER_ALL + rank(agent), |rect| whole(rect.y) as usize);
+        (rank * agents.len() + at) as u64
+    });
+    let order: Vec<u64> = order.collect();
     let mut seats = vec![None; agents.len()];
     let mut y = top;
     for number in monkeytown_terrain::rising(order).into_iter().take(ROWS_MAX) {
@@ -188,7 +202,7 @@ pub fn column(agents: &[Rc<AgentView>], width: f32, top: f32, gutter: f32, scale
             _ if measured => 74.0,
             _ => 56.0,
         };
-        let height = height * scale;
+        let height = held(agent).map_or(0.0, |rect| rect.height).max(height * scale);
         let rect = Rect { x: 0.0, y, width, height };
         if let Some(place) = seats.get_mut(at) {
             let body = Rect { x: gutter, width: width - gutter, ..rect };

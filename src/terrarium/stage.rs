@@ -17,6 +17,8 @@ const BROKEN_MIN_MILLIS: f64 = 60_000.0;
 const BROKEN_MAX: usize = 8;
 /// Strands that a pair keeps beside its ribbon.
 const STRANDS_BESIDE_RIBBON: usize = 2;
+/// Fewer flows than this are no ribbon.
+const RIBBON_MIN: usize = 3;
 /// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
 const STAGED_MAX: usize = 4_000;
 
@@ -116,22 +118,21 @@ impl Stage {
         if excess == 0 {
             return (in_order(staged), Vec::new());
         }
-        // The flows of a pair stand together: the fullest pairs become ribbons, so that few ribbons hold many flows.
-        let mut pairs = in_pairs(&in_order(staged));
+        // The flows of a pair stand together: the fullest pairs become ribbons, so that few ribbons hold many flows. Beside
+        // its ribbon a pair keeps two strands. Where that is not enough, all that those send go who send the most.
+        let mut drawn = in_order(staged);
         let mut hidden: Vec<&Staged> = Vec::with_capacity(excess);
-        // Beside its ribbon a pair keeps two strands; where that is not enough, none.
-        for kept in [STRANDS_BESIDE_RIBBON, 0] {
+        for (kept, broken_too) in [(STRANDS_BESIDE_RIBBON, false), (0, false), (0, true)] {
+            let mut groups = grouped(&drawn, kept > 0);
             while hidden.len() < excess {
-                let fullest = pairs.iter_mut().max_by_key(|flows| flows.len());
-                let Some(flows) = fullest.filter(|flows| flows.len() > kept + 1 || kept == 0) else { break };
-                if flows.is_empty() {
-                    break;
-                }
+                let fullest = groups.iter_mut().max_by_key(|flows| flows.len());
+                let least = if kept > 0 { kept + RIBBON_MIN } else { 1 };
+                let Some(flows) = fullest.filter(|flows| flows.len() >= least) else { break };
                 // The oldest go; what broke is seen before all else.
                 let leaving = (flows.len() - kept).min(excess - hidden.len());
                 let mut left = leaving;
                 flows.retain(|staged| {
-                    let goes = left > 0 && (staged.flow.status != FlowStatus::Error || kept == 0);
+                    let goes = left > 0 && (broken_too || staged.flow.status != FlowStatus::Error);
                     left -= usize::from(goes);
                     if goes {
                         hidden.push(staged);
@@ -142,9 +143,9 @@ impl Stage {
                     break;
                 }
             }
+            drawn = in_order(groups.into_iter().flatten().collect());
         }
-        let drawn = pairs.into_iter().flatten().collect();
-        (in_order(drawn), bundled(&hidden))
+        (drawn, bundled(&hidden))
     }
 
     /// Whether nobody is on stage.
@@ -187,27 +188,30 @@ fn ends(flows: &[&Staged]) -> Keys<EntityId> {
     ids
 }
 
-/// `flows` by pair, each pair's in the order given.
-fn in_pairs<'a>(flows: &[&'a Staged]) -> Vec<Vec<&'a Staged>> {
+/// `flows` by pair or by source, each group's in the order given.
+fn grouped<'a>(flows: &[&'a Staged], by_pair: bool) -> Vec<Vec<&'a Staged>> {
     let ids = ends(flows);
     let number = |id: &EntityId| ids.position(id).unwrap_or_default() as u64;
     // Pair and place in one plain number, for the one sort; there are far fewer than 2^20 of each.
     let packed = flows.iter().enumerate();
-    let packed = packed.map(|(at, s)| number(&s.flow.source) << 42 | number(&s.flow.target) << 21 | at as u64);
+    let packed = packed.map(|(at, staged)| {
+        let target = if by_pair { number(&staged.flow.target) } else { 0 };
+        number(&staged.flow.source) << 42 | target << 21 | at as u64
+    });
     let packed = rising(packed.collect());
-    let mut pairs: Vec<Vec<&Staged>> = Vec::new();
+    let mut groups: Vec<Vec<&Staged>> = Vec::new();
     let mut before = u64::MAX;
     for number in packed {
         if number >> 21 != before {
             before = number >> 21;
-            pairs.push(Vec::new());
+            groups.push(Vec::new());
         }
         let flow = usize::try_from(number & 0x1f_ffff).ok().and_then(|at| flows.get(at));
-        if let (Some(pair), Some(flow)) = (pairs.last_mut(), flow) {
-            pair.push(flow);
+        if let (Some(group), Some(flow)) = (groups.last_mut(), flow) {
+            group.push(flow);
         }
     }
-    pairs
+    groups
 }
 
 fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
@@ -312,7 +316,8 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!((ids.len(), drawn.len()), (500, 50));
-        assert!(bundles.len() <= 26, "{} ribbons", bundles.len());
+        assert!(bundles.len() <= 10, "{} ribbons", bundles.len());
+        assert!(bundles.iter().all(|bundle| bundle.flows.len() >= RIBBON_MIN), "no crumbs");
     }
 
     #[test]

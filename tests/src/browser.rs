@@ -88,6 +88,8 @@ impl Browser {
             .args(FLAGS)
             .user_data_dir(profile.path())
             .launch_timeout(PATIENCE)
+            // An audit of hundreds of agents on a machine that has other work: what waits for less says so itself.
+            .request_timeout(PATIENCE * 6)
             .viewport(viewport)
             .window_size(width, height)
             .enable_cache()

@@ -56,8 +56,8 @@ const CELLS_MAX: f32 = 8_000.0;
 const HILLS_MAX: usize = 200;
 /// The most points of all lines together; where there would be more, a line is worth more files.
 const POINTS_MAX: usize = 20_000;
-/// The most lines up the highest hill.
-const LINES_MAX: f32 = 12.0;
+/// The most lines up the highest hill: eight files a line for up to 180 of them, as in `look/desktop-1280.png`.
+const LINES_MAX: f32 = 22.5;
 /// No domain has more files: so many a float still counts one by one.
 const FILES_MAX: f32 = 16_000_000.0;
 /// How far the foot of a hill is from its centre, in radii.
@@ -69,8 +69,8 @@ const ROUNDING: f32 = 0.003;
 const WARP: f32 = 38.0;
 const WARP_CELLS: f32 = 9.0;
 
-/// The contour map of `hills` over `field`. A line is worth 1, 2, 4, 8 … files, so that the highest hill has six to
-/// twelve of them (fewer where it has fewer files). The same hills give the same map.
+/// The contour map of `hills` over `field`. A line is worth 1, 2, 4, 8 … files, so that the highest hill has
+/// eleven to 22 of them (fewer where it has fewer files). The same hills give the same map.
 #[must_use]
 pub fn contours(hills: &[Hill], field: Rect) -> Ground {
     let mut ground = Ground { interval_files: 1.0, contours: Vec::new() };

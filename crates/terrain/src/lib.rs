@@ -16,4 +16,4 @@ pub use contour::{Contour, Ground, Hill, contours};
 pub use geometry::{Point, Rect, Size};
 pub use layout::{Arrangement, Body, Detail, Link, Posture, Technique, arrange};
 pub use order::rising;
-pub use route::{Bundle, Bundling, Node, Route, Wire, bundle, gutter, route};
+pub use route::{Bundle, Bundling, Node, Route, Wire, aside, bundle, gutter, route};

@@ -1,9 +1,13 @@
 //! More flows than can be told apart: fifty are drawn, the others are bundled, counted, and told when asked for.
 
 use crate::witness::{
-    click, flow, focus, focused, is_focused, stream_of, text, texts, turns, until_seen, until_settled, until_unseen,
+    click, click_at, flow, focus, focused, is_focused, point_at, publish, stream_of, text, texts, turns, until_seen,
+    until_settled, until_unseen,
 };
-use monkeytown_tests::browser::{Browser, Page};
+use monkeytown_tests::{
+    browser::{Browser, Page},
+    stream::{Source, Stream},
+};
 use serde_json::Value;
 
 const AGENTS: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fay"];
@@ -127,6 +131,75 @@ async fn a_bundle_opens_by_click_and_by_enter_lists_its_flows_and_escape_closes_
         assert_eq!(told_ids(&page).await.len(), 50);
     }
     until_unseen(&page, "[data-testid=detail-panel]").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+/// The middle of the bundle that is pointed at, and whether its list is open.
+const POINTED: &str = "(() => {
+    const box = document.querySelector('#bundles button:hover')?.getBoundingClientRect();
+    return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+})()";
+
+#[tokio::test]
+async fn a_bundle_that_is_pointed_at_opens_stays_where_it_is_and_closes_when_the_pointer_leaves() {
+    let stream = stream_of(&storm()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_attribute("terrarium", "data-flows-hidden", FLOWS - 50).await;
+    until_seen(&page, "#bundles button").await;
+    until_settled(&page).await;
+    point_at(&page, "#bundles button").await;
+    until_seen(&page, "#flows[data-open]").await;
+    let (x, y): (f64, f64) = page.value(POINTED).await;
+    let name: String = page.value("document.querySelector('#bundles button:hover').ariaLabel").await;
+    // Everything around it changes, and its own flows end.
+    let mut events: Vec<Value> = AGENTS.iter().skip(1).map(|agent| turns("2", agent, "idle", "")).collect();
+    events.extend((0..FLOWS).map(|at| {
+        let mut ended = flow(&format!("flow-{at}"), "ada", "bob");
+        ended["id"] = format!("flow-{at}/ended").into();
+        ended["type"] = "monkeytown.flow.complete".into();
+        ended["data"]["status"] = "complete".into();
+        ended
+    }));
+    publish(&stream, &events).await;
+    page.until_attribute("terrarium", "data-flows-hidden", 0).await;
+    until_settled(&page).await;
+    assert_eq!(page.value::<Option<(f64, f64)>>(POINTED).await, Some((x, y)), "{name}");
+    until_seen(&page, "#flows[data-open]").await;
+    // Elsewhere than on the bundle and its list.
+    page.driver().move_mouse(chromiumoxide::layout::Point::new(640.0, 5.0)).await.expect("a mouse");
+    page.until("!document.querySelector('#flows').hasAttribute('data-open')").await;
+    page.until("!document.querySelector('#bundles button')").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn in_a_flood_a_bundle_and_a_card_open_when_they_are_pressed() {
+    let stream = Stream::start(Source::Simulator(600.0)).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_state("live").await;
+    until_seen(&page, "#bundles button").await;
+    // Pressed where it was pointed at: what is pointed at does not go away.
+    point_at(&page, "#bundles button").await;
+    page.until("document.querySelector('#bundles button:hover')").await;
+    let (x, y): (f64, f64) = page.value(POINTED).await;
+    click_at(&page, x, y).await;
+    until_seen(&page, "#flows[data-open]").await;
+    page.press("Escape").await;
+    page.until("!document.querySelector('#flows').hasAttribute('data-open')").await;
+    for agent in 0..3 {
+        let id: String = page
+            .value(&format!("document.querySelectorAll('[data-testid=agent-card]')[{agent}].dataset.entityId"))
+            .await;
+        click(&page, &format!("[data-testid=agent-card][data-entity-id='{id}'] [data-p=name]")).await;
+        until_seen(&page, "[data-testid=detail-panel]").await;
+        assert_eq!(page.attribute("detail-panel", "data-entity-id").await, id);
+        page.press("Escape").await;
+        until_unseen(&page, "[data-testid=detail-panel]").await;
+    }
     page.complains_of_nothing().await;
     browser.close().await;
 }

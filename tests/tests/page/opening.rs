@@ -1,6 +1,6 @@
 //! Everything on the page opens: each section and template that the components fill is in the markup.
 
-use crate::witness::{click, flow, focus, publish, told, turns, until_seen, until_unseen, write};
+use crate::witness::{click, flow, focus, publish, settled, stream_of, told, turns, until_seen, until_unseen, write};
 use monkeytown_tests::{
     browser::{Browser, Page},
     stream::{Source, Stream},
@@ -21,14 +21,16 @@ const WATCH: &str = "
     };
 ";
 
-/// Beside what the simulator invents: more flows than are drawn, an agent with a log and a broken one.
-fn more() -> Vec<Value> {
+/// More flows than are drawn, an agent with a log, another that will break, work that settled.
+fn town() -> Vec<Value> {
     let mut events = vec![turns("1", "ada", "active", "draws a map"), turns("1", "bob", "active", "holds the ladder")];
+    events.extend(["cleo", "dora"].map(|agent| turns("1", agent, "active", "waits for the map")));
     events.extend((0..120).map(|number| flow(&format!("flow-{number}"), "ada", "bob")));
     for number in 0..5 {
         let line = json!({"entity": "ada", "level": "info", "message": format!("line {number}")});
         events.push(told(&format!("line-{number}"), "monkeytown.log.line", &line));
     }
+    events.push(settled("pull:7", "ada", "agree on a map"));
     events
 }
 
@@ -59,7 +61,8 @@ async fn open_everything(page: &Page, stream: &Stream) {
     page.press("Escape").await;
     until_unseen(page, "[data-testid=detail-panel]").await;
 
-    click(page, "#bundles button").await;
+    focus(page, "#bundles button").await;
+    page.press("Enter").await;
     until_seen(page, "#flows[data-open]").await;
     page.press("Escape").await;
 
@@ -84,13 +87,13 @@ async fn open_everything(page: &Page, stream: &Stream) {
 
 #[tokio::test]
 async fn everything_there_is_to_open_opens_and_nothing_is_complained_of() {
-    let stream = Stream::start(Source::Simulator(60.0)).await;
+    // No simulator: what is to be opened must still be there when it is.
+    let stream = stream_of(&town()).await;
     let browser = Browser::sized(1_920, 1_080).await;
     let page = browser.tab().await;
     page.before_everything(WATCH).await;
     page.go(&stream.url("/")).await;
     page.until_state("live").await;
-    publish(&stream, &more()).await;
     open_everything(&page, &stream).await;
     let missing: Vec<String> = page.value("[...window.missing]").await;
     // A mask is put into its place by the first who looks for it.

@@ -1,8 +1,8 @@
 //! Where agents sit: apart, on the field, still under the pointer; and those without a seat are counted and told.
 
 use crate::witness::{
-    card, click, crowd, point_at, publish, resize, stream_of, text, turns, until_caught_up, until_seen, until_settled,
-    until_unseen,
+    card, click, crowd, focus, opener, point_at, publish, resize, stream_of, text, turns, until_caught_up, until_seen,
+    until_settled, until_unseen,
 };
 use monkeytown_tests::{
     browser::{Browser, Page},
@@ -149,6 +149,54 @@ async fn who_is_under_the_pointer_does_not_move_when_others_come_wake_and_rest()
     assert_ne!(before, after, "nobody has moved at all");
     let places: Vec<String> = page.value("[...window.places]").await;
     assert_eq!(places.len(), 1, "it has been at {places:?}");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn on_a_phone_a_row_that_has_the_focus_stays_under_the_eye_while_others_wake_and_rest() {
+    let stream = stream_of(&crowd(40)).await;
+    let browser = Browser::sized(390, 844).await;
+    let page = browser.visit(&stream.url("/")).await;
+    until_caught_up(&page, &stream).await;
+    until_settled(&page).await;
+    let held = "agent-010";
+    focus(&page, &opener(held)).await;
+    page.until(&format!("document.querySelector('{} :focus-visible')", card(held))).await;
+    let watch = format!(
+        "(() => {{
+            const row = document.querySelector('{}');
+            window.places = new Set();
+            const look = () => {{
+                window.places.add(Math.round(row.getBoundingClientRect().y));
+                requestAnimationFrame(look);
+            }};
+            requestAnimationFrame(look);
+            return true;
+        }})()",
+        card(held)
+    );
+    assert!(page.value::<bool>(&watch).await);
+    let heights = "[...document.querySelectorAll('[data-testid=agent-card]')].map((one) => one.getBoundingClientRect().height).reduce((a, b) => a + b)";
+    let before: f64 = page.value(heights).await;
+    for (step, status) in [("a", "active"), ("b", "idle"), ("c", "error")] {
+        let others = (0..40).filter(|at| *at != 10);
+        let events: Vec<_> = others.map(|at| turns(step, &format!("agent-{at:03}"), status, "stirs")).collect();
+        publish(&stream, &events).await;
+        page.until(&format!("document.querySelector('{}').dataset.status === '{status}'", card("agent-039"))).await;
+        until_settled(&page).await;
+    }
+    assert!(page.value::<f64>(heights).await > before, "no row has grown");
+    let places: Vec<i32> = page.value("[...window.places]").await;
+    assert_eq!(places.len(), 1, "it has been at {places:?}");
+    // Let go, everybody takes the place that is best now: what broke first.
+    page.value::<()>("document.activeElement.blur()").await;
+    page.until(&format!(
+        "(() => {{
+            const top = (id) => document.querySelector(`[data-testid=agent-card][data-entity-id=${{id}}]`).getBoundingClientRect().y;
+            return top('{held}') > top('agent-009') && top('{held}') > top('agent-011');
+        }})()"
+    ))
+    .await;
     browser.close().await;
 }
 

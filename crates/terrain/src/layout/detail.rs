@@ -22,20 +22,33 @@ const COVER_MAX: f32 = 0.5;
 /// 0.56 on, pushed ones somewhat later.
 const PACKED_MAX: f32 = 0.7;
 
+/// Heights that are weighed before all are plain.
+const HEIGHTS_MAX: u32 = 16;
+
 /// Pixels between two boxes that are kept in all but the fullest fields.
 pub(super) const GAP: f32 = 16.0;
 
 /// Pixels between two boxes when all are masks: hundreds, with less to tell.
 pub(super) const GAP_MASKS: f32 = 8.0;
 
+/// How much everybody shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Level {
+    /// Which of [`LEVELS`].
+    pub(super) index: usize,
+    /// Those at least so tall in full are plain, in pixels.
+    pub(super) full_below: f32,
+}
+
 /// The box of `body` on whole pixels at `level`, and as it was given; `None` when it can never have a place in
 /// `extent`.
-pub(super) fn size(body: &Body, root: Posture, level: usize, extent: Size) -> Option<(Size, Size)> {
+pub(super) fn size(body: &Body, root: Posture, level: Level, extent: Size) -> Option<(Size, Size)> {
     let is_sound = body.sizes.iter().all(|size| size.width >= 0.0 && size.height >= 0.0);
     let [full, plain, compact, mask] = body.sizes;
     let is_fit = mask.width <= extent.width && mask.height <= extent.height;
-    let &(awake, rest) = LEVELS.get(level)?;
+    let &(awake, rest) = LEVELS.get(level.index)?;
     let given = match if is_quiet(root) { rest } else { awake } {
+        Detail::Full if full.height >= level.full_below => plain,
         Detail::Full => full,
         Detail::Plain => plain,
         Detail::Compact => compact,
@@ -86,23 +99,36 @@ impl Cover {
     }
 }
 
-/// The first level at which everyone fits, or the last.
-pub(super) fn fitting(bodies: &[Body], order: &[(u64, u32)], extent: Size) -> usize {
-    for level in 0..LEVELS.len() - 1 {
+/// The first level at which everyone fits, or the last. Before all are plain the tallest are.
+pub(super) fn fitting(bodies: &[Body], order: &[(u64, u32)], extent: Size) -> Level {
+    let mut steps = 0;
+    let mut level = Level { index: 0, full_below: f32::INFINITY };
+    while level.index < LEVELS.len() - 1 {
         let mut cover = Cover::default();
         let mut is_fit = true;
+        let mut tallest = 0.0_f32;
         for &(_, index) in order {
             let root = root(bodies, index as usize);
             if let (Some(body), Some(root)) = (bodies.get(index as usize), bodies.get(root))
-                && let Some((whole, _)) = size(body, root.posture, level, extent)
+                && let Some((whole, given)) = size(body, root.posture, level, extent)
             {
                 is_fit &= whole.width <= extent.width && whole.height <= extent.height;
                 cover.add(whole);
+                let [full, plain, ..] = body.sizes;
+                if level.index == 0 && given.height == full.height && full.height > plain.height {
+                    tallest = tallest.max(full.height);
+                }
             }
         }
         if is_fit && cover.is_airy(extent) {
             return level;
         }
+        // All of the same height go together. Many heights are a crowd, in which nobody misses them.
+        if tallest > 0.0 && steps < HEIGHTS_MAX {
+            (level.full_below, steps) = (tallest, steps + 1);
+        } else {
+            level.index += 1;
+        }
     }
-    LEVELS.len() - 1
+    level
 }

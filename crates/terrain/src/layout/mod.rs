@@ -91,7 +91,8 @@ pub struct Arrangement {
     /// The place of each body, in the order of the bodies; `None` for whom there is no room. Corners lie on whole
     /// pixels, sizes are as given.
     pub places: Vec<Option<Rect>>,
-    /// The detail of those awake, completing or broken (and of children of such).
+    /// The detail of those awake, completing or broken (and of children of such); where it is full, the tallest may be
+    /// plain.
     pub detail_awake: Detail,
     /// The detail of those waiting or at rest.
     pub detail_rest: Detail,
@@ -136,13 +137,13 @@ pub fn arrange(bodies: &[Body], links: &[Link], field: Rect, is_over: &mut dyn F
         arrangement.technique = Technique::Grid;
         loop {
             ground = settle::Ground::new(bodies, &order, origin, extent, level);
-            if grid::fill(&mut ground) || level + 1 == detail::LEVELS.len() {
+            if grid::fill(&mut ground) || level.index + 1 == detail::LEVELS.len() {
                 break;
             }
-            level += 1;
+            level.index += 1;
         }
     }
-    if let Some(&(awake, rest)) = detail::LEVELS.get(level) {
+    if let Some(&(awake, rest)) = detail::LEVELS.get(level.index) {
         arrangement.detail_awake = awake;
         arrangement.detail_rest = rest;
     }

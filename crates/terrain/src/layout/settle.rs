@@ -4,7 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "indices come from the lengths of these very vectors, never from outside")]
 
 use super::Body;
-use super::detail::{self, Cover, GAP, GAP_MASKS};
+use super::detail::{self, Cover, GAP, GAP_MASKS, Level};
 use super::order::{ends, sort};
 use crate::{Point, Size};
 
@@ -109,11 +109,11 @@ pub(super) fn squared(across: f32, down: f32) -> f32 {
 
 impl Ground {
     /// The bodies that get room at `level`, each at its home.
-    pub(super) fn new(bodies: &[Body], order: &[(u64, u32)], origin: Point, extent: Size, level: usize) -> Self {
+    pub(super) fn new(bodies: &[Body], order: &[(u64, u32)], origin: Point, extent: Size, level: Level) -> Self {
         let mut pieces: Vec<Piece> = Vec::with_capacity(order.len().min(PIECES_MAX));
         let mut ranks = vec![None; bodies.len()];
         let mut cover = Cover::default();
-        let is_last = level + 1 == detail::LEVELS.len();
+        let is_last = level.index + 1 == detail::LEVELS.len();
         for &(_, index) in order {
             let index = index as usize;
             let body = &bodies[index];

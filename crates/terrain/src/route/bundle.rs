@@ -20,39 +20,45 @@ pub struct Bundle {
 pub struct Bundling {
     /// The places in the list of those drawn one by one, rising.
     pub drawn: Vec<usize>,
-    /// The others: bundles of pairs, the largest first, then what is gathered.
+    /// The others: bundles of pairs in the order of source and target, then what is gathered, in the order of sources.
     pub bundles: Vec<Bundle>,
 }
 
 /// The most bundles: with them drawn the picture can still be read.
-const BUNDLES_MAX: usize = 24;
+const BUNDLES_MAX: usize = 10;
 /// So many pairs keep a bundle of their own, however many sources the others have.
 const PAIRS_KEPT: usize = BUNDLES_MAX / 2;
+/// Fewer flows than this make no bundle of a pair.
+const PAIR_MIN: usize = 3;
 
 /// Divides flows (source, target, kind), the most important first: the first `drawn_max` are drawn one by one, every
-/// other is in exactly one bundle. A bundle joins a source and a target. Where that makes more than 24, the smallest are
-/// gathered by source; where the sources are too many, the smallest of those are one bundle that joins nothing in
-/// particular.
+/// other is in exactly one bundle. A bundle joins a source and a target, or gathers what else a source sends. At most
+/// ten: where there are more, the smallest pairs are gathered by source, and where the sources are too many, the
+/// smallest of those are one bundle that joins nothing in particular.
 #[must_use]
 pub fn bundle(flows: &[(u32, u32, u8)], drawn_max: usize) -> Bundling {
     let drawn = drawn_max.min(flows.len());
     let rest = flows.get(drawn..).unwrap_or_default();
     let mut pairs = ranked(rest.iter().map(pair).collect());
-    let mut sources = Vec::new();
-    if pairs.len() > BUNDLES_MAX {
-        let mut keep = BUNDLES_MAX;
-        while sources.is_empty() || (keep + sources.len() > BUNDLES_MAX && keep > PAIRS_KEPT) {
-            keep -= 1;
-            let kept = pairs.get(..keep).unwrap_or_default();
-            let others = rest.iter().map(pair).filter(|key| !kept.contains(key));
-            sources = ranked(others.map(|key| key >> 32).collect());
+    let count = |key: u64| rest.iter().filter(|flow| pair(flow) == key).count();
+    let mut keep = pairs.partition_point(|key| count(*key) >= PAIR_MIN).min(BUNDLES_MAX);
+    let mut sources: Vec<u64>;
+    loop {
+        let kept = pairs.get(..keep).unwrap_or_default();
+        let others = rest.iter().map(pair).filter(|key| !kept.contains(key));
+        sources = ranked(others.map(|key| key >> 32).collect());
+        if keep + sources.len() <= BUNDLES_MAX || keep <= PAIRS_KEPT {
+            break;
         }
-        pairs.truncate(keep);
-        if keep + sources.len() > BUNDLES_MAX {
-            // The last place is for all that is left.
-            sources.truncate(BUNDLES_MAX - keep - 1);
-        }
+        keep -= 1;
     }
+    pairs.truncate(keep);
+    if keep + sources.len() > BUNDLES_MAX {
+        // The last place is for all that is left.
+        sources.truncate(BUNDLES_MAX - keep - 1);
+    }
+    // In the order of who they join, not of how many: a count that grows moves no bundle in a list.
+    let (pairs, sources) = (rising(pairs), rising(sources));
     let mut bundles: Vec<Bundle> = Vec::new();
     bundles.resize(BUNDLES_MAX, Bundle { source: None, target: None, kind: 0, members: Vec::new() });
     for (index, flow) in rest.iter().enumerate() {

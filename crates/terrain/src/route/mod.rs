@@ -118,6 +118,16 @@ pub fn route(nodes: &[Node], labels: &[Rect], wires: &[Wire], field: Rect) -> Ve
     routes
 }
 
+/// The line `aside` pixels to the right of its course, as seen on a screen.
+#[must_use]
+pub fn aside(line: &[Point], aside: f32) -> Vec<Point> {
+    let ends = |a: Option<&Point>, b: Option<&Point>| match (a, b) {
+        (Some(a), Some(b)) => direction(*a, *b),
+        _ => Point::default(),
+    };
+    beside(line, aside, ends(line.first(), line.get(1)), ends(line.iter().rev().nth(1), line.last()))
+}
+
 /// The part of a card that lies in the field.
 fn seen(card: &Rect, field: &Rect) -> Option<Rect> {
     if !sound(card) {
