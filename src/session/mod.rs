@@ -260,11 +260,16 @@ impl Session {
         let session = self.clone();
         let timer = Timer::every(1_000, move || {
             session.keep_watch();
+            // A page that is seen by its own account may get no frames all the same (frozen, or in a frame out of sight).
+            let waiting = !session.0.borrow().queue.is_empty();
+            if waiting {
+                session.work(FRAME_SHARE_MILLIS);
+            }
             let mut core = session.0.borrow_mut();
             if !clock::is_hidden() {
                 core.write_clock();
-                core.write_connection();
             }
+            core.write_connection();
             if !core.is_still() {
                 core.write_pulse();
             }
