@@ -53,7 +53,7 @@ pub fn bind(signals: &Signals) {
     let (lines, past) = (list("lines"), list("past"));
     let read = |rows: &Rows, newest| {
         let list = rows.list();
-        Reading::new(list.parent_element().unwrap_or_else(|| list.clone()), list, newest)
+        Reading::new(list.parent_element().unwrap_or_else(|| list.clone()), newest)
     };
     let (lines_read, past_read) = (read(&lines, Newest::Last), read(&past, Newest::First));
     let (works, connections) = (list("works"), list("connections-list"));

@@ -2,11 +2,12 @@
 //! reads stays where it is on the screen.
 //!
 //! Not every browser anchors what is scrolled (Safari does not), and those that do act a frame later. So the place is
-//! kept here, in the same step that changes the list. Knows nothing of what the rows say.
+//! kept here, in the same step that changes the list, and the style sheet keeps the browser from doing it again
+//! (`overflow-anchor`). Knows nothing of what the rows say.
 
 use crate::dom::{Rows, listen};
 use std::{cell::Cell, rc::Rc};
-use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// As near to the newest, in pixels, reads the newest: about one line.
@@ -62,22 +63,12 @@ impl View {
 }
 
 impl Reading {
-    /// Follows the reader of `list`, which scrolls in `element`.
+    /// Follows the reader of the list that scrolls in `element`.
     #[must_use]
-    pub fn new(element: Element, list: &Element, newest: Newest) -> Self {
+    pub fn new(element: Element, newest: Newest) -> Self {
         let view = Rc::new(View { element, newest, is_at_newest: Cell::new(true), top: Cell::new(0) });
         let scrolled = Rc::clone(&view);
         listen(&view.element, "scroll", move |_| scrolled.scrolled());
-        if newest == Newest::Last {
-            // Rows find their height when they come into view, and the view another when the panel has one.
-            let sized = Rc::clone(&view);
-            let callback = Closure::<dyn FnMut()>::new(move || _ = sized.follow());
-            if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-                observer.observe(list);
-                observer.observe(&view.element);
-            }
-            callback.forget();
-        }
         Self(view)
     }
 
