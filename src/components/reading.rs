@@ -81,6 +81,10 @@ impl Reading {
     #[must_use]
     pub fn look(&self, rows: &Rows) -> Vec<(HtmlElement, i32)> {
         let mut seen = Vec::new();
+        if self.0.newest == Newest::Last {
+            // The browser tells of scrolling a frame later; who has just left the end is not taken back to it.
+            self.0.scrolled();
+        }
         if self.0.is_at_newest.get() {
             return seen;
         }
