@@ -75,6 +75,12 @@ impl Reading {
     /// Begins at the newest: it is somebody else's list.
     pub fn begin(&self) {
         self.0.is_at_newest.set(true);
+        self.show();
+    }
+
+    /// It is seen again: some browsers forget meanwhile how far it was scrolled, and that is not the reader's doing.
+    pub fn show(&self) {
+        self.0.top.set(0);
     }
 
     /// What is read in `rows`, before they change: where each row in view stands, the first of them first.
