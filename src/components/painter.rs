@@ -88,12 +88,13 @@ impl Painter {
             easel.lines_at.set(now);
             canvas::paint(&easel.canvas, &scene, if thin { Effects::Thin } else { effects }, now, still);
         }
-        if thin {
+        if thin && !scene.strands.is_empty() {
             if now - easel.comets_at.get() >= COMETS_EVERY_MILLIS {
                 easel.comets_at.set(now);
                 canvas::paint_comets(&easel.comets, &scene, now);
             }
         } else if easel.comets_at.replace(0.0) > 0.0 {
+            // One whose context is lost shows nothing either.
             let _ = canvas::clean(&easel.comets, scene.width, scene.height);
         }
         if scene.strands.is_empty() || still || clock::is_hidden() {

@@ -1,6 +1,9 @@
 //! What happens to those who are connected when the server goes.
 
-use crate::harness::{ROOMY, STRUCTURED, Stream, TOKEN, event, soon, with_token};
+use crate::{
+    event_source::EventSource,
+    harness::{ROOMY, STRUCTURED, Stream, TOKEN, event, events, soon, with_token},
+};
 use monkeytown_protocol::Frame;
 use monkeytown_stream::Options;
 use std::time::Duration;
@@ -78,4 +81,51 @@ async fn what_is_published_during_the_drain_is_refused_and_not_taken() {
     assert!(answer.contains("retry-after: "), "{answer}");
     assert_eq!(stream.log.head(), None);
     stream.ended().await;
+}
+
+/// R12: one server goes while another has come, and everybody changes over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_moves_everybody_to_the_next_server_with_a_fresh_state() {
+    let (mut old, new) = (Stream::start().await, Stream::start().await);
+    old.publish(&events(0..50)).await;
+    // The same source, read again, is another history.
+    new.publish(&events(0..70)).await;
+    let mut sockets = Vec::new();
+    let mut sources = Vec::new();
+    for _ in 0..30 {
+        let mut socket = old.subscribe("?after=earliest").await;
+        socket.replay_from_hello().await;
+        sockets.push(socket);
+        let request = reqwest::Client::new().get(old.url("/api/v1/events")).header("accept", "text/event-stream");
+        let mut source = EventSource::new(soon(request.send()).await.unwrap());
+        source.replay().await;
+        sources.push(source);
+    }
+    let cursor = format!("{}:49", old.log.epoch());
+    old.begin_drain();
+    let mut waits = Vec::new();
+    for socket in &mut sockets {
+        let Frame::Bye { reconnect_after_ms, .. } = socket.next().await.unwrap() else { panic!("no bye") };
+        waits.push(reconnect_after_ms);
+        assert_eq!(socket.closed().await, 1001);
+    }
+    for source in &mut sources {
+        let Frame::Bye { reconnect_after_ms, .. } = source.next().await.unwrap().frame() else { panic!("no bye") };
+        waits.push(reconnect_after_ms);
+        assert_eq!(source.next().await, None);
+    }
+    old.ended().await;
+    // A second in ten pieces: no piece is everybody's.
+    let busiest = (0..20).map(|tenth| waits.iter().filter(|wait| **wait / 100 == tenth).count()).max();
+    assert!(busiest < Some(30), "they come back spread over time: {waits:?}");
+    for _ in 0..30 {
+        let mut socket = new.subscribe(&format!("?after={cursor}")).await;
+        let picture = socket.picture().await;
+        assert!(!picture.hello.recovered && &picture.hello.epoch == new.log.epoch(), "epochs never mix");
+        assert_eq!(picture.state, new.log.state());
+        let request = reqwest::Client::new().get(new.url("/api/v1/events")).header("accept", "text/event-stream");
+        let mut source = EventSource::new(soon(request.header("last-event-id", &cursor).send()).await.unwrap());
+        let (hello, replayed) = source.replay().await;
+        assert!(!hello.recovered && hello.snapshot.is_some() && replayed.is_empty());
+    }
 }
