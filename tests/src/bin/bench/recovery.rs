@@ -4,12 +4,17 @@
 //! A fault begins, an event is published, the fault ends (or the page finds a way around it); the time is that from the
 //! end of the fault, or from its beginning where it does not end, until the page has applied the event.
 
-use crate::table::{Table, quantile};
+use crate::{
+    publisher::send,
+    table::{Table, quantile},
+};
 use anyhow::Result;
 use monkeytown_tests::{
     browser::{Browser, Page},
     events::works,
+    program::Running,
     proxy::{Fault, Proxy, Traffic},
+    site,
     stream::{Source, Stream},
 };
 use std::time::{Duration, Instant};
@@ -114,28 +119,29 @@ pub(crate) async fn recover() -> Result<Table> {
 /// When the stream or the browser does not work.
 pub(crate) async fn catch_up() -> Result<Table> {
     let mut rows = Vec::new();
+    let client = reqwest::Client::new();
     for count in [10_000_u64, 100_000, 300_000] {
-        let stream = Stream::start(Source::Publishers).await;
-        let proxy = Proxy::before(stream.address).await;
+        let stream =
+            Running::start(&["--max-events-per-second", "1000000", "--site", &site::folder().display().to_string()]);
+        let proxy = Proxy::before(stream.address.parse()?).await;
         let browser = Browser::start().await;
         let page = browser.visit(&proxy.url("/")).await;
         page.until_state("live").await;
-        has(&page, publish_one(&stream).await).await;
+        send(&client, &stream.address, &[works("first", "ada", "begins")]).await?;
+        has(&page, 0).await;
         proxy.lose_the_stream();
         for batch in 0..count / BATCH {
             let event = |number: u64| {
                 works(&format!("{number}"), &format!("agent-{}", number % 24), &format!("lays stone {number}"))
             };
             let events: Vec<_> = (batch * BATCH..(batch + 1) * BATCH).map(event).collect();
-            let due = Instant::now() + Duration::from_millis(BATCH / 10 + 20);
-            stream.publish(&events).await;
-            tokio::time::sleep_until(due.into()).await;
+            send(&client, &stream.address, &events).await?;
         }
         proxy.set_all(Fault::None);
         page.until("Number(document.querySelector('[data-testid=connection]').dataset.offset) > 0").await;
         let begun = Instant::now();
         let from = page.count("data-offset").await;
-        let last = stream.accepted() - 1;
+        let last = count;
         while page.count("data-offset").await < i64::try_from(last)? {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
