@@ -1,5 +1,5 @@
-// Starts the page's program, and says in words when it cannot. Owns the element `#boot` and nothing else:
-// it is gone once the program has mounted. It knows nothing of events, of the stream or of what the page shows.
+// Starts the page's program, and says in words when it cannot, or when it stops. Owns the element `#boot`, which is gone
+// once the program has mounted. It knows nothing of events, of the stream or of what the page shows.
 // A module of its own, since the Content-Security-Policy forbids inline scripts.
 
 import { renew } from "./renewal.js";
@@ -106,6 +106,20 @@ function explain(halt) {
   boot.setAttribute("role", "alert");
   if (halt.advice === "network") addEventListener("online", () => location.reload(), { once: true });
 }
+
+/** The program has trapped, while it ran: what is shown from here on is not kept true. */
+function stop({ error, reason }) {
+  if (boot.isConnected || !((error ?? reason) instanceof WebAssembly.RuntimeError)) return;
+  const notice = document.getElementById("notice");
+  notice.hidden = false;
+  notice.querySelector("[data-p=words]").textContent =
+    "broken: this page's program has stopped, and shows nothing new. reload the page";
+  document.getElementById("page").dataset.health = "disconnected";
+  document.getElementById("connection").dataset.state = "offline";
+}
+
+addEventListener("error", stop);
+addEventListener("unhandledrejection", stop);
 
 const patience = setTimeout(() => {
   boot.firstElementChild.textContent = "waiting for the page's program to arrive; a slow line takes up to a minute";

@@ -27,8 +27,10 @@ const SMALL_LIBRARY: [(&str, &str); 3] = [
     ("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort"),
     ("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size"),
 ];
-/// What a panic of the page does not say: the line of the source, and what only `{:?}` would print. Its words stay.
-const SHORT_PANICS: [&str; 2] = ["-Zlocation-detail=none", "-Zfmt-debug=none"];
+/// A panic of the page is a trap and says nothing more: what would say where and why is a tenth of the program. The
+/// witness is told (`src/boot.js`); a build without these (`cargo build`, the tests) tells the engineer why.
+const BARE_PANICS: [&str; 4] =
+    ["-Zlocation-detail=none", "-Zfmt-debug=none", "-Zunstable-options", "-Cpanic=immediate-abort"];
 
 /// Builds the site into `dist/`.
 ///
@@ -86,7 +88,7 @@ fn bundle(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
 /// same source would give other bytes on another machine. The repository's own files are named relative to it anyway.
 fn flags() -> Vec<(&'static str, OsString)> {
     let given = std::env::var("RUSTFLAGS").unwrap_or_default();
-    let mut flags: Vec<String> = given.split_whitespace().chain(SHORT_PANICS).map(str::to_owned).collect();
+    let mut flags: Vec<String> = given.split_whitespace().chain(BARE_PANICS).map(str::to_owned).collect();
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     if let Ok(home) = home {
         flags.push(format!("--remap-path-prefix={home}=cargo"));

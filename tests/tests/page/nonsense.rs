@@ -97,7 +97,7 @@ async fn a_page_whose_program_stops_says_so_and_no_longer_claims_to_be_live() {
     let health: String = page.value("document.querySelector('#page').dataset.health").await;
     assert_eq!(health, "disconnected");
     let complaints = page.heard().await.complaints;
-    assert!(complaints.iter().any(|complaint| complaint.contains("index.html has the template")), "{complaints:#?}");
+    assert!(complaints.iter().any(|complaint| complaint.contains("unreachable")), "{complaints:#?}");
     browser.close().await;
 }
 
