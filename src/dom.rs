@@ -24,7 +24,8 @@ pub fn document() -> Document {
 /// Runs `follow` now and whenever a signal that it read has changed. One type of effect for the whole page.
 pub fn follow(follow: impl Fn() + 'static) {
     let follow: Box<dyn Fn()> = Box::new(follow);
-    Effect::new(move |_: Option<()>| follow());
+    // It runs for as long as the page lives, so nobody keeps a handle that would end it.
+    std::mem::forget(RenderEffect::new(move |_: Option<()>| follow()));
 }
 
 /// Calls `heard` for every `name` of `target`, for as long as the page lives.
