@@ -89,7 +89,7 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
     listen(&document, "pointerover", move |event| {
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let over = |selector| target.as_ref().and_then(|target| target.closest(selector).ok().flatten());
-        if peeking.open.get() && over("#flows").is_none() {
+        if peeking.open.get() && over("#flows,#bundles [aria-expanded=true]").is_none() {
             peeking.open.set(false);
             pointed(Intent::Peek(None));
         }

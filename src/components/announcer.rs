@@ -22,7 +22,7 @@ struct Breaks {
     /// The number of the last that was heard of.
     heard: u64,
     /// When something was last said, on the monotonic clock.
-    said_at: Option<f64>,
+    said_at: f64,
 }
 
 impl Breaks {
@@ -42,17 +42,17 @@ impl Breaks {
 
     /// What is to be said now: nothing yet, nothing more (empty), or words.
     fn next(&mut self, now_millis: f64) -> Option<String> {
-        if self.said_at.is_some_and(|said| now_millis - said < PAUSE_MILLIS) {
+        if now_millis - self.said_at < PAUSE_MILLIS {
             return None;
         }
-        self.said_at = Some(now_millis);
-        let mut words = if self.waiting.is_empty() { String::new() } else { self.waiting.remove(0) };
+        if self.waiting.is_empty() {
+            return Some(String::new());
+        }
+        self.said_at = now_millis;
+        let words = self.waiting.remove(0);
         if self.waiting.is_empty() && self.more > 0 {
             let more = voice::grouped(std::mem::take(&mut self.more));
-            words = [&*words, ", and ", &more, " more broke"].concat();
-        }
-        if words.is_empty() {
-            self.said_at = None;
+            return Some([&words, ", and ", &more, " more broke"].concat());
         }
         Some(words)
     }
@@ -104,13 +104,13 @@ mod tests {
         let mut breaks = Breaks::default();
         let toasts = [toast(1, "ada broke"), toast(2, "bob broke")];
         breaks.hear(&toasts);
-        assert_eq!(breaks.next(0.0).as_deref(), Some("ada broke: out of stones"));
+        assert_eq!(breaks.next(1_000.0).as_deref(), Some("ada broke: out of stones"));
         breaks.hear(&toasts);
-        assert_eq!(breaks.next(500.0), None);
-        assert_eq!(breaks.next(1_000.0).as_deref(), Some("bob broke: out of stones"));
-        assert_eq!(breaks.next(2_000.0).as_deref(), Some(""));
+        assert_eq!(breaks.next(1_500.0), None);
+        assert_eq!(breaks.next(2_000.0).as_deref(), Some("bob broke: out of stones"));
+        assert_eq!(breaks.next(3_000.0).as_deref(), Some(""));
         breaks.hear(&[toast(3, "ada broke")]);
-        assert_eq!(breaks.next(2_010.0).as_deref(), Some("ada broke: out of stones"), "again, and at once");
+        assert_eq!(breaks.next(3_010.0).as_deref(), Some("ada broke: out of stones"), "again, and at once");
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         breaks.hear(&[toast(98, "x broke"), toast(99, "y broke"), toast(100, "z broke")]);
         breaks.hear(&(101..=110).map(|number| toast(number, "w broke")).collect::<Vec<_>>());
         let mut said: Vec<String> = Vec::new();
-        for second in 0..20_u32 {
+        for second in 1..20_u32 {
             said.extend(breaks.next(f64::from(second) * 1_000.0).filter(|words| !words.is_empty()));
         }
         assert_eq!(said.len(), WAITING_MAX);

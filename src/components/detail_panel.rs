@@ -53,7 +53,7 @@ pub fn bind(signals: &Signals) {
     let (lines, past) = (list("lines"), list("past"));
     let read = |rows: &Rows, newest| {
         let list = rows.list();
-        Reading::new(list.parent_element().unwrap_or_else(|| list.clone()), list, newest)
+        Reading::new(list.parent_element().unwrap_or_else(|| list.clone()), newest)
     };
     let (lines_read, past_read) = (read(&lines, Newest::Last), read(&past, Newest::First));
     let (works, connections) = (list("works"), list("connections-list"));
@@ -131,13 +131,16 @@ impl Panel {
         piece.say("logs-count", &voice::grouped(detail.log_counts.0 as u64));
         piece.say("connections-count", &voice::grouped(detail.flows.len() as u64));
         piece.say("history-count", &voice::grouped(detail.history.len() as u64));
+        let mut lists = self.lists.borrow_mut();
         for (tab, view, which) in &self.tabs {
             let chosen = *which == gaze.tab;
+            if chosen && view.root().has_attribute("hidden") {
+                lists.lines_read.show();
+            }
             tab.set("", "aria-selected", if chosen { "true" } else { "false" });
             tab.set("", "tabindex", if chosen { "0" } else { "-1" });
             view.show("", chosen);
         }
-        let mut lists = self.lists.borrow_mut();
         match gaze.tab {
             Tab::Status => self.fill_status(detail, &mut lists),
             Tab::Logs => self.fill_logs(detail, &mut lists),

@@ -82,7 +82,7 @@ fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let rows = Rows::of("ghost-list");
-    let reading = Reading::new(rows.list().clone(), rows.list(), Newest::First);
+    let reading = Reading::new(rows.list().clone(), Newest::First);
     let rows = RefCell::new(rows);
     let (kept, restore, views) = (Piece::section("kept"), Piece::section("restore"), Piece::section("views"));
     follow(move || {

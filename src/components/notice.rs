@@ -35,30 +35,22 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
         }
         _ => {}
     }
-    let mut said = String::new();
-    let mut say = |words: &str| {
-        if !said.is_empty() {
-            said.push_str(". ");
-        }
-        said.push_str(words);
-    };
+    let mut said: Vec<String> = Vec::new();
     if let Some((alert, others)) = &view.alert {
-        say(&voice::name(alert));
+        said.push(voice::name(alert));
         if *others > 0 {
-            say(&["also open: ", &voice::counted(*others, "more alert")].concat());
+            said.push(["also open: ", &voice::counted(*others, "more alert")].concat());
         }
     }
-    if let Some(remark) = &view.remark {
-        say(remark);
-    }
+    said.extend(view.remark.clone());
     if *holes > 0 {
-        say(&format!("{} never came, and the stream says there is no more", voice::grouped(*holes)));
+        said.push([&*voice::grouped(*holes), " never came, and the stream says there is no more"].concat());
     }
     if *unreadable > 0 {
         let lost = if *holes > 0 { "so left out" } else { "and no event is lost for it" };
-        say(&format!("{} could not be read, {lost}: {last_unreadable}", voice::grouped(*unreadable)));
+        said.push([&*voice::grouped(*unreadable), " could not be read, ", lost, ": ", last_unreadable].concat());
     }
-    (!said.is_empty()).then_some(said)
+    if said.is_empty() { None } else { Some(said.join(". ")) }
 }
 
 /// Fills it.

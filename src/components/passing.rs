@@ -41,7 +41,7 @@ pub fn bind(signals: &Signals) {
 /// Whether an agent's card, or its line at rest, is in view; a mask alone does not say what is wrong. In one column it
 /// may be scrolled away, and then it is not. An id that is no string of a selector is not found, and is told.
 fn is_seen(id: &str) -> bool {
-    const VIEW: &str = ":not([data-panel])>* #terrarium:not([data-one-column]) [data-seat]:not([data-seat=mask])";
+    const VIEW: &str = "#page:not([data-panel]) #terrarium:not([data-one-column]) [data-seat]:not([data-seat=mask])";
     let selector = [VIEW, "[data-entity-id=\"", id, "\"]"].concat();
     Piece::section("page").root().query_selector(&selector).is_ok_and(|card| card.is_some())
 }

@@ -2,11 +2,12 @@
 //! reads stays where it is on the screen.
 //!
 //! Not every browser anchors what is scrolled (Safari does not), and those that do act a frame later. So the place is
-//! kept here, in the same step that changes the list. Knows nothing of what the rows say.
+//! kept here, in the same step that changes the list, and the style sheet keeps the browser from doing it again
+//! (`overflow-anchor`). Knows nothing of what the rows say.
 
 use crate::dom::{Rows, listen};
 use std::{cell::Cell, rc::Rc};
-use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// As near to the newest, in pixels, reads the newest: about one line.
@@ -62,34 +63,34 @@ impl View {
 }
 
 impl Reading {
-    /// Follows the reader of `list`, which scrolls in `element`.
+    /// Follows the reader of the list that scrolls in `element`.
     #[must_use]
-    pub fn new(element: Element, list: &Element, newest: Newest) -> Self {
+    pub fn new(element: Element, newest: Newest) -> Self {
         let view = Rc::new(View { element, newest, is_at_newest: Cell::new(true), top: Cell::new(0) });
         let scrolled = Rc::clone(&view);
         listen(&view.element, "scroll", move |_| scrolled.scrolled());
-        if newest == Newest::Last {
-            // Rows find their height when they come into view, and the view another when the panel has one.
-            let sized = Rc::clone(&view);
-            let callback = Closure::<dyn FnMut()>::new(move || _ = sized.follow());
-            if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-                observer.observe(list);
-                observer.observe(&view.element);
-            }
-            callback.forget();
-        }
         Self(view)
     }
 
     /// Begins at the newest: it is somebody else's list.
     pub fn begin(&self) {
         self.0.is_at_newest.set(true);
+        self.show();
+    }
+
+    /// It is seen again: some browsers forget meanwhile how far it was scrolled, and that is not the reader's doing.
+    pub fn show(&self) {
+        self.0.top.set(0);
     }
 
     /// What is read in `rows`, before they change: where each row in view stands, the first of them first.
     #[must_use]
     pub fn look(&self, rows: &Rows) -> Vec<(HtmlElement, i32)> {
         let mut seen = Vec::new();
+        if self.0.newest == Newest::Last {
+            // The browser tells of scrolling a frame later; who has just left the end is not taken back to it.
+            self.0.scrolled();
+        }
         if self.0.is_at_newest.get() {
             return seen;
         }

@@ -79,11 +79,17 @@ async fn record_what_is_urgent(page: &Page) {
             window.urgent = [];
             window.urgentAt = [];
             const region = document.querySelector('#urgent');
-            new MutationObserver(() => {
-                if (!region.textContent) return;
-                window.urgent.push(region.textContent);
-                window.urgentAt.push(performance.now());
-            }).observe(region, { childList: true, characterData: true, subtree: true });
+            const text = Object.getOwnPropertyDescriptor(Node.prototype, 'textContent');
+            // When it is said, not when somebody is told that it was.
+            Object.defineProperty(region, 'textContent', {
+                get() { return text.get.call(this); },
+                set(words) {
+                    text.set.call(this, words);
+                    if (!words) return;
+                    window.urgent.push(words);
+                    window.urgentAt.push(performance.now());
+                },
+            });
             return true;
         })()",
     )

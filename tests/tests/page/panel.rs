@@ -167,13 +167,6 @@ async fn until_drawn(page: &Page) {
     assert!(soon("two frames", page.value::<bool>(drawn)).await);
 }
 
-/// As in Safari: nothing but the page keeps what is read in its place.
-async fn anchor_nothing(page: &Page) {
-    let rule = "document.styleSheets[0].insertRule(
-        '* { overflow-anchor: none !important; content-visibility: visible !important }') >= 0";
-    assert!(page.value::<bool>(rule).await);
-}
-
 /// Holds when the last line says this number and is in view.
 fn last_is_seen(number: u32) -> String {
     format!(
@@ -197,54 +190,49 @@ const LINES: &str = "#view-logs .lines";
 
 #[tokio::test]
 async fn who_reads_the_newest_line_goes_on_reading_the_newest_and_who_reads_further_up_is_not_moved() {
-    for anchored in [true, false] {
-        let (stream, browser, page) = with_logs_open().await;
-        if !anchored {
-            anchor_nothing(&page).await;
-        }
-        publish(&stream, &lines(0, 200)).await;
-        until_said(&page, "#view-logs .lines > li", "line 199;").await;
-        assert_eq!(texts(&page, "#view-logs .lines > li").await.len(), 200);
-        page.until_script(&last_is_seen(199)).await;
-        publish(&stream, &lines(200, 50)).await;
-        page.until_script(&last_is_seen(249)).await;
+    let (stream, browser, page) = with_logs_open().await;
+    publish(&stream, &lines(0, 200)).await;
+    until_said(&page, "#view-logs .lines > li", "line 199;").await;
+    assert_eq!(texts(&page, "#view-logs .lines > li").await.len(), 200);
+    page.until_script(&last_is_seen(199)).await;
+    publish(&stream, &lines(200, 50)).await;
+    page.until_script(&last_is_seen(249)).await;
 
-        // Further up, and past what is held: old lines go while others are read.
-        page.value::<bool>("document.querySelector('#view-logs').scrollTop = 2000; true").await;
-        until_drawn(&page).await;
-        let before = height_of(&page, LINES, "line 150;").await;
-        publish(&stream, &lines(250, 50)).await;
-        until_said(&page, "#view-logs .lines > li", "line 299;").await;
-        until_drawn(&page).await;
-        let after = height_of(&page, LINES, "line 150;").await;
-        assert!((after - before).abs() < 1.0, "{before} {after}, anchored by the browser: {anchored}");
-        assert!(!page.value::<bool>(&last_is_seen(299)).await, "what is read has moved to the end");
+    // Further up, and past what is held: old lines go while others are read.
+    page.value::<bool>("document.querySelector('#view-logs').scrollTop = 2000; true").await;
+    until_drawn(&page).await;
+    let before = height_of(&page, LINES, "line 150;").await;
+    publish(&stream, &lines(250, 50)).await;
+    until_said(&page, "#view-logs .lines > li", "line 299;").await;
+    until_drawn(&page).await;
+    let after = height_of(&page, LINES, "line 150;").await;
+    assert!((after - before).abs() < 1.0, "{before} {after}");
+    assert!(!page.value::<bool>(&last_is_seen(299)).await, "what is read has moved to the end");
 
-        publish(&stream, &lines(300, 650)).await;
-        until_said(&page, "#view-logs .lines > li", "line 949;").await;
-        page.value::<bool>(
+    publish(&stream, &lines(300, 650)).await;
+    until_said(&page, "#view-logs .lines > li", "line 949;").await;
+    page.value::<bool>(
             "(() => { const view = document.querySelector('#view-logs'); view.scrollTop = view.scrollHeight / 2; return true; })()",
         )
         .await;
-        until_drawn(&page).await;
-        let before = height_of(&page, LINES, "line 500;").await;
-        publish(&stream, &lines(950, 250)).await;
-        until_said(&page, "#view-logs .lines > li", "line 1199;").await;
-        until_drawn(&page).await;
-        let after = height_of(&page, LINES, "line 500;").await;
-        assert!((after - before).abs() < 1.0, "{before} {after}, anchored by the browser: {anchored}");
-        let held = texts(&page, "#view-logs .lines > li").await.len();
-        assert!(held <= 1_000, "{held} lines");
-        let missing = text(&page, "#view-logs [data-p=dropped]").await;
-        assert!(missing.contains(&format!("{} older lines", 1_200 - held)), "{missing}");
+    until_drawn(&page).await;
+    let before = height_of(&page, LINES, "line 500;").await;
+    publish(&stream, &lines(950, 250)).await;
+    until_said(&page, "#view-logs .lines > li", "line 1199;").await;
+    until_drawn(&page).await;
+    let after = height_of(&page, LINES, "line 500;").await;
+    assert!((after - before).abs() < 1.0, "{before} {after}");
+    let held = texts(&page, "#view-logs .lines > li").await.len();
+    assert!(held <= 1_000, "{held} lines");
+    let missing = text(&page, "#view-logs [data-p=dropped]").await;
+    assert!(missing.contains(&format!("{} older lines", 1_200 - held)), "{missing}");
 
-        // Back at the end, the newest is read again.
-        page.value::<bool>("document.querySelector('#view-logs').scrollTop = 1e9; true").await;
-        until_drawn(&page).await;
-        publish(&stream, &lines(1_200, 20)).await;
-        page.until_script(&last_is_seen(1_219)).await;
-        browser.close().await;
-    }
+    // Back at the end, the newest is read again.
+    page.value::<bool>("document.querySelector('#view-logs').scrollTop = 1e9; true").await;
+    until_drawn(&page).await;
+    publish(&stream, &lines(1_200, 20)).await;
+    page.until_script(&last_is_seen(1_219)).await;
+    browser.close().await;
 }
 
 #[tokio::test]
@@ -301,7 +289,6 @@ async fn a_line_that_stays_is_not_written_again_and_somebody_elses_lines_are_not
 #[tokio::test]
 async fn what_is_read_of_the_history_stays_where_it_is_while_more_settles_above_it() {
     let (stream, browser, page) = visit(&town()).await;
-    anchor_nothing(&page).await;
     let stones = |from: u32, count: u32| -> Vec<Value> {
         let stone = |at: u32| settled(&format!("commit:{at:07}"), "ada", &format!("lay stone {at};"));
         (from..from + count).map(stone).collect()
