@@ -297,7 +297,8 @@ impl Session {
         let session = self.clone();
         wasm_bindgen_futures::spawn_local(async move {
             // Without an answer the older record stays, and says how old it is.
-            if let Ok(frame) = transport::snapshot(&rest, RENEW_MILLIS, clock::wall()).await {
+            let asked = transport::ask(&rest, None, false, RENEW_MILLIS, clock::wall()).await;
+            if let Some(frame) = asked.ok().and_then(|polled| polled.frame) {
                 session.0.borrow_mut().record.begin(frame);
             }
         });

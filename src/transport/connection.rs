@@ -414,27 +414,15 @@ impl Connection {
         let mut answers = 0;
         loop {
             let asked_at = monotonic_millis();
-            let afresh = self.0.state.borrow().afresh;
-            let polled = match (self.0.handlers.position)().filter(|_| !afresh) {
-                // The first answer comes at once, so that the page knows early whether polling works.
-                Some(position) => {
-                    let wait = answers > 0 && route == Route::LongPoll;
-                    polling::events(rest, &position, wait, deadline_millis, clock::wall()).await
-                }
-                None => Ok(None),
-            };
-            let frames = match polled {
-                Ok(Some(polled)) => Ok((polled.events, Some(polled.heartbeat))),
-                Ok(None) => {
-                    polling::snapshot(rest, deadline_millis, clock::wall()).await.map(|hello| (Some(hello), None))
-                }
-                Err(error) => Err(error),
-            };
+            let position = (self.0.handlers.position)().filter(|_| !self.0.state.borrow().afresh);
+            // The first answer comes at once, so that the page knows early whether polling works.
+            let wait = answers > 0 && route == Route::LongPoll;
+            let polled = polling::ask(rest, position, wait, deadline_millis, clock::wall()).await;
             if !self.is_current(attempt) {
                 return;
             }
-            let (events, heartbeat) = match frames {
-                Ok(frames) => frames,
+            let polled = match polled {
+                Ok(polled) => polled,
                 Err(error) => {
                     let reach = match error.status {
                         // A long poll has shown what it is for only when one has lasted.
@@ -454,13 +442,26 @@ impl Connection {
                 (self.0.handlers.report)(ConnectionState::Polling);
             }
             self.0.state.borrow_mut().heard_at = monotonic_millis();
+            if polled.frame.is_none() && polled.heartbeat.is_none() {
+                self.0.state.borrow_mut().afresh = true;
+                continue;
+            }
             // A snapshot is no news: a stream that never lets this page catch up is not asked without a pause.
-            let news = events.is_some() && heartbeat.is_some();
-            events.into_iter().chain(heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
-            if !news && route == Route::Poll && answers > 1 {
-                clock::sleep(self.0.streams.poll_millis).await;
-            } else if !news && monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS) {
-                clock::sleep(IDLE_POLL_MILLIS).await;
+            let news = polled.frame.is_some() && polled.heartbeat.is_some();
+            if polled.heartbeat.is_none() {
+                self.0.state.borrow_mut().afresh = false;
+            }
+            polled.frame.into_iter().chain(polled.heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
+            let soon = monotonic_millis() - asked_at < f64::from(IDLE_POLL_MILLIS);
+            let pause = if route == Route::Poll && answers > 1 {
+                self.0.streams.poll_millis
+            } else if soon {
+                IDLE_POLL_MILLIS
+            } else {
+                0
+            };
+            if !news && pause > 0 {
+                clock::sleep(pause).await;
             }
             // What was delivered may have made the page ask for another attempt.
             if !self.is_current(attempt) {

@@ -21,23 +21,6 @@ pub struct PollError {
     pub retry_after_millis: Option<u32>,
 }
 
-/// Asks for the state, for `deadline_millis`: a hello frame with the snapshot.
-///
-/// # Errors
-/// When no usable answer comes in time.
-pub async fn snapshot(base: &str, deadline_millis: u32, now: Timestamp) -> Result<String, PollError> {
-    let answer = get(&format!("{base}/api/v1/snapshot"), deadline_millis).await?;
-    let said = |name| plain(&answer, name);
-    let body = &answer.body;
-    let told = || {
-        let (cursor, head, kind) = (said("cursor")?, said("head")?, said("source-kind")?);
-        let (clock, rate) = (said("clock")?, said("clock-rate")?);
-        let epoch = cursor.parse::<Position>().ok()?.epoch;
-        Some(greeting(epoch.as_str(), &head, &cursor, body, &now.to_string(), &clock, &rate, &kind))
-    };
-    told().ok_or_else(|| failed("the answer did not say what it is"))
-}
-
 /// A hello that brings a snapshot.
 #[expect(clippy::too_many_arguments, reason = "a frame's fields, spread; a struct would only rename them")]
 pub fn greeting(
@@ -57,48 +40,62 @@ pub fn greeting(
     )
 }
 
-/// What a poll brought: frames, in order.
+/// What a poll brought: frames, in order. Neither: the cursor is lost, and a snapshot must come first.
+#[derive(Default)]
 pub struct Polled {
-    /// The events, when there are any.
-    pub events: Option<String>,
+    /// The events, when there are any; or the hello with a snapshot.
+    pub frame: Option<String>,
     /// That the stream is alive, and what its clock shows.
-    pub heartbeat: String,
+    pub heartbeat: Option<String>,
 }
 
-/// Asks for what comes after `position`; the answer may take `deadline_millis` beyond what it was asked to wait.
-/// `None`: it cannot be had any more, take a snapshot.
+/// Asks for what comes after `position`, for a snapshot without one; the answer may take `deadline_millis` beyond what
+/// it was asked to wait.
 ///
 /// # Errors
 /// When no usable answer comes in time.
-pub async fn events(
+pub async fn ask(
     base: &str,
-    position: &Position,
+    position: Option<Position>,
     wait: bool,
     deadline_millis: u32,
     now: Timestamp,
-) -> Result<Option<Polled>, PollError> {
+) -> Result<Polled, PollError> {
     let seconds = if wait { WAIT_SECONDS } else { 0 };
-    let url = format!("{base}/api/v1/events?after={position}&limit={LIMIT}&wait={seconds}");
-    let answer = get(&url, seconds * 1_000 + deadline_millis).await?;
-    let said = |name| plain(&answer, name);
-    let body = &answer.body;
-    if said("recovered").is_some_and(|recovered| recovered == "false") {
-        return Ok(None);
-    }
-    let told = || {
-        let upto = said("cursor")?.parse::<Position>().ok().filter(|upto| upto.epoch == position.epoch)?;
-        let (head, clock, rate) = (said("head")?, said("clock")?, said("clock-rate")?);
-        let (epoch, first) = (&position.epoch, position.next().0);
-        // An empty answer covers nothing.
-        let events = upto.after.filter(|last| last.0 >= first).map(|last| {
-            format!(r#"{{"kind":"events","epoch":"{epoch}","first":{first},"last":{},"events":{body}}}"#, last.0)
-        });
-        let heartbeat = format!(
-            r#"{{"kind":"heartbeat","head":{head},"server_time":"{now}","clock":"{clock}","clock_rate":{rate}}}"#
-        );
-        Some(Polled { events, heartbeat })
+    let url = match &position {
+        Some(position) => format!("{base}/api/v1/events?after={position}&limit={LIMIT}&wait={seconds}"),
+        None => format!("{base}/api/v1/snapshot"),
     };
-    told().map(Some).ok_or_else(|| failed("the answer did not say where it ends"))
+    let answer = get(&url, seconds * 1_000 + deadline_millis).await?;
+    let told = tell(&answer, position.as_ref(), now);
+    told.ok_or_else(|| failed("the answer did not say what it is"))
+}
+
+/// The frames that a socket would have brought.
+fn tell(answer: &Answer, position: Option<&Position>, now: Timestamp) -> Option<Polled> {
+    let said = |name| plain(answer, name);
+    let body = &answer.body;
+    if position.is_some() && said("recovered").is_some_and(|recovered| recovered == "false") {
+        return Some(Polled::default());
+    }
+    let (cursor, head, clock, rate) = (said("cursor")?, said("head")?, said("clock")?, said("clock-rate")?);
+    let upto = cursor.parse::<Position>().ok()?;
+    let (epoch, now) = (&upto.epoch, now.to_string());
+    let Some(position) = position else {
+        let hello = greeting(epoch.as_str(), &head, &cursor, body, &now, &clock, &rate, &said("source-kind")?);
+        return Some(Polled { frame: Some(hello), heartbeat: None });
+    };
+    if *epoch != position.epoch {
+        return None;
+    }
+    let first = position.next().0;
+    // An empty answer covers nothing.
+    let frame = upto.after.filter(|last| last.0 >= first).map(|last| {
+        format!(r#"{{"kind":"events","epoch":"{epoch}","first":{first},"last":{},"events":{body}}}"#, last.0)
+    });
+    let heartbeat =
+        format!(r#"{{"kind":"heartbeat","head":{head},"server_time":"{now}","clock":"{clock}","clock_rate":{rate}}}"#);
+    Some(Polled { frame, heartbeat: Some(heartbeat) })
 }
 
 /// A header's value that may stand in a frame as it is: letters, digits and what cursors, moments and numbers need.

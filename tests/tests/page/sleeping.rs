@@ -113,6 +113,11 @@ async fn a_page_that_was_frozen_goes_on_where_it_stood() {
     let active = SetWebLifecycleStateParams::new(SetWebLifecycleStateState::Active);
     page.driver().execute(active).await.expect("an active page");
     is_socket(&proxy, known).await;
+    // Nobody sees it yet; it has what happened.
+    page.until_attribute("connection", "data-received", stream.accepted() - 1).await;
+    let other = browser.tab().await;
+    other.show().await;
+    page.show().await;
     page.until_card("ada", "goes on without it").await;
     goes_on(&stream, &page).await;
     browser.close().await;
