@@ -131,6 +131,19 @@ impl Connection {
         self.0.streams.at(self.0.at.get())
     }
 
+    /// Which of the streams that is.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.0.at.get()
+    }
+
+    /// The next attempt is to ask that one.
+    pub fn turn_to(&self, at: usize) {
+        if at < self.0.streams.len() {
+            self.0.at.set(at);
+        }
+    }
+
     /// Starts, or starts over at once: when the network is back.
     pub fn start(&self) {
         let first = self.0.state.borrow().made == 0;
@@ -415,25 +428,14 @@ impl Connection {
         loop {
             let asked_at = monotonic_millis();
             let afresh = self.0.state.borrow().afresh;
-            let polled = match (self.0.handlers.position)().filter(|_| !afresh) {
-                // The first answer comes at once, so that the page knows early whether polling works.
-                Some(position) => {
-                    let wait = answers > 0 && route == Route::LongPoll;
-                    polling::events(rest, &position, wait, deadline_millis, clock::wall()).await
-                }
-                None => Ok(None),
-            };
-            let frames = match polled {
-                Ok(Some(polled)) => Ok((polled.events, Some(polled.heartbeat))),
-                Ok(None) => {
-                    polling::snapshot(rest, deadline_millis, clock::wall()).await.map(|hello| (Some(hello), None))
-                }
-                Err(error) => Err(error),
-            };
+            let position = (self.0.handlers.position)().filter(|_| !afresh);
+            // The first answer comes at once, so that the page knows early whether polling works.
+            let wait = answers > 0 && route == Route::LongPoll;
+            let frames = polling::onward(rest, position.as_ref(), wait, deadline_millis, clock::wall()).await;
             if !self.is_current(attempt) {
                 return;
             }
-            let (events, heartbeat) = match frames {
+            let [events, heartbeat] = match frames {
                 Ok(frames) => frames,
                 Err(error) => {
                     let reach = match error.status {

@@ -101,6 +101,26 @@ pub async fn events(
     told().map(Some).ok_or_else(|| failed("the answer did not say where it ends"))
 }
 
+/// Asks for what comes after `position`, or for a snapshot where that is none or cannot be had: frames, in order. The
+/// second tells that the stream is alive, and is absent after a snapshot.
+///
+/// # Errors
+/// When no usable answer comes in time.
+pub async fn onward(
+    base: &str,
+    position: Option<&Position>,
+    wait: bool,
+    deadline_millis: u32,
+    now: Timestamp,
+) -> Result<[Option<String>; 2], PollError> {
+    if let Some(position) = position
+        && let Some(polled) = events(base, position, wait, deadline_millis, now).await?
+    {
+        return Ok([polled.events, Some(polled.heartbeat)]);
+    }
+    Ok([Some(snapshot(base, deadline_millis, now).await?), None])
+}
+
 /// A header's value that may stand in a frame as it is: letters, digits and what cursors, moments and numbers need.
 fn plain(answer: &Answer, name: &str) -> Option<String> {
     let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | '+');
