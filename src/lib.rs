@@ -15,6 +15,7 @@ pub mod session;
 pub mod sigil;
 pub mod signals;
 pub mod storage;
+pub mod tabs;
 pub mod terrarium;
 pub mod transport;
 pub mod voice;

@@ -22,8 +22,9 @@ use crate::{
         choices,
         last_known::{self, Record},
     },
+    tabs::Tabs,
     terrarium::stage::Stage,
-    transport::{self, Connection, ConnectionState, Handlers, Route},
+    transport::{self, ConnectionState, Handlers, Route},
 };
 use monkeytown_civilization::{Changes, Civilization, Contradiction};
 use monkeytown_protocol::{SourceKind, Timestamp};
@@ -97,7 +98,7 @@ struct Core {
     renewed_at: f64,
     /// Whether so much changed unseen that everything is to be redrawn.
     everything: bool,
-    connection: Option<Connection>,
+    connection: Option<Tabs>,
     config: Config,
 }
 
@@ -176,8 +177,8 @@ impl Session {
             1 => Route::Sse,
             _ => Route::LongPoll,
         };
-        let connection = Connection::new(self.0.borrow().config.streams.clone(), route, handlers);
-        self.0.borrow_mut().connection = Some(connection.clone());
+        let connection = Tabs::new(self.0.borrow().config.streams.clone(), route, handlers);
+        self.0.borrow_mut().connection = Some(connection);
         connection.start();
     }
 
@@ -305,22 +306,22 @@ impl Session {
     }
 
     fn on_page_event(&self, event: PageEvent) {
-        let connection = self.0.borrow().connection.clone();
+        let connection = self.0.borrow().connection;
         match event {
-            PageEvent::Online => connection.iter().for_each(Connection::start),
-            PageEvent::Offline => connection.iter().for_each(Connection::offline),
+            PageEvent::Online => connection.into_iter().for_each(Tabs::start),
+            PageEvent::Offline => connection.into_iter().for_each(Tabs::offline),
             PageEvent::Leaving | PageEvent::Frozen => {
                 if event == PageEvent::Frozen {
                     // What runs no more hears no more; and with an open socket a page is not kept at all.
-                    connection.iter().for_each(Connection::rest);
+                    connection.into_iter().for_each(Tabs::rest);
                 }
                 // A hidden tab gets no frames: what waits for one is applied now.
                 self.work(f64::INFINITY);
                 self.0.borrow_mut().keep();
             }
-            PageEvent::Shown if clock::is_hidden() => connection.iter().for_each(|c| c.wake(RESTED)),
+            PageEvent::Shown if clock::is_hidden() => connection.into_iter().for_each(|c| c.wake(RESTED)),
             PageEvent::Shown => {
-                connection.iter().for_each(|connection| connection.wake(RESTED));
+                connection.into_iter().for_each(|connection| connection.wake(RESTED));
                 self.work(FRAME_SHARE_MILLIS);
                 let mut core = self.0.borrow_mut();
                 if !core.is_still() {

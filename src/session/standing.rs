@@ -6,7 +6,8 @@ use crate::{
     clock::{self, PageClock, monotonic_millis},
     ingest::{Loss, Terms},
     storage::choices,
-    transport::{self, Connection, ConnectionState},
+    tabs::Tabs,
+    transport::{self, ConnectionState},
     voice,
 };
 use monkeytown_protocol::Timestamp;
@@ -37,7 +38,7 @@ pub(super) enum Order {
 
 impl Session {
     pub(super) fn carry_out(&self, orders: Vec<Order>) {
-        let Some(connection) = self.0.borrow().connection.clone() else { return };
+        let Some(connection) = self.0.borrow().connection else { return };
         for order in orders {
             match order {
                 Order::Greeted(heartbeat_millis) => connection.greeted(heartbeat_millis),
@@ -57,9 +58,9 @@ impl Session {
         }
         if core.replaying {
             (core.holding, core.held) = (true, true);
-            let connection = core.connection.clone();
+            let connection = core.connection;
             drop(core);
-            return connection.iter().for_each(Connection::rest);
+            return connection.into_iter().for_each(Tabs::rest);
         }
         core.overrun = true;
         core.drop_queue();
@@ -69,7 +70,7 @@ impl Session {
 
     pub(super) fn report(&self, standing: ConnectionState) {
         let mut core = self.0.borrow_mut();
-        let asked = core.connection.as_ref().map(|connection| connection.stream().clone());
+        let asked = core.connection.map(|connection| connection.stream().clone());
         if let Some(stream) = asked.filter(|stream| *stream != core.stream) {
             let words = format!("{} does not answer, so {} stands in for it", core.stream.rest, stream.rest);
             core.remark = Some((words, monotonic_millis()));
@@ -103,7 +104,7 @@ impl Session {
 
     /// Looks after the connection; lets go of it when nobody has looked at the page for long.
     pub(super) fn keep_watch(&self) {
-        let Some(connection) = self.0.borrow().connection.clone() else { return };
+        let Some(connection) = self.0.borrow().connection else { return };
         let now = monotonic_millis();
         let unseen = {
             let mut core = self.0.borrow_mut();

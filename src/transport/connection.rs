@@ -5,7 +5,7 @@
 
 use super::{
     ConnectionState, Ending, Next, Policy, Reach, Route, http,
-    link::{Link, LinkEvent},
+    link::{Link, LinkEvent, closing_words},
     polling,
 };
 use crate::{
@@ -129,6 +129,19 @@ impl Connection {
     #[must_use]
     pub fn stream(&self) -> &StreamAddress {
         self.0.streams.at(self.0.at.get())
+    }
+
+    /// Which of the streams that is.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.0.at.get()
+    }
+
+    /// The next attempt is to ask that one.
+    pub fn turn_to(&self, at: usize) {
+        if at < self.0.streams.len() {
+            self.0.at.set(at);
+        }
     }
 
     /// Starts, or starts over at once: when the network is back.
@@ -468,16 +481,6 @@ impl Connection {
                 return;
             }
         }
-    }
-}
-
-/// What a close code means to a person (RFC 6455, section 7.4.1).
-fn closing_words(code: u16, greeted: bool) -> String {
-    match code {
-        1006 if greeted => "the connection was cut".to_owned(),
-        1006 => "no connection could be made".to_owned(),
-        1001 | 1012 => "the stream is going away for a moment".to_owned(),
-        _ => format!("the stream closed the connection (code {code})"),
     }
 }
 

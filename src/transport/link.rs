@@ -70,3 +70,13 @@ impl Drop for Link {
         let _ = self.target.unchecked_ref::<WebSocket>().close();
     }
 }
+
+/// What a close code means to a person (RFC 6455, section 7.4.1).
+pub fn closing_words(code: u16, greeted: bool) -> String {
+    match code {
+        1006 if greeted => "the connection was cut".to_owned(),
+        1006 => "no connection could be made".to_owned(),
+        1001 | 1012 => "the stream is going away for a moment".to_owned(),
+        _ => format!("the stream closed the connection (code {code})"),
+    }
+}

@@ -13,7 +13,7 @@ mod polling;
 pub use backoff::Backoff;
 pub use connection::{Connection, Handlers};
 pub use policy::{Ending, Next, Policy, Reach, Route};
-pub use polling::ask;
+pub use polling::{Polled, ask};
 
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
 #[derive(Debug, Clone, PartialEq, Default)]

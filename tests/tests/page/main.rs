@@ -19,6 +19,7 @@ mod proof;
 mod publishing;
 mod seating;
 mod sleeping;
+mod tabs;
 mod visiting;
 mod witness;
 mod words;

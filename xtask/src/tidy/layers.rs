@@ -11,7 +11,7 @@ struct Effect {
     name: &'static str,
 }
 
-const EFFECTS: [Effect; 4] = [
+const EFFECTS: [Effect; 5] = [
     Effect {
         // Not `LocalStorage`: Leptos has one of its own, for signals; the browser's has to be named by its crate.
         words: &["gloo_storage", "local_storage", "session_storage", "IdbFactory"],
@@ -19,10 +19,11 @@ const EFFECTS: [Effect; 4] = [
         name: "keeps things in the browser",
     },
     Effect {
-        words: &["WebSocket", "EventSource", "XmlHttpRequest", "BroadcastChannel"],
+        words: &["WebSocket", "EventSource", "XmlHttpRequest"],
         places: &["src/transport/", "src/transport.rs"],
         name: "opens connections",
     },
+    Effect { words: &["BroadcastChannel", "request_lock"], places: &["src/tabs.rs"], name: "meets other tabs" },
     Effect {
         // `config.json` is fetched once, before there is a connection.
         words: &["gloo_net", "fetch_with_str", "fetch_with_str_and_init", "fetch_with_request"],
