@@ -63,8 +63,8 @@ async fn after_one_visit_the_page_opens_without_a_network_on_what_it_last_knew_a
 /// Writes the built page into `folder` as another version: one file has another name, and so have all that name it.
 fn another_version(folder: &Path) -> String {
     let built = site::folder();
-    fs::create_dir(folder.join("assets")).unwrap();
-    let page = fs::read_to_string(built.join("index.html")).unwrap();
+    fs::create_dir(folder.join("assets")).expect("a folder and its files");
+    let page = fs::read_to_string(built.join("index.html")).expect("a folder and its files");
     let between = |before: &str, after: &str| -> String {
         let found = page.split_once(before).and_then(|(_, rest)| rest.split_once(after));
         found.unwrap_or_else(|| panic!("{before} is not in the page")).0.to_owned()
@@ -72,19 +72,19 @@ fn another_version(folder: &Path) -> String {
     let (old, sheet) = (between("data-version=\"", "\""), between("/assets/main-", ".css"));
     let new = "monkeytown-00000000000000ff";
     for part in ["", "assets"] {
-        for entry in fs::read_dir(built.join(part)).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
+        for entry in fs::read_dir(built.join(part)).expect("a folder") {
+            let entry = entry.expect("a folder and its files");
+            let name = entry.file_name().into_string().expect("a name in ASCII");
             if entry.path().is_dir() || name.ends_with(".br") || name.ends_with(".gz") {
                 continue;
             }
-            let bytes = fs::read(entry.path()).unwrap();
+            let bytes = fs::read(entry.path()).expect("a folder and its files");
             let target = folder.join(part).join(name.replace(&sheet, "00000000000000ff"));
             match String::from_utf8(bytes) {
                 Ok(text) => fs::write(target, text.replace(&old, new).replace(&sheet, "00000000000000ff")),
                 Err(binary) => fs::write(target, binary.into_bytes()),
             }
-            .unwrap();
+            .expect("a folder and its files");
         }
     }
     new.to_owned()
@@ -103,7 +103,7 @@ async fn a_new_version_is_offered_and_an_open_page_goes_on_with_the_files_of_the
     page.value::<bool>("window.sameVisit = true").await;
     let before = version(&page).await;
 
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder and its files");
     let after = another_version(folder.path());
     let new = Stream::with_page(folder.path()).await;
     new.publish(&[works("1", "ada", "draws a map")]).await;
@@ -127,7 +127,7 @@ async fn a_new_version_is_offered_and_an_open_page_goes_on_with_the_files_of_the
 
     // The host has the old style sheet no more; the page has.
     let sheet: String = page.value("new URL(document.querySelector('[rel=stylesheet]').href).pathname").await;
-    let gone = reqwest::get(new.url(&sheet)).await.unwrap();
+    let gone = reqwest::get(new.url(&sheet)).await.expect("a folder and its files");
     assert_eq!(gone.status(), 404);
     let held = format!("fetch('{sheet}', {{ cache: 'no-store' }}).then((answer) => answer.status)");
     assert_eq!(page.value::<u16>(&held).await, 200);
@@ -169,14 +169,14 @@ const KEPT: &str = "(async () => {
 fn built() -> BTreeMap<String, (usize, u32)> {
     let mut found = BTreeMap::new();
     for part in ["", "assets"] {
-        for entry in fs::read_dir(site::folder().join(part)).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
+        for entry in fs::read_dir(site::folder().join(part)).expect("a folder") {
+            let entry = entry.expect("a folder and its files");
+            let name = entry.file_name().into_string().expect("a name in ASCII");
             let copy = name.ends_with(".br") || name.ends_with(".gz");
             if entry.path().is_dir() || copy || ["404.html", "robots.txt", "worker.js"].contains(&name.as_str()) {
                 continue;
             }
-            let bytes = fs::read(entry.path()).unwrap();
+            let bytes = fs::read(entry.path()).expect("a folder and its files");
             let sum = bytes.iter().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
             let path = if part.is_empty() { name } else { format!("{part}/{name}") };
             found.insert(format!("GET /{}", path.replace("index.html", "")), (bytes.len(), sum));

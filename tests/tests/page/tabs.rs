@@ -16,7 +16,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 /// How many sockets the stream has open, as its operator sees it.
 async fn sockets(stream: &Stream) -> u32 {
-    let told = reqwest::get(stream.url("/metrics")).await.unwrap().text().await.unwrap();
+    let told = reqwest::get(stream.url("/metrics")).await.expect("the stream").text().await.expect("its metrics");
     let line = told.lines().find_map(|line| line.strip_prefix("ws_connections_active "));
     line.expect("the metric").parse().expect("a number")
 }
