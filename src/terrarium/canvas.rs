@@ -4,7 +4,7 @@
 
 use super::{
     pace::Effects,
-    scene::{Dispute, GUTTER, Ribbon, Scene, Strand},
+    scene::{BREAK, Dispute, GUTTER, Ribbon, Scene, Strand, WORDS_MAX, words_width},
     way::{PARTS, Way},
 };
 use crate::dom::document;
@@ -20,8 +20,6 @@ const PIXEL_RATIO_MAX: f64 = 3.0;
 const SIDE_MAX: f64 = 8_192.0;
 /// How long a flow fades before it leaves, in milliseconds.
 pub const FADE_MILLIS: f64 = 1_000.0;
-/// Where on its way a broken flow is broken.
-const BREAK: f32 = 0.6;
 
 const BROKEN: &str = "#ef4444";
 const BROKEN_TEXT: &str = "#fca5a5";
@@ -328,12 +326,12 @@ impl Brush {
 
     /// Words about a place: as much as fits beside a line. Lists and the panel tell all of it.
     fn say(&self, words: &str, at: Point, colour: &str) {
-        let words: String = words.chars().take(40).collect();
+        let half = f64::from(words_width(words)) / 2.0;
+        let words: String = words.chars().take(WORDS_MAX).collect();
         self.context.set_font("11px 'Geist Mono', monospace");
         self.context.set_text_align("center");
         self.context.set_fill_style_str(GROUND);
-        let width = words.chars().count() as f64 * 6.7;
-        let (y, half) = (f64::from(at.y), width / 2.0 + 4.0);
+        let y = f64::from(at.y);
         // Whole, also beside the edge.
         let x = f64::from(at.x).min(self.width - half).max(half);
         self.context.fill_rect(x - half, y - 8.0, half * 2.0, 16.0);

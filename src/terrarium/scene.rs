@@ -44,6 +44,17 @@ pub struct Ribbon {
     pub way: Rc<Way>,
 }
 
+/// Where a broken flow's way breaks, as a share of it.
+pub const BREAK: f32 = 0.6;
+/// Most letters of words on the ground: as much as fits beside a line.
+pub const WORDS_MAX: usize = 40;
+
+/// How wide words on the ground are, with a margin, in CSS pixels.
+#[expect(clippy::cast_precision_loss, reason = "forty at most")]
+pub fn words_width(words: &str) -> f32 {
+    words.chars().take(WORDS_MAX).count() as f32 * 6.7 + 8.0
+}
+
 /// Room that a ribbon's count takes, in CSS pixels.
 const COUNT: (f32, f32) = (44.0, 26.0);
 
@@ -152,7 +163,22 @@ impl Scene {
             lit: is_lit(&flow.source, &flow.target),
             way,
         });
-        let strands = strands.collect();
+        let mut strands: Vec<Strand> = strands.collect();
+        // Newest first: where two reasons would lie on one another, or on somebody, one is told in the list alone.
+        let mut told: Vec<Point> = Vec::new();
+        for strand in strands.iter_mut().rev() {
+            let Some(reason) = &strand.reason else { continue };
+            let size = (words_width(reason.as_str()), 16.0);
+            let at = Point { y: strand.way.at(BREAK).0.y + 20.0, ..strand.way.at(BREAK).0 };
+            let half = size.0 / 2.0 + 1.0;
+            let at = Point { x: at.x.min(self.width - half).max(half), ..at };
+            let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
+            if self.is_free(at, size) && !told.iter().any(near) {
+                told.push(at);
+            } else {
+                strand.reason = None;
+            }
+        }
         let disputes = disputes.iter().zip(ways).map(|(dispute, way)| Dispute { over: dispute.2.clone(), way });
         let disputes = disputes.collect();
         (self.strands, self.ribbons, self.disputes) = (strands, ribbons, disputes);
@@ -219,16 +245,16 @@ impl Scene {
             let start = Point { x: centre.x + x * rect.width / 2.0, y: centre.y + y * rect.height / 2.0 };
             let end = Point { x: start.x + x * STUB, y: start.y + y * STUB };
             stub = vec![start, end];
-            if self.is_free(end) {
+            if self.is_free(end, COUNT) {
                 break;
             }
         }
         stub
     }
 
-    /// Whether a count at a place lies in the field, and on nobody and no words.
-    fn is_free(&self, at: Point) -> bool {
-        let (x, y) = (COUNT.0 / 2.0, COUNT.1 / 2.0);
+    /// Whether what is so large lies in the field about a place, and on nobody and no words.
+    fn is_free(&self, at: Point, size: (f32, f32)) -> bool {
+        let (x, y) = (size.0 / 2.0, size.1 / 2.0);
         let lies_on =
             |rect: &Rect| at.x + x > rect.x && at.x - x < rect.right() && at.y + y > rect.y && at.y - y < rect.bottom();
         let in_field = at.x > x && at.y > y && at.x < self.width - x && at.y < self.height - y;
@@ -245,10 +271,12 @@ impl Scene {
         let mut placed: Vec<Option<Point>> = Vec::with_capacity(self.ribbons.len());
         for ribbon in &self.ribbons {
             let mut best = (u8::MAX, Point::default());
-            for share in [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9, 1.0] {
-                let (at, _) = ribbon.way.at(share);
+            for step in 0..20_u8 {
+                let aside = f32::from(step.div_ceil(2)) * 0.05;
+                let (at, _) = ribbon.way.at(if step % 2 == 0 { 0.5 + aside } else { 0.5 - aside });
                 let near = |other: &Point| (other.x - at.x).abs() < COUNT.0 && (other.y - at.y).abs() < COUNT.1;
-                let price = u8::from(!self.is_free(at)) * 2 + u8::from(placed.iter().flatten().any(near));
+                // One that lies on another cannot be pressed; on a card it can.
+                let price = u8::from(!self.is_free(at, COUNT)) + 2 * u8::from(placed.iter().flatten().any(near));
                 if price < best.0 {
                     best = (price, at);
                 }

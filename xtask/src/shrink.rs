@@ -70,7 +70,8 @@ pub(crate) fn shrink(
     sort.args(["--debuginfo", "--reorder-functions-by-name"]).arg(&small).arg("-o").arg(&sorted);
     process::run("putting like functions together", &mut sort)?;
     let mut strip = process::command(workspace, wasm_opt);
-    strip.args(["--strip-debug", "--strip-producers"]).arg(&sorted).arg("-o").arg(target);
+    // Without names, once more: functions that differed in them alone are one now.
+    strip.args(["--strip-debug", "--strip-producers", "-Oz"]).arg(&sorted).arg("-o").arg(target);
     process::run("leaving out names", &mut strip)
 }
 
