@@ -135,6 +135,24 @@ async fn a_bundle_opens_by_click_and_by_enter_lists_its_flows_and_escape_closes_
     browser.close().await;
 }
 
+/// Follows what may move with the mouse until it is under it, as a hand does. From then on it stays. Gives its middle.
+async fn point_until_there(page: &Page, selector: &str) -> (f64, f64) {
+    let script = format!(
+        "(() => {{
+            const box = document.querySelector({:?} + ':hover')?.getBoundingClientRect();
+            return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+        }})()",
+        selector
+    );
+    for _ in 0..20 {
+        point_at(page, selector).await;
+        if let Some(place) = page.value::<Option<(f64, f64)>>(&script).await {
+            return place;
+        }
+    }
+    panic!("{selector} is never where the mouse goes");
+}
+
 /// The middle of the bundle that is pointed at, and whether its list is open.
 const POINTED: &str = "(() => {
     const box = document.querySelector('#bundles button:hover')?.getBoundingClientRect();
@@ -183,9 +201,7 @@ async fn in_a_flood_a_bundle_and_a_card_open_when_they_are_pressed() {
     page.until_state("live").await;
     until_seen(&page, "#bundles button").await;
     // Pressed where it was pointed at: what is pointed at does not go away.
-    point_at(&page, "#bundles button").await;
-    page.until("document.querySelector('#bundles button:hover')").await;
-    let (x, y): (f64, f64) = page.value(POINTED).await;
+    let (x, y) = point_until_there(&page, "#bundles button").await;
     click_at(&page, x, y).await;
     until_seen(&page, "#flows[data-open]").await;
     page.press("Escape").await;
@@ -194,7 +210,9 @@ async fn in_a_flood_a_bundle_and_a_card_open_when_they_are_pressed() {
         let id: String = page
             .value(&format!("document.querySelectorAll('[data-testid=agent-card]')[{agent}].dataset.entityId"))
             .await;
-        click(&page, &format!("[data-testid=agent-card][data-entity-id='{id}'] [data-p=name]")).await;
+        let (x, y) =
+            point_until_there(&page, &format!("[data-testid=agent-card][data-entity-id='{id}'] [data-p=name]")).await;
+        click_at(&page, x, y).await;
         until_seen(&page, "[data-testid=detail-panel]").await;
         assert_eq!(page.attribute("detail-panel", "data-entity-id").await, id);
         page.press("Escape").await;
