@@ -7,11 +7,16 @@ const LOOK_MILLIS = 3_600_000;
 // The name of this version's cache, written in by the build.
 const { version } = document.documentElement.dataset;
 
-/** As long as the page is open, the worker deletes nothing that it may need (src/worker.js). */
+const silently = () => {};
+
+/** As long as the page is open, and while it still loads, the worker deletes nothing that it may need (src/worker.js). */
 function hold() {
   const left = () => new Promise((leave) => addEventListener("pagehide", leave, { once: true }));
-  return navigator.locks.request(version, { mode: "shared" }, left);
+  navigator.locks?.request(version, { mode: "shared" }, left).catch(silently);
 }
+
+hold();
+addEventListener("pageshow", ({ persisted }) => persisted && hold());
 
 /** Offers to reload when what is newest is newer than this page. */
 async function compare() {
@@ -25,9 +30,7 @@ async function compare() {
 
 /** To be called when the page has started and has nothing better to do. */
 export async function renew() {
-  const silently = () => {};
   try {
-    hold().catch(silently);
     const registration = await navigator.serviceWorker.register("/worker.js");
     registration.onupdatefound = () => {
       registration.installing.onstatechange = () => compare().catch(silently);
@@ -42,7 +45,6 @@ export async function renew() {
     };
     document.addEventListener("visibilitychange", look);
     setInterval(look, LOOK_MILLIS);
-    addEventListener("pageshow", ({ persisted }) => persisted && hold().catch(silently));
   } catch {
     // Neither https nor loopback, or the browser keeps nothing: each visit needs the network.
   }

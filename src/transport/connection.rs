@@ -147,7 +147,11 @@ impl Connection {
     /// Starts, or starts over at once: when the network is back.
     pub fn start(&self) {
         let first = self.0.state.borrow().made == 0;
-        self.begin(if first { ConnectionState::Connecting } else { trying(0, None, "the network is back".to_owned()) });
+        self.begin(Some(if first {
+            ConnectionState::Connecting
+        } else {
+            trying(0, None, "the network is back".to_owned())
+        }));
     }
 
     /// Lets go of the stream, without a word to anybody, until [`Connection::wake`]: the cursor loses nothing.
@@ -160,21 +164,19 @@ impl Connection {
     pub fn wake(&self, why: &str) {
         if self.0.state.borrow().awake {
             self.watch();
-        } else if why.is_empty() {
-            self.attempt();
         } else {
-            self.begin(trying(0, None, why.to_owned()));
+            self.begin((!why.is_empty()).then(|| trying(0, None, why.to_owned())));
         }
     }
 
-    fn begin(&self, report: ConnectionState) {
+    fn begin(&self, report: Option<ConnectionState>) {
         if self.0.state.borrow().refused {
             return;
         }
         if !clock::is_online() {
             return self.offline();
         }
-        (self.0.handlers.report)(report);
+        report.into_iter().for_each(|report| (self.0.handlers.report)(report));
         self.attempt();
     }
 

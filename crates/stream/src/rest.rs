@@ -94,6 +94,8 @@ async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBeh
     let deadline = Instant::now() + poll.wait;
     let mut head = app.log.watch_head();
     let mut position = from;
+    // One moment of leaving, however often the head moves.
+    let mut leave = std::pin::pin!(app.leave());
     loop {
         head.mark_unchanged();
         let batch = app.log.read(position.next(), bounds, &poll.interest)?;
@@ -108,7 +110,7 @@ async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBeh
             let more = tokio::select! {
                 changed = head.changed() => changed.is_ok(),
                 () = tokio::time::sleep_until(deadline) => false,
-                () = app.leave() => false,
+                () = &mut leave => false,
             };
             if !more {
                 return Ok(Found { position, batch: None });

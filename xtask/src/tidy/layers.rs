@@ -23,7 +23,7 @@ const EFFECTS: [Effect; 5] = [
         places: &["src/transport/", "src/transport.rs"],
         name: "opens connections",
     },
-    Effect { words: &["BroadcastChannel", "request_lock"], places: &["src/tabs.rs"], name: "meets other tabs" },
+    Effect { words: &["BroadcastChannel", "request_lock"], places: &["src/tabs/"], name: "meets other tabs" },
     Effect {
         // `config.json` is fetched once, before there is a connection.
         words: &["gloo_net", "fetch_with_str", "fetch_with_str_and_init", "fetch_with_request"],

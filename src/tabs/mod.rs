@@ -5,6 +5,8 @@
 //! the stream itself. Where the browser has neither locks nor channels, each tab connects for itself. Knows nothing of
 //! what frames mean.
 
+mod standing;
+
 use crate::{
     clock::{self, monotonic_millis},
     config::{StreamAddress, Streams},
@@ -12,6 +14,7 @@ use crate::{
 };
 use js_sys::{Function, Object, Promise, Reflect};
 use monkeytown_protocol::Position;
+use standing::{said, told};
 use std::cell::{Cell, OnceCell, RefCell};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -81,6 +84,8 @@ struct Inner {
     waiting: RefCell<Option<Vec<String>>>,
     waiting_bytes: Cell<usize>,
     caught_up_at: Cell<f64>,
+    /// Which catch-up is under way: an answer to another is nobody's.
+    asking: Cell<u32>,
 }
 
 /// What this tab knows the stream by. It lives as long as the page.
@@ -110,6 +115,7 @@ impl Tabs {
             waiting: RefCell::default(),
             waiting_bytes: Cell::default(),
             caught_up_at: Cell::new(f64::NEG_INFINITY),
+            asking: Cell::default(),
         })));
         let own = Handlers {
             deliver: Box::new(move |frame, at_once| {
@@ -203,6 +209,13 @@ impl Tabs {
             None => {
                 self.0.role.set(Role::Follows);
                 self.0.why.set(why);
+                // Nobody is heard until somebody is.
+                self.0.silent_looks.set(0);
+                self.0.standing.take();
+                if !why.is_empty() {
+                    let why = why.to_owned();
+                    (self.0.handlers.report)(ConnectionState::Reconnecting { failures: 0, next_at_millis: None, why });
+                }
                 self.queue(false);
                 self.post(ASK);
             }
@@ -253,12 +266,15 @@ impl Tabs {
                     return;
                 }
                 // Another tab took the lead from this one, or there are no locks to be had after all.
-                if self.0.role.get() == Role::Leads {
-                    self.connection().rest();
-                    self.step_down(Role::Follows);
-                    self.wake("");
-                } else {
-                    self.lead(Role::Alone);
+                self.0.queued.set(false);
+                match self.0.role.get() {
+                    Role::Leads => {
+                        self.connection().rest();
+                        self.step_down(Role::Follows);
+                        self.wake("");
+                    }
+                    Role::Rests => {}
+                    Role::Follows | Role::Alone => self.lead(Role::Alone),
                 }
             }),
             Err(_) => self.lead(Role::Alone),
@@ -267,7 +283,7 @@ impl Tabs {
 
     fn lead(self, role: Role) {
         self.0.role.set(role);
-        self.0.waiting.take();
+        self.forget_waiting();
         let (connection, why) = (self.connection(), self.0.why.take());
         if clock::is_online() { connection.wake(why) } else { connection.offline() }
     }
@@ -275,11 +291,16 @@ impl Tabs {
     fn step_down(self, role: Role) {
         self.0.role.set(role);
         self.0.behind.set(true);
-        self.0.waiting.take();
+        self.forget_waiting();
         if let Some(release) = self.0.release.take() {
             // It is a promise's own function, which never throws.
             let _ = release.call0(&JsValue::NULL);
         }
+    }
+
+    fn forget_waiting(self) {
+        self.0.waiting.take();
+        self.0.asking.set(self.0.asking.get().wrapping_add(1));
     }
 
     fn post(self, words: &str) {
@@ -352,20 +373,23 @@ impl Tabs {
         if self.0.behind.get() && self.hears_of_a_stream() && waiting.is_none() {
             *waiting = Some(Vec::new());
             self.0.waiting_bytes.set(0);
-            spawn_local(self.ask_for_the_rest());
+            let asking = self.0.asking.get().wrapping_add(1);
+            self.0.asking.set(asking);
+            spawn_local(self.ask_for_the_rest(asking));
         }
     }
 
-    async fn ask_for_the_rest(self) {
+    async fn ask_for_the_rest(self, asking: u32) {
         let mut backoff = Backoff::default();
         if monotonic_millis() - self.0.caught_up_at.get() < f64::from(CATCH_UP_MILLIS) {
             clock::sleep(CATCH_UP_MILLIS).await;
         }
-        while self.hears_of_a_stream() {
+        while self.hears_of_a_stream() && self.0.asking.get() == asking {
             let before = (self.0.handlers.position)();
-            let from = before.clone().filter(|_| !self.0.afresh.take());
+            let afresh = self.0.afresh.take();
+            let from = before.clone().filter(|_| !afresh);
             let asked = ask(&self.stream().rest, from, false, ANSWER_MILLIS, clock::wall()).await;
-            if !self.hears_of_a_stream() {
+            if !self.hears_of_a_stream() || self.0.asking.get() != asking {
                 break;
             }
             match asked {
@@ -394,93 +418,18 @@ impl Tabs {
                 break;
             }
         }
+        if self.0.asking.get() != asking {
+            return;
+        }
         self.0.caught_up_at.set(monotonic_millis());
         let waiting = self.0.waiting.take();
         if !self.0.behind.get() && self.0.role.get() == Role::Follows {
             waiting.into_iter().flatten().for_each(|frame| (self.0.handlers.deliver)(frame, false));
-            let standing = self.0.standing.borrow().clone();
-            (self.0.handlers.report)(standing);
-        }
-    }
-}
-
-/// How a leader's connection stands, in words for other tabs. Monotonic clocks of two pages show different times: what is
-/// left until the next attempt is told.
-fn said(occasion: char, standing: &ConnectionState, at: usize, now: f64) -> String {
-    let (kind, failures, next_at_millis, why) = match standing {
-        ConnectionState::Connecting => ('c', 0, None, ""),
-        ConnectionState::Live => ('l', 0, None, ""),
-        ConnectionState::Sse => ('s', 0, None, ""),
-        ConnectionState::Polling => ('p', 0, None, ""),
-        ConnectionState::Offline => ('o', 0, None, ""),
-        ConnectionState::Reconnecting { failures, next_at_millis, why } => ('r', *failures, *next_at_millis, &**why),
-        ConnectionState::Refused { why } => ('x', 0, None, &**why),
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes at most; 0 when it is over")]
-    let left = next_at_millis.map_or(0, |next| (next - now) as u32);
-    format!("{occasion}{kind}{failures} {at} {left} {why}")
-}
-
-/// What a leader said: how its connection stands, and which stream it asks.
-fn told(words: &str, now: f64) -> Option<(ConnectionState, usize)> {
-    let mut parts = words.splitn(4, ' ');
-    let head = parts.next()?;
-    let failures = head.get(2..)?.parse().ok()?;
-    let at = parts.next()?.parse().ok()?;
-    let left: u32 = parts.next()?.parse().ok()?;
-    let why = parts.next()?.to_owned();
-    let next_at_millis = (left > 0).then(|| now + f64::from(left));
-    let standing = match head.as_bytes().get(1)? {
-        b'c' => ConnectionState::Connecting,
-        b'l' => ConnectionState::Live,
-        b's' => ConnectionState::Sse,
-        b'p' => ConnectionState::Polling,
-        b'o' => ConnectionState::Offline,
-        b'r' => ConnectionState::Reconnecting { failures, next_at_millis, why },
-        b'x' => ConnectionState::Refused { why },
-        _ => return None,
-    };
-    Some((standing, at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_leader_says_of_its_connection_is_what_the_others_are_told() {
-        let trying = |next_at_millis| ConnectionState::Reconnecting {
-            failures: 3,
-            next_at_millis,
-            why: "no answer, twice \n in a row".into(),
-        };
-        for standing in [
-            ConnectionState::Connecting,
-            ConnectionState::Live,
-            ConnectionState::Sse,
-            ConnectionState::Polling,
-            ConnectionState::Offline,
-            trying(None),
-            trying(Some(2_500.0)),
-            ConnectionState::Refused { why: String::new() },
-        ] {
-            let words = said(CHANGE, &standing, 2, 1_000.0);
-            assert_eq!(told(&words, 1_000.0), Some((standing, 2)), "{words}");
-        }
-        // A clock that started later: the same is left.
-        let words = said(ANSWER, &trying(Some(2_500.0)), 0, 1_000.0);
-        assert_eq!(told(&words, 10.0), Some((trying(Some(1_510.0)), 0)));
-        // What should have begun already is under way.
-        let words = said(ANSWER, &trying(Some(500.0)), 0, 1_000.0);
-        assert_eq!(told(&words, 10.0), Some((trying(None), 0)));
-    }
-
-    #[test]
-    fn what_no_leader_says_is_nothing() {
-        for words in
-            ["", "?", "!", "=l", "=l0", "=l0 0", "=l0 0 0", "=l-1 0 0 ", "=l0 x 0 ", "=z0 0 0 ", "é0 0 0 ", "null"]
-        {
-            assert_eq!(told(words, 0.0), None, "{words}");
+            // One of those may have shown that more is missing.
+            if !self.0.behind.get() {
+                let standing = self.0.standing.borrow().clone();
+                (self.0.handlers.report)(standing);
+            }
         }
     }
 }
