@@ -10,13 +10,13 @@ const { version } = document.documentElement.dataset;
 const silently = () => {};
 
 /** As long as the page is open, and while it still loads, the worker deletes nothing that it may need (src/worker.js). */
-function hold() {
+async function hold() {
   const left = () => new Promise((leave) => addEventListener("pagehide", leave, { once: true }));
-  navigator.locks?.request(version, { mode: "shared" }, left).catch(silently);
+  await navigator.locks.request(version, { mode: "shared" }, left);
 }
 
-hold();
-addEventListener("pageshow", ({ persisted }) => persisted && hold());
+hold().catch(silently);
+addEventListener("pageshow", ({ persisted }) => persisted && hold().catch(silently));
 
 /** Offers to reload when what is newest is newer than this page. */
 async function compare() {
@@ -30,6 +30,8 @@ async function compare() {
 
 /** To be called when the page has started and has nothing better to do. */
 export async function renew() {
+  // Without locks a worker could not tell which files are still needed.
+  if (!navigator.locks) return;
   try {
     const registration = await navigator.serviceWorker.register("/worker.js");
     registration.onupdatefound = () => {
