@@ -10,6 +10,9 @@ use crate::{
 use monkeytown_civilization::{Entity, HistoryKind, Outcome};
 use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Text, Timestamp};
 
+/// How often who is awake blinks, in seconds of the source's clock since it woke.
+const BLINKS_EVERY_SECONDS: i64 = 9;
+
 /// What a card does once, when it is made.
 pub fn make(id: &str, piece: &Piece) {
     piece.set("", "data-entity-id", id);
@@ -64,6 +67,9 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
         piece.set("state", "title", &since);
         piece.set("doing", "title", &doing);
         piece.say("since-exact", voice::time_of_day(&since));
+        // Rarely, and for a moment: an animation that runs all the time costs the browser every frame.
+        let seconds = now.since_millis(entity.since) / 1_000;
+        piece.mark("", "data-blink", if seconds % BLINKS_EVERY_SECONDS == 1 { "yes" } else { "" });
         figures(piece, entity);
     }
     let percent = share(piece, entity);

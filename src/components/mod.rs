@@ -16,6 +16,7 @@ mod notice;
 mod painter;
 mod passing;
 mod reading;
+mod silence;
 mod system_pulse;
 mod terrarium;
 mod wordmark;

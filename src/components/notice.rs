@@ -13,7 +13,7 @@ const RELOAD_MILLIS: i64 = 300_000;
 /// What is to be said, the gravest first.
 fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
     let known = match (view.greeted, view.stored_at) {
-        (true, _) => "what is shown is what was known; what is missed will be replayed".to_owned(),
+        (true, _) => "what is missed will be replayed".to_owned(),
         (false, Some(stored)) => {
             let whose = if view.beside { "stood beside the page, its newest event" } else { "this browser knew" };
             format!("this is what {whose} {}", voice::ago(wall.since_millis(stored)))

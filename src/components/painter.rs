@@ -16,12 +16,13 @@ use std::{
 };
 use web_sys::HtmlCanvasElement;
 
-/// So many flows are a storm: their particles move, their lines stand.
+/// So many flows are a storm: their particles have no tails, and move in every second frame.
 const STORM: usize = 24;
-/// Where lines stand they are painted so often, in milliseconds, since those that leave fade; particles in every second
-/// frame. Painting lines is what takes the browser longest of all.
-const LINES_EVERY_MILLIS: f64 = 250.0;
 const COMETS_EVERY_MILLIS: f64 = 25.0;
+/// Lines stand, and are painted when the picture is another, and so often while some fade, in milliseconds: painting
+/// them is what takes the browser longest of all. Particles move on a canvas of their own.
+const FADING_EVERY_MILLIS: f64 = 100.0;
+const LINES_EVERY_THIN_MILLIS: f64 = 250.0;
 
 /// The painter. Cloning shares it.
 #[derive(Clone)]
@@ -29,7 +30,7 @@ pub struct Painter(Rc<Easel>);
 
 struct Easel {
     canvas: HtmlCanvasElement,
-    /// Over it: particles alone, while lines stand.
+    /// Over it: what moves, while lines stand.
     comets: HtmlCanvasElement,
     /// The page, which is told how much is drawn.
     page: Piece,
@@ -40,12 +41,12 @@ struct Easel {
     /// Whether the picture is another since it was painted.
     stale: Cell<bool>,
     lines_at: Cell<f64>,
-    /// When particles alone were painted; 0 when there are none.
+    /// When what moves was painted; 0 when nothing is.
     comets_at: Cell<f64>,
 }
 
 impl Painter {
-    /// A painter of `scene` on `canvas`, and of particles on `comets` over it.
+    /// A painter of `scene` on `canvas`, and of what moves on `comets` over it.
     pub fn new([canvas, comets]: [HtmlCanvasElement; 2], scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
         let page = Piece::section("page");
         let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
@@ -80,24 +81,31 @@ impl Painter {
         pace.frame(now);
         let effects = pace.effects();
         easel.page.set("", "data-effects", if still { Effects::State } else { effects }.as_str());
-        // Frames are watched on, but what does not move is painted once.
         let moves = !still && effects != Effects::State;
-        let thin = moves && (effects == Effects::Thin || scene.strands.len() >= STORM);
-        let every = if thin { LINES_EVERY_MILLIS } else { 0.0 };
-        if easel.stale.replace(false) || (moves && now - easel.lines_at.get() >= every) {
+        let thin = effects != Effects::All || scene.strands.len() >= STORM;
+        let since = now - easel.lines_at.get();
+        let is_due = if thin && moves { since >= LINES_EVERY_THIN_MILLIS } else { true };
+        let fades =
+            moves && since >= FADING_EVERY_MILLIS && scene.strands.iter().any(|strand| strand.leaves_at.is_some());
+        let is_painted = is_due && (fades || easel.stale.get());
+        if is_painted {
+            easel.stale.set(false);
             easel.lines_at.set(now);
-            canvas::paint(&easel.canvas, &scene, if thin { Effects::Thin } else { effects }, now, still);
+            let is_full = scene.strands.len() < STORM && effects != Effects::State;
+            canvas::paint(&easel.canvas, &scene, is_full, now);
         }
-        if thin && !scene.strands.is_empty() {
-            if now - easel.comets_at.get() >= COMETS_EVERY_MILLIS {
-                easel.comets_at.set(now);
-                canvas::paint_comets(&easel.comets, &scene, now);
-            }
-        } else if easel.comets_at.replace(0.0) > 0.0 {
+        // What does not move is painted once: with the lines, at rest.
+        let is_empty = scene.strands.is_empty() || effects == Effects::State;
+        let is_next = if moves { !thin || now - easel.comets_at.get() >= COMETS_EVERY_MILLIS } else { is_painted };
+        if !is_empty && is_next {
+            easel.comets_at.set(now);
+            canvas::paint_moving(&easel.comets, &scene, now, moves, !thin);
+        } else if is_empty && easel.comets_at.replace(0.0) > 0.0 {
             // One whose context is lost shows nothing either.
             let _ = canvas::clean(&easel.comets, scene.width, scene.height);
         }
-        if scene.strands.is_empty() || still || clock::is_hidden() {
+        let is_over = scene.strands.is_empty() || still || clock::is_hidden();
+        if is_over && !easel.stale.get() {
             easel.asked.set(false);
             pace.rest();
         } else {

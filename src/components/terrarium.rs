@@ -1,7 +1,7 @@
 //! The terrarium: agents in their seats, flows and contours on canvases under them, and what is said when nothing
 //! moves.
 
-use super::{agent_card, bundle_counts::BundleCounts, painter::Painter};
+use super::{agent_card, bundle_counts::BundleCounts, painter::Painter, silence::Silence};
 use crate::{
     clock::{self, Timer},
     dom::{Piece, Rows, document, follow},
@@ -30,6 +30,9 @@ const ARRANGE_EVERY_MILLIS: f64 = 700.0;
 const ROWS_EVERY_MILLIS: f64 = 100.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
+/// Below this height of the field (a phone on its side) the agents stand in one column too: as masks they would say
+/// little.
+const ONE_COLUMN_UNDER: f32 = 330.0;
 /// Agents without room that are listed by name.
 const LISTED_MAX: usize = 2_000;
 /// Least time between two writings of one card, in milliseconds. Those that change faster are written together: every
@@ -47,7 +50,7 @@ struct Field {
     page: Piece,
     list: Piece,
     more: Piece,
-    silence: Piece,
+    silence: Silence,
     rows: RefCell<Rows>,
     bundles: BundleCounts,
     everyone: Piece,
@@ -56,7 +59,6 @@ struct Field {
     painter: Painter,
     occasion: RefCell<Occasion>,
     links: RefCell<Vec<(usize, usize)>>,
-    silent: Cell<bool>,
     waking: RefCell<Option<Timer>>,
     disputes: RefCell<Vec<(EntityId, EntityId, String)>>,
     arranged_at: Cell<f64>,
@@ -103,14 +105,13 @@ pub fn bind(signals: &Signals) {
         crowd: RefCell::new(Rows::of("everyone-list")),
         list: Piece::section("agents"),
         more: Piece::section("more"),
-        silence: Piece::section("silence"),
+        silence: Silence::of_page(),
         page: Piece::section("page"),
         painter: Painter::new([lines, comets], Rc::clone(&scene), signals.gaze.clone()),
         piece,
         scene,
         occasion: RefCell::default(),
         links: RefCell::default(),
-        silent: Cell::default(),
         waking: RefCell::default(),
         disputes: RefCell::default(),
         arranged_at: Cell::new(f64::NEG_INFINITY),
@@ -152,7 +153,14 @@ pub fn bind(signals: &Signals) {
         let _ = (drawing.signals.flows.read(), drawing.signals.gaze.read());
         drawing.draw();
     });
-    follow(move || field.say());
+    follow(move || {
+        let agents = field.signals.agents.read();
+        let entities = field.signals.figures.read().entity_count;
+        field.piece.set("", "data-entities", &entities.to_string());
+        if field.silence.say(&field.signals, &agents) {
+            field.spread_waking(&agents);
+        }
+    });
 }
 
 impl Field {
@@ -165,7 +173,7 @@ impl Field {
                 root.client_width(),
                 root.client_height(),
                 field.key.root().client_height(),
-                field.silence.root().client_height(),
+                field.silence.piece().root().client_height(),
             ]
             .map(|pixels| pixels as f32);
             field.key_height.set(key);
@@ -180,7 +188,7 @@ impl Field {
         };
         let callback = Closure::<dyn FnMut()>::new(measure);
         if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-            for piece in [&self.piece, &self.key, &self.silence] {
+            for piece in [&self.piece, &self.key, self.silence.piece()] {
                 observer.observe(piece.root());
             }
         }
@@ -214,13 +222,13 @@ impl Field {
         let now = clock::monotonic_millis();
         let mut occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
         occasion.top = self.key_height.get();
-        if width < ONE_COLUMN_BELOW {
+        let one_column = width < ONE_COLUMN_BELOW || height < ONE_COLUMN_UNDER;
+        if one_column {
             // What silence says stands above the rows.
             occasion.top += self.silence_height.get();
         }
         let links = links(&agents, &flows);
         self.calm.borrow_mut().see(&occasion.bodies, now);
-        let one_column = width < ONE_COLUMN_BELOW;
         let same = *self.occasion.borrow() == occasion && !self.disordered.get();
         let resized = {
             let before = self.occasion.borrow();
@@ -445,45 +453,6 @@ impl Field {
         self.piece.set("", "data-flows-hidden", &flows.hidden().to_string());
         self.bundles.fill(&flows, &self.scene.borrow().counts());
         self.painter.wake();
-    }
-
-    /// What the field says of itself, and what it says when nobody is there or everybody rests.
-    fn say(self: &Rc<Self>) {
-        let agents = self.signals.agents.read();
-        let figures = self.signals.figures.read();
-        let greeted = self.signals.connection.read().greeted;
-        let awake = agents.iter().filter(|agent| seats::is_awake(agent)).count();
-        self.piece.set("", "data-entities", &figures.entity_count.to_string());
-        self.page.mark("", "data-empty", if agents.is_empty() { "yes" } else { "" });
-        let silent = awake == 0 && !agents.is_empty();
-        self.page.mark("", "data-silent", if silent { "yes" } else { "" });
-        if self.silent.replace(silent) && awake > 0 {
-            self.spread_waking(&agents);
-        }
-        let title = match (agents.len(), awake) {
-            (0, _) if greeted => "no agent has been seen".to_owned(),
-            (0, _) => "waiting for the stream".to_owned(),
-            (1, 0) => "the agent is at rest".to_owned(),
-            (count, 0) => format!("all {} agents are at rest", voice::number(count)),
-            _ => String::new(),
-        };
-        let live = self.signals.connection.read().is_live() && self.signals.connection.peek().is_whole();
-        let (last, link, watch) = match (agents.len(), greeted) {
-            (0, true) => ("watching. the first event brings one".to_owned(), None, ""),
-            (0, false) => ("agents appear here as soon as it answers".to_owned(), None, ""),
-            _ => {
-                let item = self.signals.ghosts.read().newest.clone();
-                let now = self.signals.times.read().now;
-                let last = item.as_ref().map(|item| format!("last, {}:", voice::ago(now.since_millis(item.time))));
-                (last.unwrap_or_default(), item, if live { "still watching. nothing has been missed." } else { "" })
-            }
-        };
-        self.silence.say("title", &title);
-        self.silence.say("last", &last);
-        let label = link.as_ref().map(|item| item.label.to_string()).unwrap_or_default();
-        agent_card::link(&self.silence, "link", &label, link.as_ref().and_then(|item| item.url.as_ref()));
-        self.silence.say("watch", watch);
-        self.silence.show("", !title.is_empty());
     }
 }
 

@@ -1,9 +1,8 @@
-//! Flows on one canvas under the cards.
+//! Flows under the cards: what stands on one canvas, what moves on another over it.
 //!
 //! Drawn in CSS pixels on a backing store of device pixels. Knows the scene, nothing of signals or the fold.
 
 use super::{
-    pace::Effects,
     scene::{BREAK, Dispute, GUTTER, Ribbon, Scene, Strand, WORDS_MAX, words_width},
     way::{PARTS, Way},
 };
@@ -20,6 +19,8 @@ const PIXEL_RATIO_MAX: f64 = 3.0;
 const SIDE_MAX: f64 = 8_192.0;
 /// How long a flow fades before it leaves, in milliseconds.
 pub const FADE_MILLIS: f64 = 1_000.0;
+/// How long a particle's tail is, in CSS pixels.
+const TAIL: f32 = 18.0;
 
 const BROKEN: &str = "#ef4444";
 const BROKEN_TEXT: &str = "#fca5a5";
@@ -67,13 +68,9 @@ pub fn clean(canvas: &HtmlCanvasElement, width: f32, height: f32) -> Option<Canv
     Some(context)
 }
 
-/// Paints the scene; all of it with [`Effects::All`], which alone moves, else without particles. With `still`, nothing
-/// moves and everything says the same.
-pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, effects: Effects, now_millis: f64, still: bool) {
-    let full = effects == Effects::All;
-    let Some(brush) = Brush::on(canvas, scene, full && !still, now_millis) else { return };
-    // In a storm halos would hide the lines.
-    let brush = Brush { halos: full && scene.ribbons.is_empty(), full, ..brush };
+/// Paints what stands: ribbons, lines, heads, breaks and words. `full`: lines glow and grow.
+pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, full: bool, now_millis: f64) {
+    let Some(brush) = Brush::on(canvas, scene, false, full, now_millis) else { return };
     for ribbon in scene.ribbons.iter().filter(|ribbon| !ribbon.way.is_empty()) {
         brush.ribbon(ribbon);
     }
@@ -84,30 +81,41 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, effects: Effects, now_mi
         brush.strand(strand);
     }
     if let Some(people) = scene.people {
-        // Their flows end at the field's edge.
-        brush.say("people", Point { x: people.x - 26.0, y: people.y - 22.0 }, QUIET);
+        // Their flows end at the field's edge, at somebody who has no card.
+        let at = |y| Point { x: people.x - 2.0, y: people.y + y };
+        brush.say("people", Point { x: people.x - 26.0, y: people.y - 30.0 }, QUIET);
+        brush.circle(at(-8.0), 3.6, true);
+        brush.polygon(
+            at(-2.0),
+            Point { x: 0.0, y: 1.0 },
+            &[(0.0, 3.0), (3.0, 6.0), (12.0, 6.0), (12.0, -6.0), (3.0, -6.0), (0.0, -3.0)],
+        );
     }
 }
 
-/// Paints the particles alone: where they move over lines that stand.
-pub fn paint_comets(canvas: &HtmlCanvasElement, scene: &Scene, now_millis: f64) {
-    let Some(brush) = Brush::on(canvas, scene, true, now_millis) else { return };
+/// Paints what moves over the lines: particles, and the beat of what waits. `full`: several on each, with tails. When
+/// nothing `moves` they stand, and say the same.
+pub fn paint_moving(canvas: &HtmlCanvasElement, scene: &Scene, now_millis: f64, moves: bool, full: bool) {
+    let Some(brush) = Brush::on(canvas, scene, moves, full, now_millis) else { return };
     for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {
         let (light, fresh) = brush.light(strand);
-        if strand.status == FlowStatus::Active || (strand.status == FlowStatus::Complete && fresh) {
-            brush.context.set_stroke_style_str(colour(strand.kind));
-            brush.context.set_fill_style_str(colour(strand.kind));
-            brush.comet(strand.kind, &strand.way, brush.gone(), light);
+        brush.context.set_stroke_style_str(colour(strand.kind));
+        brush.context.set_fill_style_str(colour(strand.kind));
+        if strand.status == FlowStatus::Pending {
+            brush.beat(&strand.way, light);
+        } else if strand.status == FlowStatus::Active || (strand.status == FlowStatus::Complete && fresh) {
+            brush.comets(strand.kind, &strand.way, light);
         }
     }
 }
 
 struct Brush {
     context: CanvasRenderingContext2d,
+    /// In a storm halos would hide the lines.
     halos: bool,
     /// Whether all is drawn: lines that grow, three particles with tails on each.
     full: bool,
-    moving: bool,
+    moves: bool,
     now_millis: f64,
     words: bool,
     width: f64,
@@ -128,7 +136,7 @@ fn phase(now_millis: f64, period_millis: f64) -> f64 {
 
 impl Brush {
     /// On a clean canvas. `None` when its context is lost.
-    fn on(canvas: &HtmlCanvasElement, scene: &Scene, moving: bool, now_millis: f64) -> Option<Self> {
+    fn on(canvas: &HtmlCanvasElement, scene: &Scene, moves: bool, full: bool, now_millis: f64) -> Option<Self> {
         // In the one column only the gutter is drawn on: the whole would be larger than some browsers can hold.
         let width = if scene.one_column { GUTTER + 4.0 } else { scene.width };
         let context = clean(canvas, width, scene.height)?;
@@ -136,9 +144,9 @@ impl Brush {
         context.set_line_join("round");
         Some(Self {
             context,
-            halos: false,
-            full: false,
-            moving,
+            halos: full && scene.ribbons.is_empty(),
+            full,
+            moves,
             now_millis,
             words: !scene.one_column,
             width: width.into(),
@@ -159,7 +167,7 @@ impl Brush {
     /// How far a particle has come.
     #[expect(clippy::cast_possible_truncation, reason = "a share")]
     fn gone(&self) -> f32 {
-        if self.moving { phase(self.now_millis, 2_400.0) as f32 } else { 0.4 }
+        if self.moves { phase(self.now_millis, 2_400.0) as f32 } else { 0.4 }
     }
 
     fn ribbon(&self, ribbon: &Ribbon) {
@@ -196,20 +204,25 @@ impl Brush {
     /// A ringed dot at the source, and a dotted trail.
     fn pending(&self, way: &Way, light: f64) {
         self.context.set_global_alpha(0.7 * light);
-        self.dash(&self.dots, 0.0);
+        self.dash(&self.dots);
         self.context.set_line_width(1.8);
         self.whole(way);
-        self.dash(&self.solid, 0.0);
+        self.dash(&self.solid);
         self.head(way, 6.0);
         let (start, _) = way.at(0.0);
         self.circle(start, 3.2, true);
-        let beat = if self.moving { 0.35 + 0.35 * (phase(self.now_millis, 1_000.0) * 2.0 - 1.0).abs() } else { 0.6 };
+    }
+
+    /// The ring that beats about what waits.
+    fn beat(&self, way: &Way, light: f64) {
+        let (start, _) = way.at(0.0);
+        let beat = if self.moves { 0.35 + 0.35 * (phase(self.now_millis, 1_000.0) * 2.0 - 1.0).abs() } else { 0.6 };
         self.context.set_global_alpha(beat * light);
         self.context.set_line_width(1.2);
         self.circle(start, 7.5, false);
     }
 
-    /// A halo, dashes that grow in width and light towards the target, comets, and an arrowhead.
+    /// A halo, dashes that grow in width and light towards the target, and an arrowhead.
     fn active(&self, strand: &Strand, light: f64) {
         let way = &strand.way;
         if self.halos {
@@ -217,8 +230,7 @@ impl Brush {
             self.context.set_line_width(8.0);
             self.whole(way);
         }
-        let drift = if self.moving { -12.0 * phase(self.now_millis, 480.0) } else { 0.0 };
-        self.dash(&self.dashes, drift);
+        self.dash(&self.dashes);
         // Dashes with round ends take the browser twice as long.
         self.context.set_line_cap("butt");
         if self.full {
@@ -235,37 +247,30 @@ impl Brush {
             self.whole(way);
         }
         self.context.set_line_cap("round");
-        self.dash(&self.solid, 0.0);
+        self.dash(&self.solid);
         self.context.set_global_alpha(light);
         self.head(way, 8.0);
-        let count: u8 = if !self.full {
-            0
-        } else if way.length() < 90.0 {
-            1
-        } else {
-            3
-        };
+    }
+
+    /// What is on its way: one particle, or several with tails.
+    fn comets(&self, kind: FlowKind, way: &Way, light: f64) {
+        let count = if self.full && way.length() >= 90.0 { 3_u8 } else { 1 };
         for which in 0..count {
             let share = self.gone() + f32::from(which) / f32::from(count);
-            self.comet(strand.kind, way, share - share.floor(), light);
+            self.comet(kind, way, share - share.floor(), light);
         }
     }
 
     /// A particle shaped as its kind, with a tail.
     fn comet(&self, kind: FlowKind, way: &Way, share: f32, light: f64) {
-        if self.full && self.moving {
-            let step = 5.0 / way.length().max(1.0);
-            for back in 1..5_u8 {
-                let behind = share - step * f32::from(back);
-                if behind <= 0.0 {
-                    break;
-                }
-                self.context.set_global_alpha(light * (0.5 - 0.11 * f64::from(back)));
-                self.circle(way.at(behind).0, 2.6 - 0.4 * f64::from(back), true);
-            }
+        let (at, way_on) = way.at(share);
+        if self.full && self.moves {
+            // Straight, and narrower behind: on so short a way no bend shows.
+            let tail = (share * way.length()).min(TAIL);
+            self.context.set_global_alpha(0.34 * light);
+            self.polygon(at, way_on, &[(0.0, 2.6), (-tail, 0.0), (0.0, -2.6)]);
         }
         self.context.set_global_alpha(light);
-        let (at, way_on) = way.at(share);
         match kind {
             FlowKind::Message => self.circle(at, 2.8, true),
             FlowKind::Signal => {
@@ -291,9 +296,9 @@ impl Brush {
         self.context.set_global_alpha(light);
         self.line(way, 0.0, BREAK - 0.02);
         self.context.set_global_alpha(0.5 * light);
-        self.dash(&self.dots, 0.0);
+        self.dash(&self.dots);
         self.line(way, BREAK + 0.02, 1.0);
-        self.dash(&self.solid, 0.0);
+        self.dash(&self.solid);
         self.head(way, 6.0);
         self.context.set_global_alpha(light);
         self.context.set_line_width(2.6);
@@ -313,9 +318,9 @@ impl Brush {
     fn dispute(&self, dispute: &Dispute) {
         self.context.set_stroke_style_str(DEMANDS);
         self.context.set_line_width(2.0);
-        self.dash(&self.dots, 0.0);
+        self.dash(&self.dots);
         self.whole(&dispute.way);
-        self.dash(&self.solid, 0.0);
+        self.dash(&self.solid);
         let (at, _) = dispute.way.at(0.5);
         if self.words {
             self.say(&dispute.over, at, DEMANDS_TEXT);
@@ -352,10 +357,9 @@ impl Brush {
         }
     }
 
-    fn dash(&self, dash: &Array, offset: f64) {
+    fn dash(&self, dash: &Array) {
         // Only a pattern that is no list of numbers is refused.
         let _ = self.context.set_line_dash(dash);
-        self.context.set_line_dash_offset(offset);
     }
 
     /// A filled arrowhead at the target.

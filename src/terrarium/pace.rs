@@ -5,10 +5,10 @@
 /// What is drawn, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Effects {
-    /// Halos, comets with tails, drifting dashes.
+    /// Halos, dashes that grow, comets with tails.
     #[default]
     All,
-    /// No halos, fewer comets, no tails.
+    /// No halos, plain dashes, one comet without a tail.
     Thin,
     /// State alone: lines, heads and breaks, redrawn when something changes.
     State,

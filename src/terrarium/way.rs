@@ -4,6 +4,8 @@ use monkeytown_terrain::Point;
 use std::cell::OnceCell;
 use web_sys::Path2d;
 
+/// Points so near to one another show no corner, in CSS pixels.
+const FINE: f32 = 14.0;
 /// Parts that a way is drawn in, so that it can grow in width and light towards its target.
 pub const PARTS: usize = 4;
 
@@ -17,9 +19,15 @@ pub struct Way {
 }
 
 impl Way {
-    /// The way through `points`.
+    /// The way through `points`, its corners cut (Chaikin's algorithm) where they lie far apart.
     #[must_use]
-    pub fn new(points: Vec<Point>) -> Self {
+    pub fn new(mut points: Vec<Point>) -> Self {
+        for _ in 0..2 {
+            if points.windows(2).all(|leg| matches!(leg, [a, b] if distance(*a, *b) <= FINE)) {
+                break;
+            }
+            points = smoothed(&points);
+        }
         let mut length = 0.0;
         let mut before: Option<Point> = None;
         let mut lengths = Vec::with_capacity(points.len());
@@ -58,7 +66,7 @@ impl Way {
         let span = distance(*a, *b).max(0.001);
         let along = ((sought - from) / span).clamp(0.0, 1.0);
         let direction = Point { x: (b.x - a.x) / span, y: (b.y - a.y) / span };
-        (Point { x: a.x + (b.x - a.x) * along, y: a.y + (b.y - a.y) * along }, direction)
+        (between(*a, *b, along), direction)
     }
 
     /// The way in [`PARTS`] parts of equal length, and then as a whole, as the canvas takes them; made once.
@@ -101,6 +109,25 @@ impl Way {
     }
 }
 
+/// The place a share of the way from `a` to `b`.
+fn between(a: Point, b: Point, share: f32) -> Point {
+    Point { x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share }
+}
+
+/// The same line with every corner cut off at a quarter of its legs; its ends stay.
+fn smoothed(points: &[Point]) -> Vec<Point> {
+    let mut line = Vec::with_capacity(points.len() * 2);
+    line.extend(points.first());
+    for leg in points.windows(2) {
+        if let [a, b] = *leg {
+            line.push(between(a, b, 0.25));
+            line.push(between(a, b, 0.75));
+        }
+    }
+    line.extend(points.last());
+    line
+}
+
 fn distance(a: Point, b: Point) -> f32 {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     (dx * dx + dy * dy).sqrt()
@@ -116,12 +143,26 @@ mod tests {
 
     #[test]
     fn a_share_is_of_the_length_and_not_of_the_points() {
+        let way = Way::new([0.0, 6.0, 12.0, 16.0].map(|x| Point { x, y: 0.0 }).to_vec());
+        assert!((way.length() - 16.0).abs() < 0.01);
+        assert_eq!(way.at(0.5), (Point { x: 8.0, y: 0.0 }, Point { x: 1.0, y: 0.0 }));
+    }
+
+    #[test]
+    fn a_corner_is_rounded_and_the_ends_stay() {
         let way = corner();
-        assert!((way.length() - 400.0).abs() < 0.01);
-        let (middle, direction) = way.at(0.5);
-        assert_eq!((middle, direction), (Point { x: 100.0, y: 100.0 }, Point { x: 0.0, y: 1.0 }));
         assert_eq!(way.at(0.0).0, Point { x: 0.0, y: 0.0 });
         assert_eq!(way.at(1.0).0, Point { x: 100.0, y: 300.0 });
+        assert!(way.points.len() > 8);
+        let turns = way.points.windows(3).map(|three| match three {
+            [a, b, c] => {
+                let (first, second) = (distance(*a, *b), distance(*b, *c));
+                ((b.x - a.x) * (c.x - b.x) + (b.y - a.y) * (c.y - b.y)) / (first * second)
+            }
+            _ => 1.0,
+        });
+        // No turn is sharper than 45 degrees where one was of 90.
+        assert!(turns.fold(1.0, f32::min) > 0.7);
     }
 
     #[test]
