@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 /// Since when the agents are there.
-const ARRIVED: i64 = 10 * HOUR;
+const ARRIVED: i64 = 6 * DAY;
 
 /// Something that happened: how many milliseconds ago, of what type, and its data.
 struct Fact {
@@ -211,7 +212,9 @@ impl Town {
             if one.status == "idle" {
                 town.work_until(one, one.since_millis);
             }
-            let mut now = json!({"id": one.id, "status": one.status, "activity": one.activity});
+            let share = |turn: u32| (30 + scattered(one.files.into()).rotate_left(8 * turn) % 70) as f64 / 100.0;
+            let metrics = json!({"efficiency": share(0), "load": share(1), "connections": 1 + one.files % 5});
+            let mut now = json!({"id": one.id, "status": one.status, "activity": one.activity, "metrics": metrics});
             if let Some((progress, now)) = one.progress.zip(now.as_object_mut()) {
                 now.insert("progress".to_owned(), progress.into());
             }
@@ -370,6 +373,22 @@ impl Town {
             "domain": {"path": one.path, "files": one.files},
         });
         self.tell(ARRIVED, "monkeytown.entity.created", data);
+        // Some runs a day, at hours of its own.
+        for day in 0..6 {
+            for run in 0..4_u64 {
+                let number = scattered(u64::from(one.files) * 97 + day * 4 + run);
+                let begun = i64::try_from(day).unwrap_or_default() * DAY
+                    + i64::try_from(number % 86_400).unwrap_or_default() * SECOND;
+                let long = i64::try_from(20 + (number >> 32) % 160).unwrap_or_default() * MINUTE;
+                if begun - long < 2 * HOUR || begun > ARRIVED {
+                    continue;
+                }
+                let work = json!({"id": one.id, "status": "active", "activity": "reading the week's history"});
+                self.tell(begun, "monkeytown.entity.status_changed", work);
+                let rest = json!({"id": one.id, "status": "idle", "activity": null});
+                self.tell(begun - long, "monkeytown.entity.status_changed", rest);
+            }
+        }
     }
 
     /// A run that ended so long ago: who has never worked has rested since it came.
