@@ -121,6 +121,18 @@ function stop({ error, reason }) {
 addEventListener("error", stop);
 addEventListener("unhandledrejection", stop);
 
+// What breathes and beats does so in steps too small to be seen, all at the same moments: while flows run there is a
+// frame sixty times a second, and in each of them the browser would restyle everybody who breathes. The style sheet still
+// says who does, and how fast.
+addEventListener("animationstart", ({ target, animationName }) => {
+  if (animationName !== "breathe" && animationName !== "beat") return;
+  for (const animation of target.getAnimations?.() ?? []) {
+    if (animation.animationName !== animationName) continue;
+    animation.startTime = 0;
+    animation.effect.updateTiming({ easing: "steps(8)" });
+  }
+});
+
 const patience = setTimeout(() => {
   boot.firstElementChild.textContent = "waiting for the page's program to arrive; a slow line takes up to a minute";
 }, PATIENCE_MILLIS);

@@ -61,27 +61,11 @@ pub fn percent(share: f32) -> String {
     format!("{percent}%")
 }
 
-/// How fast a playback runs: "an hour a second".
+/// How fast a playback runs: "1h a second".
 #[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "whole milliseconds; a pace beyond all years is cut to them")]
 pub fn pace(rate: f64) -> String {
-    const UNITS: [(f64, &str, &str); 5] = [
-        (31_536_000.0, "a year", "years"),
-        (604_800.0, "a week", "weeks"),
-        (86_400.0, "a day", "days"),
-        (3_600.0, "an hour", "hours"),
-        (60.0, "a minute", "minutes"),
-    ];
-    let found = UNITS.iter().find(|(seconds, ..)| rate >= *seconds * 0.95);
-    // Whole numbers: printing a fraction costs the page kilobytes of code.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a pace is positive and under u64")]
-    let whole = |value: f64| value.round() as u64;
-    match found {
-        Some((seconds, one, many)) => match whole(rate / seconds) {
-            0 | 1 => format!("{one} a second"),
-            count => format!("{} {many} a second", grouped(count)),
-        },
-        None => format!("{} seconds a second", whole(rate)),
-    }
+    format!("{} a second", span((rate * 1_000.0) as i64))
 }
 
 /// What was being done when it broke: "was signing build 118".
@@ -154,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_pace_is_told_as_a_stretch_of_time_a_second() {
-        assert_eq!(pace(3_600.0), "an hour a second");
-        assert_eq!(pace(7_300.0), "2 hours a second");
-        assert_eq!(pace(90_000.0), "a day a second");
-        assert_eq!(pace(30.0), "30 seconds a second");
+        assert_eq!(pace(3_600.0), "1h a second");
+        assert_eq!(pace(7_300.0), "2h a second");
+        assert_eq!(pace(90_000.0), "1d a second");
+        assert_eq!(pace(30.0), "30s a second");
     }
 }
