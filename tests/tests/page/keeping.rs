@@ -1,12 +1,12 @@
 //! What the browser keeps: when it has no room for the page's files the page goes on without, and what two tabs keep at
 //! once is one of the two, whole.
 
-use crate::witness::until_unseen;
+use crate::{offline::another_version, witness::until_unseen};
 use chromiumoxide::cdp::browser_protocol::storage::OverrideQuotaForOriginParams;
 use monkeytown_tests::{
     browser::{Browser, Page},
     events::works,
-    proxy::Proxy,
+    proxy::{Fault, Proxy},
     stream::{Source, Stream},
     wait::soon,
 };
@@ -70,6 +70,44 @@ async fn where_there_is_no_room_for_its_files_the_page_goes_on_and_keeps_them_wh
     assert_eq!(soon("an installation", page.value::<String>(ENDING)).await, "activated");
     assert_eq!(page.value::<Vec<String>>("caches.keys()").await.len(), 1);
     page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_a_newer_version_the_one_that_is_kept_still_opens_without_a_network() {
+    let old = Stream::start(Source::Publishers).await;
+    let proxy = Proxy::before(old.address).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&proxy.url("/")).await;
+    page.until_state("live").await;
+    soon("the page is kept", page.value::<bool>("navigator.serviceWorker.ready.then(() => true)")).await;
+    page.reload().await;
+    page.until_state("live").await;
+    let version: String = page.value("document.documentElement.dataset.version").await;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    another_version(folder.path());
+    let new = Stream::with_page(folder.path()).await;
+    new.publish(&[works("1", "ada", "draws a map")]).await;
+    proxy.lead_to(new.address);
+    old.end().await;
+    page.until_card("ada", "draws a map").await;
+    room(&page, &proxy.url(""), Some(NO_ROOM_BYTES)).await;
+    let update = "navigator.serviceWorker.ready.then(async (registration) => {
+        window.worker = (await registration.update()).installing;
+        return true;
+    })";
+    assert!(soon("another worker", page.value::<bool>(update)).await);
+    assert_eq!(soon("the end of an installation", page.value::<String>(ENDING)).await, "redundant");
+    let names: Vec<String> = page.value("caches.keys()").await;
+    assert_eq!(names, [version.clone()], "what was kept stays, and half of another is not");
+    until_unseen(&page, "#renewal").await;
+    page.until_state("live").await;
+
+    proxy.set_everything(Fault::Reset);
+    page.reload().await;
+    page.until_card("ada", "draws a map").await;
+    assert_eq!(page.value::<String>("document.documentElement.dataset.version").await, version);
     browser.close().await;
 }
 
