@@ -1,7 +1,7 @@
 //! A WebSocket endpoint that says whatever a test makes it say, sound or not.
 
 use crate::wait::soon;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
@@ -10,6 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Message,
         handshake::server::{Request, Response},
+        protocol::CloseFrame,
     },
 };
 
@@ -95,6 +96,17 @@ impl Believer {
     /// When the page has gone.
     pub async fn say_bytes(&mut self, bytes: &'static [u8]) {
         self.socket.send(Message::binary(bytes)).await.expect("the page listens");
+    }
+
+    /// Closes the connection with `code`.
+    ///
+    /// # Panics
+    /// When the page has gone.
+    pub async fn close(mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.close(Some(frame)).await.expect("the page listens");
+        // Whoever hangs up before the page has answered resets the connection, and the code is lost.
+        while self.socket.next().await.is_some_and(|said| said.is_ok()) {}
     }
 
     /// Greets as a live stream that has no event yet.

@@ -13,11 +13,7 @@ use monkeytown_stream::{
     },
 };
 use serde_json::Value;
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// The token that publishers of these tests give.
@@ -79,8 +75,17 @@ impl Stream {
     /// # Panics
     /// When there is no free port.
     pub async fn with_page(site: &Path) -> Self {
-        let heartbeat = Timing::default().heartbeat;
-        Self::serving(site.to_owned(), "127.0.0.1:0", Source::Publishers, &[], heartbeat).await
+        let options = Options { site: Some(site.to_owned()), ..Options::default() };
+        Self::serving("127.0.0.1:0", Source::Publishers, options).await
+    }
+
+    /// A stream of publishers on loopback that has places for so many subscribers.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn with_places(places: usize) -> Self {
+        let options = Options { site: Some(site::folder()), max_subscribers: places, ..Options::default() };
+        Self::serving("127.0.0.1:0", Source::Publishers, options).await
     }
 
     /// The same with another longest silence.
@@ -88,10 +93,16 @@ impl Stream {
     /// # Panics
     /// When the address cannot be had or the source cannot be opened.
     pub async fn beating(address: &str, source: Source<'_>, origins: &[&str], heartbeat: Duration) -> Self {
-        Self::serving(site::folder(), address, source, origins, heartbeat).await
+        let options = Options {
+            site: Some(site::folder()),
+            allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
+            timing: Timing { heartbeat, ..Timing::default() },
+            ..Options::default()
+        };
+        Self::serving(address, source, options).await
     }
 
-    async fn serving(site: PathBuf, address: &str, source: Source<'_>, origins: &[&str], heartbeat: Duration) -> Self {
+    async fn serving(address: &str, source: Source<'_>, options: Options) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
         let metrics = Metrics::new();
@@ -102,14 +113,7 @@ impl Stream {
             Source::Git(_) => SourceKind::Git,
             Source::Simulator(_) => SourceKind::Simulated,
         };
-        let options = Options {
-            site: Some(site),
-            source_kind,
-            tokens: Tokens::read(TOKEN).expect("a token"),
-            allow_origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
-            timing: Timing { heartbeat, ..Timing::default() },
-            ..Options::default()
-        };
+        let options = Options { source_kind, tokens: Tokens::read(TOKEN).expect("a token"), ..options };
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::new(log.clone(), metrics, options);
         let serving = tokio::spawn(async move {

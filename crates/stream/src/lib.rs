@@ -12,6 +12,7 @@ pub mod sources;
 
 mod accept;
 mod connection;
+mod headers;
 mod health;
 mod origin;
 mod problem;

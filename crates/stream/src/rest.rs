@@ -5,7 +5,7 @@
 
 use crate::{
     accept::BATCH_TYPE,
-    log::{Batch, FellBehind, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
+    log::{Batch, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
     server::App,
     subscription::{self, SNAPSHOT_LINK, bad, outcome, read_cursor},
@@ -73,23 +73,31 @@ pub(crate) async fn poll(
     app.metrics.resumed(outcome(resolved.as_ref()));
     let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };
     let started = Instant::now();
-    let found = follow(&app, &poll, from).await;
+    let found = follow(&app, &poll, from.clone()).await;
     let mut response = match found {
-        Ok(found) => answer(&app, &found),
+        Found::Events(batch) => answer(&app, from.epoch, &batch),
+        Found::Nothing(position) => batch_response(&app, &position, true, BytesMut::from("[]")),
         // It was held when it was asked for, and went while the poll waited.
-        Err(FellBehind) => take_the_snapshot(&app).await,
+        Found::FellBehind => take_the_snapshot(&app).await,
+        Found::Leaving => subscription::leaving(&app).into_response(),
     };
     response.extensions_mut().insert(Waited(if poll.wait.is_zero() { Duration::ZERO } else { started.elapsed() }));
     Ok(response)
 }
 
-/// What a poll has found: events, and where it stands after them.
-struct Found {
-    position: Position,
-    batch: Option<Batch>,
+/// What a poll has come to.
+enum Found {
+    /// Events.
+    Events(Batch),
+    /// That there are none up to a place, within the time asked for.
+    Nothing(Position),
+    /// That those it asked for are held no longer.
+    FellBehind,
+    /// The end of the server: whoever waits is sent away, and told when to come back.
+    Leaving,
 }
 
-async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBehind> {
+async fn follow(app: &App, poll: &Poll, from: Position) -> Found {
     let bounds = ReadBounds { events: poll.limit, bytes: ANSWER_MAX_BYTES, scanned: ANSWER_MAX_SCANNED };
     let deadline = Instant::now() + poll.wait;
     let mut head = app.log.watch_head();
@@ -98,32 +106,31 @@ async fn follow(app: &App, poll: &Poll, from: Position) -> Result<Found, FellBeh
     let mut leave = std::pin::pin!(app.leave());
     loop {
         head.mark_unchanged();
-        let batch = app.log.read(position.next(), bounds, &poll.interest)?;
+        let Ok(batch) = app.log.read(position.next(), bounds, &poll.interest) else { return Found::FellBehind };
         let at_head = batch.is_none();
         if let Some(batch) = batch {
             position.after = Some(batch.last);
             if !batch.events.is_empty() {
-                return Ok(Found { position, batch: Some(batch) });
+                return Found::Events(batch);
             }
         }
         if at_head {
-            let more = tokio::select! {
-                changed = head.changed() => changed.is_ok(),
-                () = tokio::time::sleep_until(deadline) => false,
-                () = &mut leave => false,
+            let end = tokio::select! {
+                biased;
+                // What came last is told before anybody is sent away.
+                changed = head.changed() => if changed.is_ok() { continue } else { Found::Nothing(position) },
+                () = tokio::time::sleep_until(deadline) => Found::Nothing(position),
+                () = &mut leave => Found::Leaving,
             };
-            if !more {
-                return Ok(Found { position, batch: None });
-            }
-        } else {
-            // Much that is of no interest must not keep others from their turn.
-            tokio::task::yield_now().await;
+            return end;
         }
+        // Much that is of no interest must not keep others from their turn.
+        tokio::task::yield_now().await;
     }
 }
 
-fn answer(app: &App, found: &Found) -> Response {
-    let events = found.batch.as_ref().map_or(&[][..], |batch| &batch.events);
+fn answer(app: &App, epoch: Epoch, batch: &Batch) -> Response {
+    let events = &batch.events;
     let mut body = BytesMut::with_capacity(events.iter().map(|event| event.json.len() + 1).sum::<usize>() + 2);
     body.put_u8(b'[');
     for (index, event) in events.iter().enumerate() {
@@ -133,7 +140,7 @@ fn answer(app: &App, found: &Found) -> Response {
         body.put_slice(&event.json);
     }
     body.put_u8(b']');
-    batch_response(app, &found.position, true, body)
+    batch_response(app, &Position { epoch, after: Some(batch.last) }, true, body)
 }
 
 /// There is no tail to be served: an empty batch, and the cursor of the snapshot that must come first.

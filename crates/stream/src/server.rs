@@ -6,7 +6,7 @@
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     connection::{self, StallGuard, Stalled},
-    health,
+    headers, health,
     log::Log,
     metrics::{self, Metrics},
     origin::AllowedOrigin,
@@ -302,17 +302,16 @@ fn router(app: &Arc<App>, address: SocketAddr) -> Router {
         .route("/metrics", get(health::metrics))
         .merge(read)
         .route("/api/{*rest}", axum::routing::any(missing))
-        .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::map_response(no_sniffing));
+        .method_not_allowed_fallback(not_allowed);
     if !app.options.allow_origins.is_empty() {
         api = api.layer(cors(&app.options.allow_origins));
     }
     let api = api.with_state(Arc::clone(app));
     let all = match &app.options.site {
-        Some(folder) => api.fallback_service(site::router(folder, address.ip().is_loopback())),
+        Some(folder) => api.fallback_service(site::router(folder)),
         None => api.fallback(missing),
     };
-    all.layer(middleware::from_fn_with_state(Arc::clone(app), measured))
+    headers::on_all(all, address.ip().is_loopback()).layer(middleware::from_fn_with_state(Arc::clone(app), measured))
 }
 
 fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
@@ -348,11 +347,6 @@ async fn missing() -> Refusal {
 
 async fn not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method; Allow names it")
-}
-
-async fn no_sniffing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 async fn measured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

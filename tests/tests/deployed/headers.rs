@@ -49,7 +49,8 @@ async fn the_stream_sends_every_header_of_the_table_with_the_built_page() {
     assert!(paths.iter().any(|path| path.ends_with(".wasm")), "{paths:?}");
     let pages = ["/", "/index.html", "/404.html", "/config.json", "/robots.txt", "/worker.js"];
     let pictures = ["/favicon.svg", "/icon-192.png", "/manifest.webmanifest"];
-    paths.extend(pages.into_iter().chain(pictures).map(str::to_owned));
+    let answers = ["/health", "/ready", "/version", "/metrics", "/api/v1/snapshot", "/api/v1/events"];
+    paths.extend(pages.into_iter().chain(pictures).chain(answers).map(str::to_owned));
     for path in paths {
         let client = reqwest::Client::new();
         let answer = client.get(stream.url(&path)).timeout(PATIENCE).send().await.unwrap();

@@ -61,7 +61,7 @@ async fn after_one_visit_the_page_opens_without_a_network_on_what_it_last_knew_a
 }
 
 /// Writes the built page into `folder` as another version: one file has another name, and so have all that name it.
-fn another_version(folder: &Path) -> String {
+pub(crate) fn another_version(folder: &Path) -> String {
     let built = site::folder();
     fs::create_dir(folder.join("assets")).expect("a folder and its files");
     let page = fs::read_to_string(built.join("index.html")).expect("a folder and its files");

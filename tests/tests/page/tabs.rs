@@ -21,7 +21,7 @@ async fn sockets(stream: &Stream) -> u32 {
     line.expect("the metric").parse().expect("a number")
 }
 
-async fn until_sockets(stream: &Stream, count: u32) {
+pub(crate) async fn until_sockets(stream: &Stream, count: u32) {
     let wait = async {
         while sockets(stream).await != count {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -31,14 +31,14 @@ async fn until_sockets(stream: &Stream, count: u32) {
 }
 
 /// A stream that goes on telling until it is stopped.
-struct Telling {
+pub(crate) struct Telling {
     stream: Arc<Stream>,
     stop: watch::Sender<bool>,
     publishing: JoinHandle<()>,
 }
 
 impl Telling {
-    fn begin(stream: &Arc<Stream>) -> Self {
+    pub(crate) fn begin(stream: &Arc<Stream>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let publisher = Arc::clone(stream);
         let publishing = tokio::spawn(async move {
@@ -52,7 +52,7 @@ impl Telling {
     }
 
     /// Waits for so many more events.
-    async fn more(&self, count: u64) {
+    pub(crate) async fn more(&self, count: u64) {
         let enough = self.stream.accepted() + count;
         let wait = async {
             while self.stream.accepted() < enough {
@@ -62,14 +62,14 @@ impl Telling {
         soon("more events", wait).await;
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.send_replace(true);
         self.publishing.await.expect("the publisher");
     }
 }
 
 /// `count` tabs that have seen nothing yet. The first of them leads.
-async fn open(browser: &Browser, stream: &Stream, count: usize) -> Vec<Page> {
+pub(crate) async fn open(browser: &Browser, stream: &Stream, count: usize) -> Vec<Page> {
     let mut pages = Vec::new();
     for _ in 0..count {
         let page = browser.visit(&stream.url("/")).await;
@@ -80,7 +80,7 @@ async fn open(browser: &Browser, stream: &Stream, count: usize) -> Vec<Page> {
 }
 
 /// Asserts that each has applied every event that the stream accepted, each once.
-async fn know_everything(pages: &[Page], stream: &Stream) {
+pub(crate) async fn know_everything(pages: &[Page], stream: &Stream) {
     let accepted = stream.accepted();
     for page in pages {
         page.show().await;

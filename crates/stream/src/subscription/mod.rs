@@ -51,14 +51,24 @@ pub(crate) struct Start {
 /// Refuses whoever may not subscribe here, or not now.
 pub(crate) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     if app.is_draining() {
-        let detail = "this stream is draining; come back to another or in a moment";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
+        return Err(draining(RETRY_SECONDS));
     }
     if !origin::permitted(headers, &app.options.allow_origins) {
         let detail = "this page's origin may not subscribe; the stream's operator allows one with --allow-origin";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
     }
     Ok(())
+}
+
+fn draining(retry_seconds: u64) -> Refusal {
+    let detail = "this stream is draining; come back to another or in a moment";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(retry_seconds)
+}
+
+/// What one who waits for events by a request is told when the server goes: when to come back, a moment of its own.
+pub(crate) fn leaving(app: &App) -> Refusal {
+    // The header knows whole seconds: one too many rather than one too few.
+    draining(app.returning_after().as_secs() + 1)
 }
 
 /// A place, or the refusal of those who find none.

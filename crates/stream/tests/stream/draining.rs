@@ -43,17 +43,51 @@ async fn a_subscriber_that_does_not_read_holds_the_end_up_only_so_long() {
 }
 
 #[tokio::test]
-async fn a_long_poll_is_answered_when_the_server_goes() {
+async fn whoever_waits_by_a_poll_is_told_when_to_come_back_and_not_all_at_once() {
+    const WAITING: u16 = 200;
     let mut stream = Stream::start().await;
-    let waiting = tokio::spawn(reqwest::get(stream.url("/api/v1/events?after=latest&wait=30")));
-    while stream.metric("subscriber_count").await < 1.0 {
+    stream.publish(&events(0..3)).await;
+    let after = format!("{}:2", stream.log.epoch());
+    let waiting: Vec<_> = (0..WAITING)
+        .map(|_| tokio::spawn(reqwest::get(stream.url(&format!("/api/v1/events?after={after}&wait=30")))))
+        .collect();
+    while stream.metric("subscriber_count").await < f64::from(WAITING) {
         tokio::task::yield_now().await;
     }
     stream.begin_drain();
-    let answer = soon(waiting).await.unwrap().unwrap();
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.text().await.unwrap(), "[]");
+    let mut waits = Vec::new();
+    for one in waiting {
+        let answer = soon(one).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        waits.push(answer.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap());
+    }
+    waits.sort_unstable();
+    let (first, last) = (waits[0], waits[waits.len() - 1]);
+    // 200 come back within two seconds and a moment; the header knows whole seconds.
+    assert!(first >= 1 && last <= 3, "{waits:?}");
+    waits.dedup();
+    assert!(waits.len() > 1, "they do not all come back at once: {waits:?}");
     stream.ended().await;
+}
+
+#[tokio::test]
+async fn a_poll_whose_events_come_with_the_end_has_them() {
+    for _ in 0..20 {
+        let mut stream = Stream::start().await;
+        let waiting = tokio::spawn(reqwest::get(stream.url("/api/v1/events?after=latest&wait=30")));
+        while stream.metric("subscriber_count").await < 1.0 {
+            tokio::task::yield_now().await;
+        }
+        stream.publish(&events(0..3)).await;
+        stream.begin_drain();
+        let answer = soon(waiting).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["monkeytown-recovered"], "true");
+        assert_eq!(answer.headers()["monkeytown-cursor"].to_str().unwrap(), format!("{}:2", stream.log.epoch()));
+        assert_eq!(answer.json::<Vec<serde_json::Value>>().await.unwrap().len(), 3);
+        stream.ended().await;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,10 @@
 
 use crate::harness::{ROOMY, Stream, soon, with_token};
 use monkeytown_stream::Options;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 async fn served() -> (tempfile::TempDir, Stream) {
     let folder = tempfile::tempdir().unwrap();
@@ -20,6 +24,17 @@ async fn served() -> (tempfile::TempDir, Stream) {
     let options = Options { site: Some(folder.path().to_owned()), ..with_token() };
     let stream = Stream::with(ROOMY, options).await;
     (folder, stream)
+}
+
+/// The head of an answer to a path as it stands: a client would mend some of them.
+async fn raw(stream: &Stream, path: &str) -> String {
+    let mut connection = TcpStream::connect(stream.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    soon(connection.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    answer.split("\r\n\r\n").next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -74,6 +89,53 @@ async fn an_unknown_view_is_the_page_and_a_missing_file_is_missing() {
         assert_eq!(missing.status(), 404, "{path}");
         assert!(!missing.headers()["cache-control"].to_str().unwrap().contains("immutable"), "{path}");
     }
+    // A folder is missing too, and nobody is sent to another host for its slash.
+    for path in ["/assets", "//assets", "/assets/", "///assets", "//assets/..//assets", "/secret", "//secret"] {
+        let answer = raw(&stream, path).await;
+        let status = answer.split(' ').nth(1).unwrap();
+        assert!(["200", "404"].contains(&status), "{path}: {answer}");
+        assert_eq!(status == "404", path.contains("assets"), "{path}: {answer}");
+        assert!(!answer.to_lowercase().contains("\r\nlocation:"), "{path}: {answer}");
+    }
     let post = soon(reqwest::Client::new().post(stream.url("/index.html")).send()).await.unwrap();
     assert_eq!(post.status(), 405);
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers_that_are_for_all_with_a_page_and_without() {
+    let (_folder, with_page) = served().await;
+    let without = Stream::start().await;
+    for stream in [&with_page, &without] {
+        for (path, status) in [
+            ("/health", 200),
+            ("/ready", 200),
+            ("/version", 200),
+            ("/metrics", 200),
+            ("/api/v1/snapshot", 200),
+            ("/api/v1/events", 200),
+            ("/api/v1/events?limit=none", 400),
+            ("/api/gone", 404),
+            ("/assets/gone.js", 404),
+            ("/ws", 426),
+        ] {
+            let answer = raw(stream, path).await.to_lowercase();
+            assert!(answer.starts_with(&format!("http/1.1 {status}")) || path == "/ws", "{path}: {answer}");
+            for wanted in [
+                "content-security-policy: default-src 'none'",
+                "x-content-type-options: nosniff",
+                "referrer-policy: no-referrer",
+                "permissions-policy: camera=()",
+                "cross-origin-opener-policy: same-origin",
+                "cross-origin-resource-policy: same-origin",
+                "cache-control: no-",
+            ] {
+                assert_eq!(answer.matches(&format!("\r\n{wanted}")).count(), 1, "{wanted} of {path}: {answer}");
+            }
+        }
+    }
+    let request = reqwest::Client::new().get(without.url("/api/v1/events")).header("accept", "text/event-stream");
+    let sent = soon(request.send()).await.unwrap();
+    assert_eq!(sent.headers()["content-type"], "text/event-stream");
+    assert_eq!(sent.headers()["referrer-policy"], "no-referrer");
+    assert!(sent.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
 }

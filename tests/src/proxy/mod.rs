@@ -4,7 +4,12 @@
 //! It reads the head of a request and nothing else. Outside of WebSockets it lets a connection carry one request, so
 //! that every request meets the rules of its moment.
 
+mod head;
+
+pub use head::Traffic;
+
 use crate::wait::soon;
+use head::Head;
 use std::{
     collections::HashMap,
     io,
@@ -22,23 +27,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Largest head of a request, in bytes.
-const HEAD_MAX_BYTES: usize = 65_536;
 /// How long an impatient proxy waits for an answer to end.
 const IMPATIENCE: Duration = Duration::from_secs(1);
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Traffic {
-    /// A WebSocket.
-    Socket,
-    /// Server-sent events.
-    Sse,
-    /// What else is asked of the stream by requests: polls, snapshots, whether it is ready.
-    Api,
-    /// Files of the page.
-    Site,
-}
 
 /// What happens to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,7 +68,8 @@ pub struct Answer {
 
 #[derive(Debug, Clone)]
 struct Rules {
-    upstream: SocketAddr,
+    /// Where connections lead; to more than one in turn, each that is the stream's to the next.
+    upstreams: Vec<SocketAddr>,
     faults: HashMap<Traffic, Fault>,
     answers: HashMap<String, Answer>,
 }
@@ -103,6 +94,7 @@ struct Shared {
     rolled: AtomicU64,
     spoilt: AtomicU64,
     further: AtomicUsize,
+    turn: AtomicUsize,
 }
 
 impl Drop for Proxy {
@@ -120,7 +112,7 @@ impl Proxy {
     pub async fn before(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let rules = Rules { upstream, faults: HashMap::new(), answers: HashMap::new() };
+        let rules = Rules { upstreams: vec![upstream], faults: HashMap::new(), answers: HashMap::new() };
         let shared = Arc::new(Shared {
             rules: watch::Sender::new(rules),
             cuts: watch::Sender::new(0),
@@ -128,6 +120,7 @@ impl Proxy {
             rolled: AtomicU64::new(0),
             spoilt: AtomicU64::new(0),
             further: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
@@ -183,7 +176,18 @@ impl Proxy {
 
     /// From now on, new connections lead to another stream.
     pub fn lead_to(&self, upstream: SocketAddr) {
-        self.shared.rules.send_modify(|rules| rules.upstream = upstream);
+        self.lead_in_turn(&[upstream]);
+    }
+
+    /// From now on, each new connection that is the stream's leads to the next of `upstreams`, from the first on; the
+    /// page's files are the first's. As where a name stands for several servers.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn lead_in_turn(&self, upstreams: &[SocketAddr]) {
+        assert!(!upstreams.is_empty(), "a connection leads somewhere");
+        self.shared.turn.store(0, Ordering::Relaxed);
+        self.shared.rules.send_modify(|rules| rules.upstreams = upstreams.to_vec());
     }
 
     /// Cuts every connection that is open, without a word.
@@ -222,48 +226,6 @@ impl Proxy {
     }
 }
 
-/// The head of a request.
-struct Head {
-    path: String,
-    traffic: Traffic,
-    bytes: Vec<u8>,
-}
-
-impl Head {
-    async fn read(client: &mut TcpStream) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        let end = loop {
-            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at;
-            }
-            if bytes.len() > HEAD_MAX_BYTES || client.read_buf(&mut bytes).await? == 0 {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-        };
-        let rest = bytes.split_off(end + 4);
-        let text = String::from_utf8_lossy(&bytes);
-        let path = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
-        let lines: Vec<&str> = text.trim_end().lines().collect();
-        let upgrades = lines.iter().any(|line| line.to_ascii_lowercase().starts_with("upgrade:"));
-        let traffic = match () {
-            () if upgrades => Traffic::Socket,
-            () if lines.iter().any(|line| line.to_ascii_lowercase().starts_with("accept: text/event-stream")) => {
-                Traffic::Sse
-            }
-            () if path.starts_with("/api/") || path == "/ready" => Traffic::Api,
-            () => Traffic::Site,
-        };
-        let keeps = |line: &&&str| upgrades || !line.to_ascii_lowercase().starts_with("connection:");
-        let mut head = lines.iter().filter(keeps).copied().collect::<Vec<_>>().join("\r\n");
-        if !upgrades {
-            head.push_str("\r\nConnection: close");
-        }
-        let mut bytes = format!("{head}\r\n\r\n").into_bytes();
-        bytes.extend(rest);
-        Ok(Self { path, traffic, bytes })
-    }
-}
-
 impl Shared {
     async fn carry(&self, mut client: TcpStream) -> io::Result<()> {
         let mut cuts = self.cuts.subscribe();
@@ -297,7 +259,7 @@ impl Shared {
             _ => {}
         }
         self.pass(head.traffic).await;
-        let mut server = TcpStream::connect(rules.upstream).await?;
+        let mut server = TcpStream::connect(self.upstream(&rules, head.traffic)).await?;
         server.write_all(&head.bytes).await?;
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
@@ -324,6 +286,13 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => client.set_zero_linger(),
             carried => carried,
         }
+    }
+
+    /// Where a connection leads.
+    fn upstream(&self, rules: &Rules, traffic: Traffic) -> SocketAddr {
+        let turn = if traffic == Traffic::Site { 0 } else { self.turn.fetch_add(1, Ordering::Relaxed) };
+        let next = rules.upstreams.iter().cycle().nth(turn % rules.upstreams.len());
+        *next.expect("a proxy leads somewhere")
     }
 
     /// Carries what the stream says, and does to it what `fault` says.
