@@ -9,9 +9,9 @@ use super::order::{ends, sort};
 use crate::{Point, Size};
 
 /// Rounds of forces: after them a change of the homes no longer shows.
-const ROUNDS: u16 = 100;
+const ROUNDS: u16 = 60;
 /// Further rounds of collision alone.
-const ROUNDS_LAST: u16 = 60;
+const ROUNDS_LAST: u16 = 40;
 /// No more bodies than this get a place: the engine is built for 2,000.
 const PIECES_MAX: usize = 4_096;
 /// How many smallest gaps boxes would rather keep between them, across and down: paths above and beads below already
@@ -223,16 +223,16 @@ impl Ground {
         for at in 0..sweep.len() {
             for next in at + 1..sweep.len() {
                 let (a, b) = (sweep[at].1 as usize, sweep[next].1 as usize);
-                let (first, second) = (self.pieces[a], self.pieces[b]);
+                let (first, second) = (&self.pieces[a], &self.pieces[b]);
                 let end = first.x + first.size.width / 2.0 * grown + gap.width;
                 if second.x - second.size.width / 2.0 * grown >= end {
                     break;
                 }
-                let (across, mut down) = first.depth(&second, grown, gap);
+                let (across, mut down) = first.depth(second, grown, gap);
                 if across <= 0.0 || down <= 0.0 || (first.is_pinned && second.is_pinned) {
                     continue;
                 }
-                let (hard_across, mut hard_down) = first.depth(&second, grown, hard);
+                let (hard_across, mut hard_down) = first.depth(second, grown, hard);
                 let is_near = hard_across > 0.01 && hard_down > 0.01;
                 is_hard |= is_near;
                 // Who belongs to the bottom passes below the awake, however far that is.
@@ -272,22 +272,16 @@ impl Ground {
         is_hard
     }
 
-    /// Whether `piece` can lie where it is, with `gap` pixels to all that are placed.
+    /// Who of those placed is nearer to `piece` than `gap` pixels.
     #[inline(never)]
-    fn is_free(&self, piece: &Piece, gap: f32) -> bool {
+    fn in_the_way(&self, piece: &Piece, gap: f32) -> Option<&Piece> {
         let gap = Size { width: gap, height: gap };
-        let reach = piece.size.width / 2.0 + gap.width;
-        let first = self.placed.partition_point(|other| other.x <= piece.x - reach - self.widest / 2.0);
-        for other in &self.placed[first..] {
+        let reach = (piece.size.width + self.widest) / 2.0 + gap.width;
+        let first = self.placed.partition_point(|other| other.x <= piece.x - reach);
+        self.placed[first..].iter().take_while(|other| other.x < piece.x + reach).find(|other| {
             let (across, down) = other.depth(piece, 1.0, gap);
-            if other.x >= piece.x + reach + self.widest / 2.0 {
-                break;
-            }
-            if across > 0.0 && down > 0.0 {
-                return false;
-            }
-        }
-        true
+            across > 0.0 && down > 0.0
+        })
     }
 
     /// Notes that `piece` has its place.
@@ -324,7 +318,7 @@ impl Ground {
                 piece.put(piece.left(), piece.above(), self.extent);
                 // Rounding takes up to a pixel of the gap.
                 let gap = self.gap - 1.0;
-                let mut is_found = self.is_free(&piece, gap) || self.find_place(&mut piece, gap, is_over);
+                let mut is_found = self.in_the_way(&piece, gap).is_none() || self.find_place(&mut piece, gap, is_over);
                 if !is_found {
                     piece.unbind();
                     is_found = self.find_place(&mut piece, gap, is_over) || self.find_place(&mut piece, 2.0, is_over);
@@ -348,18 +342,29 @@ impl Ground {
         while ring < far && !is_over() {
             let mut best = f32::MAX;
             let mut found = *piece;
-            let mut along = -ring;
-            while along <= ring {
-                for (x, y) in [(along, -ring), (along, ring), (-ring, along), (ring, along)] {
+            for (side, is_across) in [(-ring, true), (ring, true), (-ring, false), (ring, false)] {
+                let mut along = -ring;
+                while along <= ring {
+                    let (x, y) = if is_across { (along, side) } else { (side, along) };
                     let mut tried = *piece;
                     tried.put(left + x, above + y, self.extent);
                     let far = squared(tried.left() - left, tried.above() - above);
-                    if far < best && self.is_free(&tried, gap) {
+                    along += STEP;
+                    if far >= best {
+                        continue;
+                    }
+                    if let Some(other) = self.in_the_way(&tried, gap) {
+                        // On to where it no longer is in the way.
+                        let (across, down) = (other.x - tried.x, other.y - tried.y);
+                        let (width, height) =
+                            (other.size.width + tried.size.width, other.size.height + tried.size.height);
+                        let past = gap - STEP + if is_across { across + width / 2.0 } else { down + height / 2.0 };
+                        along += (past / STEP).ceil().max(0.0) * STEP;
+                    } else {
                         best = far;
                         found = tried;
                     }
                 }
-                along += STEP;
             }
             if best < f32::MAX {
                 *piece = found;

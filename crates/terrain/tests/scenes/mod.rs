@@ -124,9 +124,11 @@ pub fn linked(awake: u64, quiet: u64, seed: u64, field: Rect) -> Scene {
             let width = if is_waiting { 214.0 } else { 164.0 };
             body.sizes[..2].fill(Size { width, height: 44.0 });
             body.sizes[2] = Size { width: 150.0, height: 44.0 };
+        } else if seed.is_multiple_of(2) {
+            body.sizes[0] = body.sizes[1];
         }
     }
-    for index in 0..quiet * 2 {
+    for index in 0..quiet * 5 {
         let (a, b) = ((awake + index % quiet) as usize, (draw(seed + 7, index) % awake) as usize);
         scene.links.push(Link { a, b, weight: 1.0 });
     }
