@@ -376,7 +376,8 @@ fn the_quiet_stay_below_the_awake_however_much_they_work_together() {
         let scene = scenes::linked(awake, 10 - awake, seed, field);
         let found = run(&scene);
         assert_sound(&scene, &found);
-        let (upper, lower) = found.places.split_at(awake as usize);
+        let awake_count = usize::try_from(awake).expect("a few");
+        let (upper, lower) = found.places.split_at(awake_count);
         for quiet in lower.iter().flatten() {
             let is_low = quiet.centre().y > field.y + field.height * 2.0 / 3.0;
             let is_below = |other: &Rect| {

@@ -128,9 +128,10 @@ pub fn linked(awake: u64, quiet: u64, seed: u64, field: Rect) -> Scene {
             body.sizes[0] = body.sizes[1];
         }
     }
-    for index in 0..quiet * 5 {
-        let (a, b) = ((awake + index % quiet) as usize, (draw(seed + 7, index) % awake) as usize);
-        scene.links.push(Link { a, b, weight: 1.0 });
+    for index in awake..awake + quiet {
+        for partner in [draw(seed + 7, index) % awake, awake + (index + 1) % quiet] {
+            scene.links.push(Link { a: index as usize, b: partner as usize, weight: 1.0 });
+        }
     }
     for index in 0..4 {
         let (a, b) = (draw(seed + 8, index) % awake, draw(seed + 9, index) % awake);
