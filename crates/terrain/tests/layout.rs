@@ -364,3 +364,50 @@ fn one_change_moves_most_others_little() {
         }
     }
 }
+
+#[test]
+fn the_quiet_stay_below_the_awake_however_much_they_work_together() {
+    for (seed, awake, field) in (0..40).flat_map(|seed| {
+        let fields = [field(952.0, 596.0), field(1_592.0, 700.0)];
+        fields
+            .into_iter()
+            .flat_map(move |field| [(seed, 3, field), (seed, 5, field), (seed, 6, field), (seed, 7, field)])
+    }) {
+        let scene = scenes::linked(awake, 10 - awake, seed, field);
+        let found = run(&scene);
+        assert_sound(&scene, &found);
+        let awake_count = usize::try_from(awake).expect("a few");
+        let (upper, lower) = found.places.split_at(awake_count);
+        for quiet in lower.iter().flatten() {
+            let is_low = quiet.centre().y > field.y + field.height * 2.0 / 3.0;
+            let is_below = |other: &Rect| {
+                other.x >= quiet.right() || other.right() <= quiet.x || other.centre().y < quiet.centre().y
+            };
+            assert!(
+                is_low || upper.iter().flatten().all(is_below),
+                "seed {seed}, {awake} awake: {quiet:?} is too high"
+            );
+        }
+    }
+}
+
+#[test]
+fn where_there_is_room_columns_of_cards_keep_a_corridor_between_them() {
+    let (mut corridors, mut narrow) = (0, 0);
+    for seed in 0..40 {
+        let found = run(&scenes::linked(6, 4, seed, field(952.0, 596.0)));
+        let awake: Vec<Rect> = found.places[..6].iter().flatten().copied().collect();
+        for (at, one) in awake.iter().enumerate() {
+            for other in &awake[at + 1..] {
+                let across = (other.x - one.right()).max(one.x - other.right());
+                let down = (other.y - one.bottom()).max(one.y - other.bottom());
+                // Neighbours in a row.
+                if down < 0.0 && across < 200.0 {
+                    corridors += 1;
+                    narrow += u32::from(across < 60.0);
+                }
+            }
+        }
+    }
+    assert!(corridors > 100 && narrow * 10 < corridors, "{narrow} of {corridors} are narrow");
+}

@@ -19,8 +19,11 @@ const AIR: [f32; 5] = [2.0, 1.6, 1.3, 1.1, 1.0];
 /// Seats for each that sits, so that a newcomer finds a free one near.
 const SPARE: f32 = 1.1;
 
+/// The share of the field's height that the band of the resting may take up. Who has no room in it sits above it too.
+const BAND_MAX: f32 = 0.4;
+
 /// How far work draws a wish towards those it is done with, at most.
-const TOWARDS: f32 = 0.5;
+const TOWARDS: f32 = 0.3;
 
 /// How much of the room around it in its seat a box may lean into: all of it would let neighbours meet.
 const LEAN: f32 = 0.7;
@@ -47,7 +50,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         let entry = (late | (mixed(body.key) >> 1), rank);
         let is_child = parent(ground, bodies, piece.body).is_some();
         let area = (piece.size.width + gap) * (piece.size.height + gap);
-        if detail::is_quiet(bodies[detail::root(bodies, piece.body)].posture) {
+        if piece.is_quiet {
             if !is_child {
                 quiet.push(entry);
             }
@@ -69,13 +72,18 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         }
         seat(&mut ground.pieces, &mut quiet, Rect { x: 0.0, y: top, width, height: height - top }, gap, &AIR, &wishes);
     } else {
-        // The band of the resting grows by two rows at a time: one more at rest seldom moves the awake.
-        let rows = if row > 0.0 { (quiet_area * 0.7 / (width * row)).ceil() * 2.0 } else { 0.0 };
-        let band = (rows * row).min(height * 0.5).floor();
+        // The band of the resting is half full at most, and grows by rows: one more at rest seldom moves the awake.
+        let rows = if row > 0.0 { (quiet_area * 2.0 / (width * row)).ceil() } else { 0.0 };
+        let band = (rows * row).min(height * BAND_MAX).floor();
         let over = Rect { x: 0.0, y: 0.0, width, height: height - band };
         let under = Rect { x: 0.0, y: height - band, width, height: band };
         let filled = active_area / (over.width * over.height);
         let spread = stepped(filled * 2.0);
+        if rows * row <= band + 1.0 {
+            for piece in ground.pieces.iter_mut().filter(|piece| piece.is_quiet) {
+                piece.top = under.y;
+            }
+        }
         seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[2..], &wishes);
         for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
             if bodies[piece.body].posture != Posture::Completing {
@@ -85,7 +93,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
         }
         seat(&mut ground.pieces, &mut active, over, gap, &AIR[3..], &wishes);
         // Few do not need their seats' distance: they gather.
-        let reach = stepped(0.4 + filled * 1.5);
+        let reach = stepped(0.1 + filled * 1.8);
         for &(_, rank) in &active {
             let home = &mut ground.pieces[rank as usize].home;
             home.x = width / 2.0 + (home.x - width / 2.0) * reach;
@@ -113,7 +121,7 @@ fn stepped(share: f32) -> f32 {
 
 /// Which share of its region's width and height each piece asks for: what its key says, drawn towards those it works
 /// with.
-fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> {
+fn wishes(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> {
     let mut wishes: Vec<Point> = Vec::with_capacity(ground.pieces.len());
     for piece in &ground.pieces {
         let body = &bodies[piece.body];
@@ -126,15 +134,22 @@ fn wishes(ground: &Ground, bodies: &[Body], pulls: &[(u64, u32)]) -> Vec<Point> 
         #[expect(clippy::cast_precision_loss, reason = "at most 255")]
         let weight = weight as f32 / 255.0;
         for (one, other) in [(a, b), (b, a)] {
+            let is_quiet = ground.pieces[one].is_quiet;
+            let is_mixed = is_quiet != ground.pieces[other].is_quiet;
+            // The awake do not go where the resting lie.
+            if is_mixed && !is_quiet {
+                continue;
+            }
             let (x, y, sum) = &mut drawn[one];
             *x += (wishes[other].x - wishes[one].x) * weight;
-            *y += (wishes[other].y - wishes[one].y) * weight;
+            *y += if is_mixed { 0.0 } else { (wishes[other].y - wishes[one].y) * weight };
             *sum += weight;
         }
     }
-    for (wish, (x, y, sum)) in wishes.iter_mut().zip(drawn) {
+    for ((wish, piece), (x, y, sum)) in wishes.iter_mut().zip(&mut ground.pieces).zip(drawn) {
         wish.x += x / sum * TOWARDS;
         wish.y += y / sum * TOWARDS;
+        piece.load = sum;
     }
     // Only now, so that its partners do not feel it when somebody completes.
     for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
@@ -160,25 +175,31 @@ fn seat(pieces: &mut [Piece], list: &mut [(u64, u32)], region: Rect, gap: f32, a
         largest.height = largest.height.max(pieces[rank as usize].size.height);
     }
     #[expect(clippy::cast_precision_loss, reason = "at most PIECES_MAX")]
-    let wanted = list.len() as f32 * SPARE;
-    let (mut columns, mut rows) = (1.0_f32, 1.0_f32);
+    let wanted = (list.len() as f32 * SPARE).floor();
+    let (mut columns, mut seats) = (1.0_f32, wanted);
     for air in airs {
         columns = ((region.width + gap) / (largest.width * air + gap)).floor().max(1.0);
-        rows = ((region.height + gap) / (largest.height * air + gap)).floor().max(1.0);
-        if columns * rows >= wanted {
+        seats = columns * ((region.height + gap) / (largest.height * air + gap)).floor().max(1.0);
+        if seats >= wanted {
             break;
         }
     }
-    let pitch = Size { width: region.width / columns, height: region.height / rows };
-    let mut free: Vec<Point> = Vec::new();
-    let mut y = pitch.height / 2.0;
-    while y < region.height {
-        let mut x = pitch.width / 2.0;
-        while x < region.width {
-            free.push(Point { x: region.x + x, y: region.y + y });
-            x += pitch.width;
+    // Where seats of the largest's size are too few all columns have lower ones, those near the middle one more.
+    seats = seats.max(wanted);
+    let width = region.width / columns;
+    let mut free: Vec<Rect> = Vec::new();
+    let mut column = 0.0;
+    while column < columns {
+        let aside = column * 2.0 + 1.0 - columns;
+        let later = aside.abs() - if aside > 0.0 { 1.0 } else { 0.0 };
+        let rows = ((seats + columns - 1.0 - later) / columns).floor();
+        let height = region.height / rows;
+        let mut row = 0.0;
+        while row < rows {
+            free.push(Rect { x: region.x + width * column, y: region.y + height * row, width, height });
+            row += 1.0;
         }
-        y += pitch.height;
+        column += 1.0;
     }
     for &(_, rank) in list.iter() {
         let Point { x: u, y: v } = wishes[rank as usize];
@@ -192,7 +213,8 @@ fn seat(pieces: &mut [Piece], list: &mut [(u64, u32)], region: Rect, gap: f32, a
         let mut best = f32::MAX;
         let mut found = None;
         for (index, seat) in free.iter().enumerate() {
-            let far = squared(seat.x - wished.x, seat.y - wished.y);
+            let middle = seat.centre();
+            let far = squared(middle.x - wished.x, middle.y - wished.y);
             if far < best {
                 best = far;
                 found = Some(index);
@@ -202,9 +224,10 @@ fn seat(pieces: &mut [Piece], list: &mut [(u64, u32)], region: Rect, gap: f32, a
         let Some(index) = found else { continue };
         let seat = free.swap_remove(index);
         let slack = |pitch: f32, size: f32| ((pitch - size - gap) / 2.0 * LEAN).max(0.0);
-        let (across, down) = (slack(pitch.width, piece.size.width), slack(pitch.height, piece.size.height));
-        piece.home.x = wished.x.min(seat.x + across).max(seat.x - across);
-        piece.home.y = wished.y.min(seat.y + down).max(seat.y - down);
+        let (across, down) = (slack(seat.width, piece.size.width), slack(seat.height, piece.size.height));
+        let middle = seat.centre();
+        piece.home.x = wished.x.min(middle.x + across).max(middle.x - across);
+        piece.home.y = wished.y.min(middle.y + down).max(middle.y - down);
     }
 }
 

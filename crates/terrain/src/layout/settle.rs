@@ -9,14 +9,17 @@ use super::order::{ends, sort};
 use crate::{Point, Size};
 
 /// Rounds of forces: after them a change of the homes no longer shows.
-const ROUNDS: u16 = 100;
+const ROUNDS: u16 = 60;
 /// Further rounds of collision alone.
-const ROUNDS_LAST: u16 = 60;
+const ROUNDS_LAST: u16 = 40;
 /// No more bodies than this get a place: the engine is built for 2,000.
 const PIECES_MAX: usize = 4_096;
 /// How many smallest gaps boxes would rather keep between them, across and down: paths above and beads below already
 /// leave ground between two cards. It does not depend on how many they are, or each newcomer would move all.
-const COMFORT: Size = Size { width: 2.5, height: 1.75 };
+const COMFORT: Size = Size { width: 4.5, height: 2.5 };
+/// The share of the ground between two who work together that is gone in one round, were they the only ones: with more
+/// each feels less of every one, so that no knot of work draws tighter than a pair does.
+const PULL: f32 = 0.06;
 /// Pixels between two places tried when a box looks for the nearest free one.
 const STEP: f32 = 8.0;
 
@@ -43,6 +46,10 @@ pub(super) struct Piece {
     pub(super) drawn: Size,
     /// It must not lie above this.
     pub(super) top: f32,
+    /// It belongs to the bottom.
+    pub(super) is_quiet: bool,
+    /// One, and the weights of all its links to those of its own kind.
+    pub(super) load: f32,
     /// It stays where it is held.
     pub(super) is_pinned: bool,
     /// It has a place.
@@ -100,6 +107,9 @@ pub(super) struct Ground {
     pub(super) gap: f32,
     /// Pixels that boxes would rather keep between them.
     pub(super) comfort: Size,
+    /// Those that have their place, from left to right, and the width of the widest.
+    placed: Vec<Piece>,
+    widest: f32,
 }
 
 /// The square of a distance: enough to tell which is nearer.
@@ -136,6 +146,8 @@ impl Ground {
                 size,
                 drawn,
                 top: 0.0,
+                is_quiet: detail::is_quiet(root),
+                load: 1.0,
                 is_pinned: false,
                 is_placed: false,
             };
@@ -154,7 +166,7 @@ impl Ground {
         }
         let gap = if is_last { GAP_MASKS } else { GAP };
         let comfort = Size { width: gap * COMFORT.width, height: gap * COMFORT.height };
-        Self { pieces, extent, ranks, gap, comfort }
+        Self { pieces, extent, ranks, gap, comfort, placed: Vec::new(), widest: 0.0 }
     }
 
     /// Draws everyone a little towards home, and towards those they belong to.
@@ -172,20 +184,23 @@ impl Ground {
         for &(pair, weight) in pulls {
             let (a, b) = ends(pair);
             #[expect(clippy::cast_precision_loss, reason = "at most 255")]
-            let share = weight as f32 / 255.0 * strength * 0.04;
-            self.draw_near(a, b, share, share);
+            let share = weight as f32 / 255.0 * strength * PULL;
+            let (first, second) = (&self.pieces[a], &self.pieces[b]);
+            self.draw_near(a, b, share / first.load, share / second.load);
         }
     }
 
-    /// Moves `a` and `b` towards each other by these shares of the ground between them.
+    /// Moves `a` and `b` towards each other by these shares of the ground between them. One that belongs to the bottom
+    /// moves across only towards one awake, who does not move for it.
     fn draw_near(&mut self, a: usize, b: usize, share_a: f32, share_b: f32) {
         let (first, second) = (self.pieces[a], self.pieces[b]);
         let (across, down) = first.depth(&second, 1.0, self.comfort);
+        let is_mixed = first.is_quiet != second.is_quiet;
         let dx = (-across).max(0.0) * (second.x - first.x).signum();
-        let dy = (-down).max(0.0) * (second.y - first.y).signum();
+        let dy = if is_mixed { 0.0 } else { (-down).max(0.0) * (second.y - first.y).signum() };
         for (rank, share) in [(a, share_a), (b, -share_b)] {
             let piece = &mut self.pieces[rank];
-            if !piece.is_pinned {
+            if !piece.is_pinned && (piece.is_quiet || !is_mixed) {
                 piece.x += dx * share;
                 piece.y += dy * share;
                 piece.keep_in(self.extent);
@@ -208,18 +223,23 @@ impl Ground {
         for at in 0..sweep.len() {
             for next in at + 1..sweep.len() {
                 let (a, b) = (sweep[at].1 as usize, sweep[next].1 as usize);
-                let (first, second) = (self.pieces[a], self.pieces[b]);
+                let (first, second) = (&self.pieces[a], &self.pieces[b]);
                 let end = first.x + first.size.width / 2.0 * grown + gap.width;
                 if second.x - second.size.width / 2.0 * grown >= end {
                     break;
                 }
-                let (across, down) = first.depth(&second, grown, gap);
+                let (across, mut down) = first.depth(second, grown, gap);
                 if across <= 0.0 || down <= 0.0 || (first.is_pinned && second.is_pinned) {
                     continue;
                 }
-                let (hard_across, hard_down) = first.depth(&second, grown, hard);
+                let (hard_across, mut hard_down) = first.depth(second, grown, hard);
                 let is_near = hard_across > 0.01 && hard_down > 0.01;
                 is_hard |= is_near;
+                // Who belongs to the bottom passes below the awake, however far that is.
+                let below = f32::from(i8::from(second.is_quiet) - i8::from(first.is_quiet));
+                let back = (below * (first.y - second.y)).max(0.0) * 2.0;
+                down += back;
+                hard_down += back;
                 let is_across =
                     across * (first.size.height + second.size.height) < down * (first.size.width + second.size.width);
                 let (soft, all) = if is_across { (across, hard_across) } else { (down, hard_down) };
@@ -227,7 +247,13 @@ impl Ground {
                 if !first.is_pinned && !second.is_pinned {
                     apart /= 2.0;
                 }
-                let way = if is_across { second.x - first.x } else { second.y - first.y };
+                let way = if is_across {
+                    second.x - first.x
+                } else if below != 0.0 {
+                    below
+                } else {
+                    second.y - first.y
+                };
                 // Exactly on each other: the more important one goes left or up.
                 let towards = if way == 0.0 { if a < b { 1.0 } else { -1.0 } } else { way.signum() };
                 for (rank, sign) in [(a, -towards), (b, towards)] {
@@ -246,59 +272,66 @@ impl Ground {
         is_hard
     }
 
-    /// Whether a box of `rank`'s size can lie there, with `gap` pixels to all that are placed.
+    /// Who of those placed is nearer to `piece` than `gap` pixels.
     #[inline(never)]
-    fn is_free(&self, piece: &Piece, gap: f32) -> bool {
+    fn in_the_way(&self, piece: &Piece, gap: f32) -> Option<&Piece> {
         let gap = Size { width: gap, height: gap };
-        !self.pieces.iter().any(|other| {
+        let reach = (piece.size.width + self.widest) / 2.0 + gap.width;
+        let first = self.placed.partition_point(|other| other.x <= piece.x - reach);
+        self.placed[first..].iter().take_while(|other| other.x < piece.x + reach).find(|other| {
             let (across, down) = other.depth(piece, 1.0, gap);
-            other.is_placed && across > 0.0 && down > 0.0
+            across > 0.0 && down > 0.0
         })
     }
 
-    /// Places everyone on whole pixels, most important first; who would overlap goes to the nearest free place.
-    fn place(&mut self, is_over: &mut dyn FnMut() -> bool) -> bool {
-        for piece in &mut self.pieces {
-            piece.is_placed = piece.is_pinned;
-        }
-        for rank in 0..self.pieces.len() {
-            let mut piece = self.pieces[rank];
-            if piece.is_pinned {
-                continue;
-            }
-            piece.put(piece.left(), piece.above(), self.extent);
-            // Rounding takes up to a pixel of the gap.
-            piece.is_placed = self.is_free(&piece, self.gap - 1.0)
-                || self.find_place(&mut piece, self.gap - 1.0, is_over)
-                || self.find_place(&mut piece, 2.0, is_over);
-            self.pieces[rank] = piece;
-            if !piece.is_placed {
-                return false;
-            }
-        }
-        for rank in 0..self.pieces.len() {
-            self.bring_home(rank, is_over);
-        }
-        true
+    /// Notes that `piece` has its place.
+    fn take(&mut self, piece: Piece) {
+        let at = self.placed.partition_point(|other| other.x < piece.x);
+        self.placed.insert(at, piece);
+        self.widest = self.widest.max(piece.size.width);
     }
 
-    /// A child that ended up away from its parent, because others were in the way, takes the free place nearest to it.
-    fn bring_home(&mut self, rank: usize, is_over: &mut dyn FnMut() -> bool) {
-        let child = self.pieces[rank];
-        let Some(parent) = child.parent.map(|parent| self.pieces[parent]) else { return };
-        let (across, down) = child.depth(&parent, 1.0, Size { width: ASTRAY, height: ASTRAY });
-        if child.is_pinned || (across > 0.0 && down > 0.0) {
-            return;
+    /// Places everyone on whole pixels, most important first, children last; who would overlap goes to the nearest free
+    /// place, a child to the one nearest to its parent where it ended up away from it.
+    fn place(&mut self, is_over: &mut dyn FnMut() -> bool) -> bool {
+        for rank in 0..self.pieces.len() {
+            let piece = &mut self.pieces[rank];
+            if piece.is_pinned {
+                piece.is_placed = true;
+                let piece = *piece;
+                self.take(piece);
+            }
         }
-        self.pieces[rank].is_placed = false;
-        let mut moved = child;
-        moved.put(parent.x - child.size.width / 2.0, parent.y - child.size.height / 2.0, self.extent);
-        let is_found = self.find_place(&mut moved, self.gap - 1.0, is_over);
-        let distance = |piece: &Piece| squared(piece.x - parent.x, piece.y - parent.y);
-        if is_found && distance(&moved) < distance(&child) {
-            self.pieces[rank] = moved;
+        let near = Size { width: ASTRAY, height: ASTRAY };
+        for is_child in [false, true] {
+            for rank in 0..self.pieces.len() {
+                let mut piece = self.pieces[rank];
+                if piece.is_pinned || piece.parent.is_some() != is_child {
+                    continue;
+                }
+                if let Some(parent) = piece.parent.map(|parent| self.pieces[parent]) {
+                    let (across, down) = piece.depth(&parent, 1.0, near);
+                    if across <= 0.0 || down <= 0.0 {
+                        (piece.x, piece.y) = (parent.x, parent.y);
+                    }
+                }
+                piece.put(piece.left(), piece.above(), self.extent);
+                // Rounding takes up to a pixel of the gap.
+                let gap = self.gap - 1.0;
+                let mut is_found = self.in_the_way(&piece, gap).is_none() || self.find_place(&mut piece, gap, is_over);
+                if !is_found {
+                    piece.unbind();
+                    is_found = self.find_place(&mut piece, gap, is_over) || self.find_place(&mut piece, 2.0, is_over);
+                }
+                if !is_found {
+                    return false;
+                }
+                piece.is_placed = true;
+                self.take(piece);
+                self.pieces[rank] = piece;
+            }
         }
-        self.pieces[rank].is_placed = true;
+        true
     }
 
     /// Looks in widening square rings around where it is.
@@ -309,18 +342,29 @@ impl Ground {
         while ring < far && !is_over() {
             let mut best = f32::MAX;
             let mut found = *piece;
-            let mut along = -ring;
-            while along <= ring {
-                for (x, y) in [(along, -ring), (along, ring), (-ring, along), (ring, along)] {
+            for (side, is_across) in [(-ring, true), (ring, true), (-ring, false), (ring, false)] {
+                let mut along = -ring;
+                while along <= ring {
+                    let (x, y) = if is_across { (along, side) } else { (side, along) };
                     let mut tried = *piece;
                     tried.put(left + x, above + y, self.extent);
                     let far = squared(tried.left() - left, tried.above() - above);
-                    if far < best && self.is_free(&tried, gap) {
+                    along += STEP;
+                    if far >= best {
+                        continue;
+                    }
+                    if let Some(other) = self.in_the_way(&tried, gap) {
+                        // On to where it no longer is in the way.
+                        let (across, down) = (other.x - tried.x, other.y - tried.y);
+                        let (width, height) =
+                            (other.size.width + tried.size.width, other.size.height + tried.size.height);
+                        let past = gap - STEP + if is_across { across + width / 2.0 } else { down + height / 2.0 };
+                        along += (past / STEP).ceil().max(0.0) * STEP;
+                    } else {
                         best = far;
                         found = tried;
                     }
                 }
-                along += STEP;
             }
             if best < f32::MAX {
                 *piece = found;

@@ -94,7 +94,50 @@ pub fn named() -> Vec<(&'static str, Scene)> {
     if let Some((_, last)) = all.last_mut() {
         last.field = field(342.0, 500.0);
     }
+    for (name, awake, seed) in [("linked-a", 6, 1), ("linked-b", 6, 2), ("linked-c", 7, 3), ("linked-d", 5, 4)] {
+        all.push((name, linked(awake, 10 - awake, seed, field(952.0, 596.0))));
+    }
+    for (name, awake, seed) in [("tablet-a", 6, 1), ("tablet-b", 6, 2), ("tablet-c", 7, 3), ("tablet-d", 5, 4)] {
+        let mut scene = linked(awake, 10 - awake, seed, field(520.0, 776.0));
+        for body in &mut scene.bodies {
+            for size in &mut body.sizes {
+                size.width = size.width.min(232.0);
+            }
+        }
+        all.push((name, scene));
+    }
+    for (name, awake, seed) in [("linked-wide-a", 6, 1), ("linked-wide-b", 7, 2)] {
+        all.push((name, linked(awake, 10 - awake, seed, field(1_592.0, 700.0))));
+    }
     all
+}
+
+/// As the pages show them: sizes with the words they hold, and flows from the awake to the quiet as well as among the
+/// awake.
+pub fn linked(awake: u64, quiet: u64, seed: u64, field: Rect) -> Scene {
+    let mut scene = alive(awake, quiet, seed);
+    scene.field = field;
+    for (index, body) in scene.bodies.iter_mut().enumerate() {
+        let is_waiting = index.is_multiple_of(2);
+        if index as u64 >= awake {
+            body.posture = if is_waiting { Posture::Waiting } else { Posture::Rest };
+            let width = if is_waiting { 214.0 } else { 164.0 };
+            body.sizes[..2].fill(Size { width, height: 44.0 });
+            body.sizes[2] = Size { width: 150.0, height: 44.0 };
+        } else if seed.is_multiple_of(2) {
+            body.sizes[0] = body.sizes[1];
+        }
+    }
+    for index in awake..awake + quiet {
+        for partner in [draw(seed + 7, index) % awake, awake + (index + 1) % quiet] {
+            scene.links.push(Link { a: index as usize, b: partner as usize, weight: 1.0 });
+        }
+    }
+    for index in 0..4 {
+        let (a, b) = (draw(seed + 8, index) % awake, draw(seed + 9, index) % awake);
+        scene.links.push(Link { a: a as usize, b: b as usize, weight: 1.0 });
+    }
+    scene
 }
 
 /// `awake` at work (one of them completing when there are many) and `rest` resting.
