@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{self, said};
+use crate::shrink::Pair;
 use crate::tools::{self, Tool, Toolbox};
 use crate::workspace::{CLIENT, WASM_TARGET, Workspace, files_below};
 use crate::{assets, budget, compress, shell, shrink};
@@ -127,9 +128,9 @@ fn assemble(workspace: &Workspace, toolbox: &Toolbox) -> Result<()> {
     let (glue, program) = (format!("{CLIENT}.js"), format!("{CLIENT}_bg.wasm"));
     let made = trunk.join(assets::FOLDER);
     let between = tempfile::tempdir().context("no folder for files between two steps")?;
-    esbuild(&shrink::prune_glue(&made.join(&glue), between.path())?, &folder.join(&glue))?;
-    let (from, to) = (made.join(&program), folder.join(&program));
-    shrink::shrink(workspace, toolbox, &folder.join(&glue), &from, &to, between.path())?;
+    let source = Pair { glue: &made.join(&glue), program: &made.join(&program) };
+    let target = Pair { glue: &folder.join(&glue), program: &folder.join(&program) };
+    shrink::shrink(workspace, toolbox, &source, &target, between.path(), &esbuild)?;
     esbuild(&workspace.root.join("src/boot.js"), &folder.join("boot.js"))?;
     esbuild(&workspace.root.join("style/main.css"), &folder.join("main.css"))
 }

@@ -12,8 +12,10 @@ mod budget;
 mod build;
 mod chromium;
 mod compress;
+mod glue;
 #[cfg(test)]
 mod headers;
+mod module;
 mod process;
 mod run;
 mod shell;
