@@ -21,7 +21,7 @@ const STORM: usize = 24;
 const COMETS_EVERY_MILLIS: f64 = 25.0;
 /// Lines stand, and are painted when the picture is another, and so often while some fade, in milliseconds: painting
 /// them is what takes the browser longest of all. Particles move on a canvas of their own.
-const FADING_EVERY_MILLIS: f64 = 100.0;
+const FADING_EVERY_MILLIS: f64 = 200.0;
 const LINES_EVERY_THIN_MILLIS: f64 = 250.0;
 
 /// The painter. Cloning shares it.
@@ -38,6 +38,8 @@ struct Easel {
     gaze: Topic<Gaze>,
     pace: RefCell<Pace>,
     asked: Cell<bool>,
+    /// Whether the witness asked for stillness. Asked for once a second: an answer takes the browser a tenth of a frame.
+    still: Cell<bool>,
     /// Whether the picture is another since it was painted.
     stale: Cell<bool>,
     lines_at: Cell<f64>,
@@ -49,19 +51,25 @@ impl Painter {
     /// A painter of `scene` on `canvas`, and of what moves on `comets` over it.
     pub fn new([canvas, comets]: [HtmlCanvasElement; 2], scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
         let page = Piece::section("page");
-        let (pace, asked, stale) = (RefCell::default(), Cell::new(false), Cell::new(true));
+        let (pace, asked, still, stale) =
+            (RefCell::default(), Cell::new(false), Cell::new(clock::prefers_stillness()), Cell::new(true));
         let (lines_at, comets_at) = Default::default();
-        Self(Rc::new(Easel { canvas, comets, page, scene, gaze, pace, asked, stale, lines_at, comets_at }))
+        Self(Rc::new(Easel { canvas, comets, page, scene, gaze, pace, asked, still, stale, lines_at, comets_at }))
     }
 
     /// Paints from the next frame on: the scene is another.
     pub fn wake(&self) {
         self.0.stale.set(true);
-        self.look_again();
+        self.begin();
     }
 
     /// Looks in the next frame whether anything moves: the scene is the same, but what the witness prefers may not be.
     pub fn look_again(&self) {
+        self.0.still.set(clock::prefers_stillness());
+        self.begin();
+    }
+
+    fn begin(&self) {
         if !self.0.asked.replace(true) {
             self.ask();
         }
@@ -75,7 +83,7 @@ impl Painter {
     fn paint(&self) {
         let easel = &self.0;
         let now = clock::monotonic_millis();
-        let still = clock::prefers_stillness() || easel.gaze.peek().paused;
+        let still = easel.still.get() || easel.gaze.peek().paused;
         let scene = easel.scene.borrow();
         let mut pace = easel.pace.borrow_mut();
         pace.frame(now);
