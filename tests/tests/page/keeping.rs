@@ -102,7 +102,7 @@ async fn where_there_is_no_room_for_a_newer_version_the_one_that_is_kept_still_o
     assert!(soon("another worker", page.value::<bool>(update)).await);
     assert_eq!(soon("the end of an installation", page.value::<String>(ENDING)).await, "redundant");
     let names: Vec<String> = page.value("caches.keys()").await;
-    assert_eq!(names, [version.clone()], "what was kept stays, and half of another is not");
+    assert_eq!(names, std::slice::from_ref(&version), "what was kept stays, and half of another is not");
     until_unseen(&page, "#renewal").await;
     page.until_state("live").await;
 
