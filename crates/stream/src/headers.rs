@@ -89,6 +89,10 @@ pub(crate) fn on_all(router: Router, on_loopback: bool) -> Router {
 async fn with_headers(rules: Arc<Vec<Rule>>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // It is the begin of a socket, which is no document: nobody reads them.
+        return response;
+    }
     let served = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
     for (name, value) in rules.iter().filter(|rule| rule.applies_to(&path)).flat_map(|rule| &rule.headers) {
