@@ -316,19 +316,15 @@ impl Field {
         let seats = self.seats.borrow();
         let mut scene = self.scene.borrow_mut();
         (scene.width, scene.height, scene.one_column) = (width, height, one_column);
+        scene.top = self.occasion.borrow().top;
         let crowd = (seats.len() < agents.len()).then_some(Rect {
             x: width / 2.0 - 90.0,
             y: height - 40.0,
             width: 180.0,
             height: 32.0,
         });
-        let labels = seats.iter().flat_map(|(_, seat)| {
-            let above = Rect { height: seat.rect.y - seat.outer.y, ..seat.outer };
-            let below = seat.outer.bottom() - seat.rect.bottom();
-            // At rest the name stands on the ground beside the mask.
-            let name = Rect { x: seat.body.right(), width: seat.rect.right() - seat.body.right(), ..seat.rect };
-            [above, Rect { y: seat.rect.bottom(), height: below, ..seat.outer }, name]
-        });
+        let of = |id: &EntityId| agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?);
+        let labels = seats.iter().filter_map(|(id, seat)| Some(seats::words(of(id)?, seat))).flatten();
         let labels = labels.filter(|label| label.height > 1.0 && label.width > 1.0).collect();
         let (ids, bodies) = (seats.iter().map(|(id, _)| id.clone()), seats.iter().map(|(_, seat)| seat.body));
         scene.seat(ids.collect(), bodies.collect(), labels, crowd);
@@ -336,7 +332,7 @@ impl Field {
         let hills: Vec<Hill> = seats
             .iter()
             .filter_map(|(id, seat)| {
-                let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
+                let agent = of(id)?;
                 let domain = agent.entity.domain.as_ref()?;
                 #[expect(clippy::cast_precision_loss, reason = "a count of files")]
                 let files = domain.files as f32;

@@ -310,7 +310,7 @@ impl Brush {
         self.context.line_to(x - 6.5, y + 6.5);
         self.context.stroke();
         if let Some(reason) = strand.reason.as_ref().filter(|_| self.words) {
-            self.say(reason.as_str(), Point { y: at.y + 20.0, ..at }, BROKEN_TEXT);
+            self.say(reason.as_str(), strand.reason_at, BROKEN_TEXT);
         }
     }
 

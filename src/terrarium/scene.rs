@@ -13,6 +13,8 @@ pub const GUTTER: f32 = 52.0;
 /// Strands between the same two that are told apart, and how far apart they lie, in CSS pixels.
 const STRANDS_MAX: usize = 6;
 const STRAND: f32 = 6.0;
+/// How far ways keep from the field's edge, in CSS pixels.
+const EDGE: f32 = 12.0;
 /// How far a ribbon reaches that goes to several, in CSS pixels.
 const STUB: f32 = 40.0;
 
@@ -23,8 +25,10 @@ pub struct Strand {
     pub kind: FlowKind,
     /// How far it has come.
     pub status: FlowStatus,
-    /// Why it broke.
+    /// Why it broke, where there is room to say so.
     pub reason: Option<Text>,
+    /// The middle of the words that say why.
+    pub reason_at: Point,
     /// When it leaves, on the monotonic clock.
     pub leaves_at: Option<f64>,
     /// Whether it is lit above the scrim: a flow of whom the witness looks at, or nobody is looked at.
@@ -82,6 +86,8 @@ pub struct Scene {
     pub width: f32,
     /// Down.
     pub height: f32,
+    /// Where the key ends, in CSS pixels: no way runs above.
+    pub top: f32,
     /// Whether it is the one column, where flows are arcs in a gutter on the left.
     pub one_column: bool,
     /// Flows, oldest first.
@@ -107,7 +113,7 @@ impl Scene {
         self.ids = ids;
         self.nodes = bodies.into_iter().map(|rect| Node { rect }).collect();
         // Those who merge have no card: they are beyond the right edge. Then the crowd.
-        let people = Rect { x: self.width - 10.0, y: self.height * 0.3, width: 10.0, height: 28.0 };
+        let people = Rect { x: self.width - EDGE - 10.0, y: self.height * 0.3, width: 10.0, height: 28.0 };
         self.nodes.push(Node { rect: people });
         self.nodes.push(Node { rect: crowd.unwrap_or(people) });
         self.labels = labels;
@@ -159,6 +165,7 @@ impl Scene {
             kind: flow.kind,
             status: flow.status,
             reason: flow.reason.clone(),
+            reason_at: Point::default(),
             leaves_at: flow.leaves_at,
             lit: is_lit(&flow.source, &flow.target),
             way,
@@ -169,14 +176,22 @@ impl Scene {
         for strand in strands.iter_mut().rev() {
             let Some(reason) = &strand.reason else { continue };
             let size = (words_width(reason.as_str()), 16.0);
-            let at = Point { y: strand.way.at(BREAK).0.y + 20.0, ..strand.way.at(BREAK).0 };
+            let cross = strand.way.at(BREAK).0;
             let half = size.0 / 2.0 + 1.0;
-            let at = Point { x: at.x.min(self.width - half).max(half), ..at };
-            let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
-            if self.is_free(at, size) && !told.iter().any(near) {
-                told.push(at);
-            } else {
-                strand.reason = None;
+            // Below, above, on the right, on the left.
+            let aside = half + 12.0;
+            let place = [(0.0, 20.0), (0.0, -20.0), (aside, 0.0), (-aside, 0.0)].into_iter().find_map(|(x, y)| {
+                let at = Point { x: (cross.x + x).min(self.width - half).max(half), y: cross.y + y };
+                let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
+                let covers = y == 0.0 && (at.x - cross.x).abs() < aside;
+                (!covers && self.is_free(at, size) && !told.iter().any(near)).then_some(at)
+            });
+            match place {
+                Some(at) => {
+                    told.push(at);
+                    strand.reason_at = at;
+                }
+                None => strand.reason = None,
             }
         }
         let disputes = disputes.iter().zip(ways).map(|(dispute, way)| Dispute { over: dispute.2.clone(), way });
@@ -190,7 +205,8 @@ impl Scene {
             return;
         }
         let wires: Vec<Wire> = pairs.iter().map(|pair| Wire { from: pair.from, to: pair.to }).collect();
-        let field = Rect { x: 0.0, y: 0.0, width: self.width, height: self.height };
+        let (width, height) = (self.width - 2.0 * EDGE, self.height - self.top - EDGE);
+        let field = Rect { x: EDGE, y: self.top, width, height };
         let routes = if self.one_column {
             let rows: Vec<Rect> = self.nodes.iter().map(|node| node.rect).collect();
             gutter(&rows, &wires, GUTTER)
@@ -229,6 +245,11 @@ impl Scene {
         #[expect(clippy::cast_precision_loss, reason = "a few strands")]
         let rank = pair.strand.div_ceil(2) as f32 * if pair.strand % 2 == 1 { STRAND } else { -STRAND };
         let mut points = aside(trunk, rank);
+        // Strands beside one that runs along the edge.
+        for at in &mut points {
+            at.x = at.x.max(EDGE).min(self.width - EDGE);
+            at.y = at.y.max(self.top).min(self.height - EDGE);
+        }
         if backwards {
             points.reverse();
         }
@@ -257,7 +278,7 @@ impl Scene {
         let (x, y) = (size.0 / 2.0, size.1 / 2.0);
         let lies_on =
             |rect: &Rect| at.x + x > rect.x && at.x - x < rect.right() && at.y + y > rect.y && at.y - y < rect.bottom();
-        let in_field = at.x > x && at.y > y && at.x < self.width - x && at.y < self.height - y;
+        let in_field = at.x > x && at.y > y + self.top && at.x < self.width - x && at.y < self.height - y;
         in_field && !self.nodes.iter().map(|node| &node.rect).chain(&self.labels).any(lies_on)
     }
 

@@ -17,10 +17,23 @@ const BEAD: f32 = 19.0;
 const BEADS_AIR: f32 = 6.0;
 /// Below this width of the field the agents stand in one column.
 pub const ONE_COLUMN_BELOW: f32 = 560.0;
-/// Width of a card, and where there is room.
+/// Width of a card, where two columns would not have it, and where there is room.
 const CARD: f32 = 244.0;
+const CARD_NARROW: f32 = 206.0;
+const NARROW_BELOW: f32 = 640.0;
 const CARD_WIDE: f32 = 280.0;
 const WIDE_FROM: f32 = 1_240.0;
+
+/// At rest: where the words begin, the widths of a letter of the name, of one of the state, and of the state's glyph, and
+/// the letters of an age.
+const BESIDE_MASK: f32 = 50.0;
+const NAME_LETTER: f32 = 7.8;
+const STATE_LETTER: f32 = 6.6;
+const GLYPH: f32 = 17.0;
+const AGE_LETTERS: f32 = 4.0;
+/// The most that one at rest takes.
+const REST_MAX: f32 = 216.0;
+const REST_COMPACT_MAX: f32 = 174.0;
 
 /// Rows of the one column; the others are counted.
 const ROWS_MAX: usize = 100;
@@ -95,10 +108,14 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
     let (width, height) = match (is_awake(agent), detail) {
         (_, Detail::Mask) => (48.0, 48.0),
         (true, Detail::Compact) => (176.0, 48.0),
-        (false, Detail::Compact) => (150.0, 44.0),
-        (false, Detail::Full | Detail::Plain) => (186.0, 44.0),
+        (false, Detail::Compact) => (rest_width(agent).min(REST_COMPACT_MAX), 44.0),
+        (false, Detail::Full | Detail::Plain) => (rest_width(agent).min(REST_MAX), 44.0),
         (true, Detail::Full | Detail::Plain) => {
-            let width = if field >= WIDE_FROM { CARD_WIDE } else { CARD };
+            let width = match field {
+                _ if field >= WIDE_FROM => CARD_WIDE,
+                _ if field < NARROW_BELOW => CARD_NARROW,
+                _ => CARD,
+            };
             let children = if agent.children.is_some() { 18.0 } else { 0.0 };
             let height = match entity.status {
                 EntityStatus::Error if !ignored => 166.0,
@@ -109,6 +126,16 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
         }
     };
     Size { width: width * scale.sqrt(), height: height * scale }
+}
+
+/// As much as the words of one at rest take beside its mask: its name, or what it waits for and how long.
+#[expect(clippy::cast_precision_loss, reason = "names and states are short")]
+fn rest_width(agent: &AgentView) -> f32 {
+    let count = |words: &str| words.chars().count() as f32;
+    let waits = agent.entity.activity.as_ref().map_or("", |activity| activity.as_str());
+    let state = if waits.starts_with("waiting ") { waits } else { "resting" };
+    let state = (count(state) + AGE_LETTERS) * STATE_LETTER + GLYPH;
+    state.max(count(&agent.entity.label.to_string()) * NAME_LETTER) + BESIDE_MASK
 }
 
 /// What lies around a card: left, above, below.
@@ -163,6 +190,21 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
         _ => Rect { x: rect.x - left, width: rect.width + left, ..rect },
     };
     Seat { form, rect, outer, body }
+}
+
+/// Where the words stand that lie on the ground about somebody: the path, the beads, the name at rest.
+#[must_use]
+pub fn words(agent: &AgentView, seat: &Seat) -> [Rect; 3] {
+    let Seat { rect, outer, body, .. } = *seat;
+    let x = rect.x + OVERHANG;
+    #[expect(clippy::cast_precision_loss, reason = "a path is short")]
+    let path = agent.entity.domain.as_ref().map_or(0.0, |domain| (domain.path.as_str().len() + 7) as f32);
+    let path = (path * STATE_LETTER).min(rect.right() - x);
+    [
+        Rect { x, width: path, y: outer.y, height: rect.y - outer.y },
+        Rect { x, width: rect.right() - x, y: rect.bottom(), height: outer.bottom() - rect.bottom() },
+        Rect { x: body.right(), width: rect.right() - body.right(), ..rect },
+    ]
 }
 
 /// The one column of a narrow screen, most awake first, from `top` on: everybody's seat, and where it ends. On the left

@@ -71,11 +71,15 @@ const STORM_WIRES: [(usize, usize, u8, usize); 15] = [
 ];
 
 const FIELD: Rect = Rect { x: 0.0, y: 0.0, width: 1000.0, height: 652.0 };
+/// Where lines may run: off the edges, below the key.
+const INNER: Rect = Rect { x: 12.0, y: 44.0, width: 976.0, height: 596.0 };
 const WIDE: Rect = Rect { x: 0.0, y: 0.0, width: 1640.0, height: 800.0 };
 const COLOURS: [&str; 4] = ["#b57bff", "#22d3ee", "#fbbf24", "#4ade80"];
 
 fn node(card: &Card) -> Node {
-    Node { rect: Rect { x: card.0 - 20.0, y: card.1, width: card.2 + 20.0, height: card.3 } }
+    let is_at_rest = card.3 < 50.0;
+    let width = if is_at_rest { 44.0 } else { card.2 + 20.0 };
+    Node { rect: Rect { x: card.0 - 20.0, y: card.1, width, height: card.3 } }
 }
 
 fn labels(cards: &[Card]) -> Vec<Rect> {
@@ -84,13 +88,14 @@ fn labels(cards: &[Card]) -> Vec<Rect> {
         if *path > 0.0 {
             labels.push(Rect { x: x + 39.0, y: y - 18.0, width: *path, height: 14.0 });
         }
+        if height < &50.0 {
+            labels.push(Rect { x: x + 24.0, y: *y, width: 124.0, height: *height });
+        }
         if *beads > 0 {
             let beads = f32::from(*beads) * 18.0;
             labels.push(Rect { x: x + 38.0, y: y + height + 7.0, width: 190.0, height: beads });
         }
     }
-    // The key.
-    labels.push(Rect { x: 24.0, y: 14.0, width: 740.0, height: 16.0 });
     labels
 }
 
@@ -151,7 +156,7 @@ fn svg(cards: &[Card], wires: &[(usize, usize, u8, usize)]) -> String {
         write!(svg, "<rect x='{x}' y='{y}' width='{width}' height='{height}' fill='#ffffff' opacity='0.12'/>")
             .expect("a string takes all");
     }
-    for (route, colour) in route(&nodes, &labels, &all, FIELD).iter().zip(kinds) {
+    for (route, colour) in route(&nodes, &labels, &all, INNER).iter().zip(kinds) {
         let line = path(&route.points, false);
         write!(svg, "<path d='{line}' fill='none' stroke='{colour}' stroke-width='1.6'/>").expect("a string takes all");
         if let [.., before, end] = route.points.as_slice() {

@@ -253,6 +253,35 @@ fn a_label_is_avoided_where_that_costs_little() {
 }
 
 #[test]
+fn a_mask_is_reached_on_a_side_where_its_name_does_not_stand() {
+    let card = Rect { x: 640.0, y: 470.0, width: 264.0, height: 106.0 };
+    for (x, y) in [(200.0, 500.0), (300.0, 320.0), (380.0, 580.0)] {
+        let mask = Rect { x, y, width: 44.0, height: 44.0 };
+        let name = Rect { x: mask.right(), width: 150.0, ..mask };
+        let nodes = [mask, card].map(|rect| Node { rect });
+        for wires in [[Wire { from: 0, to: 1 }], [Wire { from: 1, to: 0 }]] {
+            let plain = route(&nodes, &[], &wires, FIELD);
+            let kept = route(&nodes, &[name], &wires, FIELD);
+            assert!(dense(&plain[0].points).iter().any(|at| name.contains(*at)), "the name is not in the way");
+            assert!(dense(&kept[0].points).iter().all(|at| !name.contains(*at)), "through the name at {x}, {y}");
+        }
+    }
+}
+
+#[test]
+fn words_that_only_a_long_way_avoids_are_crossed() {
+    let nodes = [(100.0, 80.0), (100.0, 300.0)].map(|(x, y)| Node { rect: Rect { x, y, width: 264.0, height: 106.0 } });
+    // From one edge of the field to the other.
+    let words = Rect { x: 0.0, y: 230.0, width: 1_000.0, height: 16.0 };
+    let beside = Rect { width: 960.0, ..words };
+    let wires = [Wire { from: 0, to: 1 }];
+    for words in [words, beside] {
+        let points = &route(&nodes, &[words], &wires, FIELD)[0].points;
+        assert!(points.iter().all(|at| at.x < 600.0), "a way round that is far too long");
+    }
+}
+
+#[test]
 fn two_thousand_cards_in_a_heap_have_an_answer() {
     let nodes: Vec<Node> = (0..2_000)
         .map(|index| Node {

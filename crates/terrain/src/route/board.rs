@@ -31,6 +31,9 @@ const THROUGH_LABEL: f32 = 16.0;
 const CLOSE_BY: f32 = 1.2;
 const OVER_ROUTE: f32 = 2.5;
 
+/// How much a pixel through words counts as one through a card.
+const WORDS: f32 = 0.25;
+
 /// What it costs to run into a card at all, however little: more than any way round.
 const INTO_CARD: f32 = 5_000.0;
 
@@ -39,8 +42,15 @@ const INTO_CARD: f32 = 5_000.0;
 pub(super) struct Price {
     /// In pixels of free way.
     pub(super) cost: f32,
-    /// How many pixels of it run through cards or outside the field.
+    /// How many pixels of it run through cards or outside the field; those through words count as a few.
     pub(super) struck: f32,
+}
+
+impl Price {
+    /// Whether it runs through a card, or outside the field.
+    pub(super) fn is_through_card(&self) -> bool {
+        self.cost >= INTO_CARD
+    }
 }
 
 /// The field as the router sees it.
@@ -121,7 +131,10 @@ impl Board {
             let mut factor = match ground {
                 FREE => 1.0,
                 NEAR => 1.0 + CLOSE_BY,
-                LABEL => 1.0 + THROUGH_LABEL,
+                LABEL => {
+                    price.struck += length * WORDS;
+                    1.0 + THROUGH_LABEL
+                }
                 _ => {
                     if price.struck <= 0.0 {
                         price.cost += INTO_CARD;

@@ -14,7 +14,7 @@ mod ports;
 mod trunk;
 
 use board::{Board, Price};
-use curve::{beside, cubic, direction, distance, dot, even, plus, through};
+use curve::{beside, cubic, direction, distance, dot, even, length, plus, through};
 use finder::Finder;
 use ports::{GAP, OFFERS, Port, SIDES, offers, order, port, spread};
 use trunk::{STRAND, Trunk, WIRES_MAX, part, sorted, trunks};
@@ -59,6 +59,8 @@ const TURN: f32 = 36.0;
 /// What it costs, in pixels of way, to use a side that another route uses.
 const SHARED: f32 = 16.0;
 
+/// How many times the length of a line through words a way round them may cost: about twice the way, by some cards.
+const LONGER: f32 = 2.6;
 /// By how much, in pixels of way, a straight leg may be dearer than the path it stands for.
 const GRACE: f32 = 2.0;
 
@@ -175,7 +177,7 @@ fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used:
                 (floor, index) = (*candidate, at);
             }
         }
-        if floor >= best.cost || trial >= TRIALS_STRUCK && best.struck > 0.0 {
+        if floor >= best.cost || trial >= TRIALS_STRUCK && best.is_through_card() {
             break;
         }
         if let (Some(a), Some(b), Some(slot)) =
@@ -200,8 +202,15 @@ fn choose_sides(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, used:
         && let (Some(a), Some(b)) = (from.get(path.from), to.get(path.to))
     {
         pulled(board, a, b, &path.stops, &mut trunk.stops);
-        shaped(board, a, b, &trunk.stops, line);
-        trunk.ports = [*a, *b];
+        let mut round = Vec::new();
+        shaped(board, a, b, &trunk.stops, &mut round);
+        let limit = longest(&best, line);
+        if board.price(&round, limit).cost < limit {
+            *line = round;
+            trunk.ports = [*a, *b];
+        } else {
+            trunk.stops.clear();
+        }
     }
     trunk.half_way = line.get(line.len() / 2).copied().unwrap_or_default();
     for (node, port) in trunk.nodes.iter().zip(&trunk.ports) {
@@ -282,20 +291,22 @@ fn settle(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, line: &mut 
         }
         let mut round = Vec::new();
         shaped(board, &a, &b, &trunk.stops, &mut round);
-        let price = board.price(&round, best.cost);
-        if price.cost < best.cost {
+        let limit = longest(&best, line);
+        let price = board.price(&round, limit);
+        if price.cost < limit {
             best = price;
             core::mem::swap(line, &mut round);
         }
     }
     let middle = even(line);
     let into = Point { x: -b.out.x, y: -b.out.y };
-    let struck = board.price(&middle, f32::INFINITY).struck;
+    let struck = |line: &[Point]| board.price(line, f32::INFINITY).is_through_card();
+    let is_struck = struck(&middle);
     let mut gap = STRAND * trunk.shrink;
     let outer = |gap: f32| (trunk.strands.saturating_sub(1)) as f32 / 2.0 * gap;
     // Where a corridor is too narrow for the strands they move together.
     for _ in 0..3 {
-        let free = |aside: f32| board.price(&beside(&middle, aside, a.out, into), f32::INFINITY).struck <= struck;
+        let free = |aside: f32| is_struck || !struck(&beside(&middle, aside, a.out, into));
         if trunk.strands < 2 || (free(outer(gap)) && free(-outer(gap))) {
             break;
         }
@@ -310,6 +321,11 @@ fn settle(board: &mut Board, finder: &mut Finder, trunk: &mut Trunk, line: &mut 
             beside(&middle, rank * gap, a.out, into)
         })
         .collect()
+}
+
+/// What a way round may cost instead of `line` at `price`: round cards anything, round words about twice the way.
+fn longest(price: &Price, line: &[Point]) -> f32 {
+    if price.is_through_card() { price.cost } else { price.cost.min(length(line) * LONGER) }
 }
 
 /// Pulls a path of cells straight: keeps the stops that a cheaper way needs. The ports are not among them.
