@@ -16,6 +16,7 @@ mod glue;
 #[cfg(test)]
 mod headers;
 mod module;
+mod order;
 mod process;
 mod run;
 mod shell;

@@ -8,6 +8,9 @@ const HEADER: &[u8] = b"\0asm\x01\0\0\0";
 const CUSTOM: u8 = 0;
 const IMPORTS: u8 = 2;
 const EXPORTS: u8 = 7;
+const CODE: u8 = 10;
+/// The part of the custom section `name` that names functions (appendix, "Name Section").
+const FUNCTION_NAMES: u8 = 1;
 /// The kind of an import or export that is a function (section 5.5.5).
 const FUNCTION: u8 = 0;
 /// Which of an entry's names is its own.
@@ -65,6 +68,43 @@ pub(crate) fn renamed(
         out.push(kind);
         put_vector(&mut out, &content);
     }
+    Ok(out)
+}
+
+/// The bodies of the functions of the module `program`, in their order.
+///
+/// # Errors
+/// When it is no module, or is cut short.
+pub(crate) fn functions(program: &[u8]) -> Result<Vec<&[u8]>> {
+    let code = sections(program)?.into_iter().find(|(kind, _)| *kind == CODE);
+    let mut section = Reader { bytes: code.context("the module has no code")?.1 };
+    let count = section.number()?;
+    (0..count).map(|_| section.vector()).collect()
+}
+
+/// The module `program`, its functions named so that their names come in `order`.
+///
+/// # Errors
+/// When it is no module, or is cut short.
+pub(crate) fn numbered(program: &[u8], order: &[usize]) -> Result<Vec<u8>> {
+    // Functions that are imported are counted first.
+    let imported = imports(program)?.len();
+    let mut places: Vec<(usize, usize)> =
+        order.iter().enumerate().map(|(place, function)| (*function, place)).collect();
+    places.sort_unstable();
+    let mut names = Vec::new();
+    put_number(&mut names, places.len());
+    for (function, place) in places {
+        put_number(&mut names, imported + function);
+        put_vector(&mut names, format!("{place:06}").as_bytes());
+    }
+    let mut section = Vec::new();
+    put_vector(&mut section, b"name");
+    section.push(FUNCTION_NAMES);
+    put_vector(&mut section, &names);
+    let mut out = program.to_vec();
+    out.push(CUSTOM);
+    put_vector(&mut out, &section);
     Ok(out)
 }
 
@@ -167,6 +207,17 @@ mod tests {
         }
         let memory = b"\0asm\x01\0\0\0\x02\x09\x01\x01a\x01b\x02\0\x01\0\0";
         assert!(imports(memory).is_err(), "a memory is no function");
+    }
+
+    #[test]
+    fn functions_are_numbered_after_those_that_are_imported() {
+        let code = b"\x0a\x07\x02\x02\0\x0b\x02\0\x0b";
+        let module = [MODULE, code.as_slice()].concat();
+        assert_eq!(functions(&module).unwrap(), [b"\0\x0b", b"\0\x0b"]);
+        let numbered = numbered(&module, &[1, 0]).unwrap();
+        let names = b"\0\x18\x04name\x01\x11\x02\x01\x06000001\x02\x06000000";
+        assert_eq!(numbered, [&module, names.as_slice()].concat());
+        assert!(functions(MODULE).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::glue::{self, Glue};
 use crate::module;
+use crate::order;
 use crate::process;
 use crate::tools::{Tool, Toolbox};
 use crate::workspace::Workspace;
@@ -43,8 +44,8 @@ pub(crate) fn shrink(
     shorten: &dyn Fn(&Path, &Path) -> Result<()>,
 ) -> Result<()> {
     let [script, entry, bundled] = ["glue.js", "entry.js", "bundled.js"].map(|name| folder.join(name));
-    let [list, reached, once, small, sorted, bare] =
-        ["list.json", "reached.wasm", "once.wasm", "small.wasm", "sorted.wasm", "bare.wasm"]
+    let [list, reached, once, small, bare, numbered, sorted] =
+        ["list.json", "reached.wasm", "once.wasm", "small.wasm", "bare.wasm", "numbered.wasm", "sorted.wasm"]
             .map(|name| folder.join(name));
     let wasm_opt = toolbox.path(Tool::WasmOpt)?;
     let optimise = |what: &str, passes: &[&str], from: &Path, to: &Path| {
@@ -84,14 +85,17 @@ pub(crate) fn shrink(
 
     let passes: Vec<&str> = [LOW_MEMORY, NO_HINTS].into_iter().chain(PASSES).chain(["--debuginfo"]).collect();
     optimise("optimising the program", &passes, &once, &small)?;
-    // Names are kept up to here: by them like lies next to like.
-    optimise("putting like functions together", &["--debuginfo", "--reorder-functions-by-name"], &small, &sorted)?;
     // Without names, once more: functions that differed in them alone are one now.
     let last = ["--strip-debug", "--strip-producers", LOW_MEMORY, NO_HINTS, "-Oz"];
-    optimise("leaving out names", &last, &sorted, &bare)?;
+    optimise("leaving out names", &last, &small, &bare)?;
+    let program = read(&bare)?;
+    let order = order::of(&module::functions(&program)?);
+    write(&numbered, &module::numbered(&program, &order)?)?;
+    let sort = ["--debuginfo", "--reorder-functions-by-name"];
+    optimise("putting like functions together", &sort, &numbered, &sorted)?;
 
     // Names between the two are nobody else's business: those of wasm-bindgen hold a hash each.
-    let program = read(&bare)?;
+    let program = read(&sorted)?;
     let (imports, exports) = (module::imports(&program)?, module::exports(&program)?);
     glue.keep(&imports)?;
     let imports: BTreeMap<String, String> = imports.into_iter().zip(glue::short_names()).collect();
