@@ -129,7 +129,7 @@ async fn who_loses_the_place_to_another_keeps_what_was_known_and_is_told_what_wa
     stream.publish(&[works("2", "bob", "comes while nobody hears")]).await;
     proxy.set_all(Fault::None);
     notice_says(&page, "the stream takes nobody for the moment").await;
-    notice_says(&page, "what is shown is what was known; what is missed will be replayed").await;
+    notice_says(&page, "what is missed will be replayed").await;
     assert_eq!(page.agents().await, ["ada"]);
     drop(guest);
     page.until_card("bob", "comes while nobody hears").await;
