@@ -18,6 +18,9 @@ pub(super) const LEVELS: [(Detail, Detail); 6] = [
 /// The share of the field that boxes may cover. `look/desktop-1280.png` covers 47 % and `look/storm-1280.png` 54 %; far
 /// above it flows find no way.
 const COVER_MAX: f32 = 0.56;
+/// The same for more than a dozen and a half: of many cards some lie where all ways cross.
+const COVER_MANY_MAX: f32 = 0.5;
+const MANY: u32 = 18;
 
 /// The share of the field that boxes with the smallest gap around them may cover: random packings of boxes jam from
 /// 0.56 on, pushed ones somewhat later.
@@ -96,7 +99,8 @@ impl Cover {
     /// Whether that much leaves enough of `extent` free. One alone needs no way to anybody.
     pub(super) fn is_airy(self, extent: Size) -> bool {
         let packed = (extent.width + GAP) * (extent.height + GAP) * PACKED_MAX;
-        self.count <= 1 || (self.bare <= extent.width * extent.height * COVER_MAX && self.packed <= packed)
+        let most = if self.count > MANY { COVER_MANY_MAX } else { COVER_MAX };
+        self.count <= 1 || (self.bare <= extent.width * extent.height * most && self.packed <= packed)
     }
 }
 

@@ -154,10 +154,13 @@ impl Ground {
             if let Some(held) = held {
                 piece.put(held.x - origin.x, held.y - origin.y, extent);
                 let none = Size::default();
-                piece.is_pinned = !pieces.iter().any(|other| {
-                    let (across, down) = other.depth(&piece, 1.0, none);
-                    other.is_pinned && across > 0.0 && down > 0.0
-                });
+                // The grid gives up detail without asking whether less of it is smaller.
+                let is_fit = size.width <= extent.width && size.height <= extent.height;
+                piece.is_pinned = is_fit
+                    && !pieces.iter().any(|other| {
+                        let (across, down) = other.depth(&piece, 1.0, none);
+                        other.is_pinned && across > 0.0 && down > 0.0
+                    });
             }
             #[expect(clippy::cast_possible_truncation, reason = "at most PIECES_MAX")]
             let rank = pieces.len() as u32;
