@@ -194,9 +194,10 @@ impl Ingest {
         }
         let loss = match (had, &self.position) {
             (Some(_), _) if hello.recovered => Loss::Nothing,
-            (Some(had), Some(here)) if had.epoch == here.epoch => {
-                Loss::Events(here.next().0.saturating_sub(had.next().0))
-            }
+            (Some(had), Some(here)) if had.epoch == here.epoch => match here.next().0.saturating_sub(had.next().0) {
+                0 => Loss::Nothing,
+                events => Loss::Events(events),
+            },
             (Some(_), _) => Loss::Epoch,
             (None, _) => Loss::Nothing,
         };

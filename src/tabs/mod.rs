@@ -190,6 +190,8 @@ impl Tabs {
         }
         self.0.afresh.set(self.0.afresh.get() | afresh);
         self.0.behind.set(true);
+        // What is missing is known: until it has come this is no live page.
+        (self.0.handlers.report)(ConnectionState::trying(0, None, why.to_owned()));
         self.catch_up();
     }
 
@@ -211,10 +213,12 @@ impl Tabs {
                 self.0.why.set(why);
                 // Nobody is heard until somebody is.
                 self.0.silent_looks.set(0);
-                self.0.standing.take();
-                if !why.is_empty() {
-                    let why = why.to_owned();
-                    (self.0.handlers.report)(ConnectionState::Reconnecting { failures: 0, next_at_millis: None, why });
+                // A stream that said not to come back is not asked again for that.
+                if !self.is_refused() {
+                    self.0.standing.take();
+                    if !why.is_empty() {
+                        (self.0.handlers.report)(ConnectionState::trying(0, None, why.to_owned()));
+                    }
                 }
                 self.queue(false);
                 self.post(ASK);
@@ -285,6 +289,10 @@ impl Tabs {
         self.0.role.set(role);
         self.forget_waiting();
         let (connection, why) = (self.connection(), self.0.why.take());
+        let standing = self.0.standing.borrow().clone();
+        if let ConnectionState::Refused { why } = standing {
+            return connection.refuse(why);
+        }
         if clock::is_online() { connection.wake(why) } else { connection.offline() }
     }
 
@@ -296,6 +304,10 @@ impl Tabs {
             // It is a promise's own function, which never throws.
             let _ = release.call0(&JsValue::NULL);
         }
+    }
+
+    fn is_refused(self) -> bool {
+        matches!(*self.0.standing.borrow(), ConnectionState::Refused { .. })
     }
 
     fn forget_waiting(self) {

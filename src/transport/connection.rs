@@ -73,8 +73,8 @@ struct State {
     attempt: u64,
     /// Whether anything is to be tried at all: the page neither rests nor is offline.
     awake: bool,
-    /// The stream said not to come back.
-    refused: bool,
+    /// The stream said not to come back, in these words.
+    refused: Option<String>,
     link: Option<Link>,
     timer: Option<Timer>,
     greeted_at: Option<f64>,
@@ -150,7 +150,7 @@ impl Connection {
         self.begin(Some(if first {
             ConnectionState::Connecting
         } else {
-            trying(0, None, "the network is back".to_owned())
+            ConnectionState::trying(0, None, "the network is back".to_owned())
         }));
     }
 
@@ -165,13 +165,14 @@ impl Connection {
         if self.0.state.borrow().awake {
             self.watch();
         } else {
-            self.begin((!why.is_empty()).then(|| trying(0, None, why.to_owned())));
+            self.begin((!why.is_empty()).then(|| ConnectionState::trying(0, None, why.to_owned())));
         }
     }
 
     fn begin(&self, report: Option<ConnectionState>) {
-        if self.0.state.borrow().refused {
-            return;
+        let refused = self.0.state.borrow().refused.clone();
+        if let Some(why) = refused {
+            return self.refuse(why);
         }
         if !clock::is_online() {
             return self.offline();
@@ -180,10 +181,17 @@ impl Connection {
         self.attempt();
     }
 
+    /// The stream said not to come back, to this page or to another tab: it is not asked again.
+    pub fn refuse(&self, why: String) {
+        self.rest();
+        self.0.state.borrow_mut().refused = Some(why.clone());
+        (self.0.handlers.report)(ConnectionState::Refused { why });
+    }
+
     /// The browser says that there is no network: waits for [`Connection::start`].
     pub fn offline(&self) {
         self.rest();
-        if !self.0.state.borrow().refused {
+        if self.0.state.borrow().refused.is_none() {
             (self.0.handlers.report)(ConnectionState::Offline);
         }
     }
@@ -368,7 +376,7 @@ impl Connection {
             let state = self.0.state.borrow();
             (state.attempt, state.policy.failures())
         };
-        (self.0.handlers.report)(trying(failures, None, why.clone()));
+        (self.0.handlers.report)(ConnectionState::trying(failures, None, why.clone()));
         let connection = self.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let answer = http::get(&format!("{}/ready", connection.stream().rest), READY_MILLIS).await;
@@ -377,7 +385,7 @@ impl Connection {
             }
             match answer {
                 Some(answer) if answer.status == 503 => {
-                    let why = "the stream takes nobody for the moment".to_owned();
+                    let why = polling::NO_PLACE.to_owned();
                     connection.lost(Some(Reach::Busy), 1006, why, answer.retry_after_millis());
                 }
                 Some(answer) if answer.is_ok() => connection.lost(Some(Reach::Ready), 1006, why, None),
@@ -404,8 +412,7 @@ impl Connection {
         let (next, failures) = {
             let mut state = self.0.state.borrow_mut();
             let next = state.policy.after(ending, clock::random());
-            state.refused = next == Next::Stop;
-            state.awake = !state.refused;
+            state.awake = true;
             if self.0.streams.failover && streams > 1 && state.policy.is_dead() {
                 why = format!("{} does not answer, so the next one is asked", self.stream().rest);
                 self.0.at.set((self.0.at.get() + 1) % streams);
@@ -413,10 +420,10 @@ impl Connection {
             (next, state.policy.failures())
         };
         let Next::Try { wait_millis } = next else {
-            return (self.0.handlers.report)(ConnectionState::Refused { why });
+            return self.refuse(why);
         };
         let next_at_millis = Some(monotonic_millis() + f64::from(wait_millis));
-        (self.0.handlers.report)(trying(failures, next_at_millis, why));
+        (self.0.handlers.report)(ConnectionState::trying(failures, next_at_millis, why));
         let weak = Rc::downgrade(&self.0);
         let timer = Timer::after(wait_millis, move || with(&weak, Self::attempt));
         self.0.state.borrow_mut().timer = timer;
@@ -484,10 +491,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn trying(failures: u32, next_at_millis: Option<f64>, why: String) -> ConnectionState {
-    ConnectionState::Reconnecting { failures, next_at_millis, why }
 }
 
 fn with(weak: &Weak<Inner>, run: impl FnOnce(&Connection)) {

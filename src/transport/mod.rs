@@ -46,6 +46,12 @@ pub enum ConnectionState {
 }
 
 impl ConnectionState {
+    /// Trying again.
+    #[must_use]
+    pub fn trying(failures: u32, next_at_millis: Option<f64>, why: String) -> Self {
+        Self::Reconnecting { failures, next_at_millis, why }
+    }
+
     /// Whether events arrive as they happen.
     #[must_use]
     pub fn is_live(&self) -> bool {

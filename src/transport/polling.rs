@@ -104,6 +104,9 @@ fn plain(answer: &Answer, name: &str) -> Option<String> {
     answer.header(&format!("monkeytown-{name}")).filter(|value| !value.is_empty() && value.chars().all(sound))
 }
 
+/// What is said of a stream that is full, or about to close.
+pub const NO_PLACE: &str = "the stream takes nobody for the moment";
+
 fn failed(why: &str) -> PollError {
     PollError { why: why.to_owned(), status: None, retry_after_millis: None }
 }
@@ -114,9 +117,9 @@ async fn get(url: &str, deadline_millis: u32) -> Result<Answer, PollError> {
     if answer.is_ok() {
         return Ok(answer);
     }
-    Err(PollError {
-        why: format!("the stream answered {}", answer.status),
-        status: Some(answer.status),
-        retry_after_millis: answer.retry_after_millis(),
-    })
+    let why = match answer.status {
+        429 | 503 => NO_PLACE.to_owned(),
+        status => format!("the stream answered {status}"),
+    };
+    Err(PollError { why, status: Some(answer.status), retry_after_millis: answer.retry_after_millis() })
 }
