@@ -177,3 +177,31 @@ async fn of_two_tabs_the_one_that_is_answered_by_the_other_server_shows_one_hist
     }
     browser.close().await;
 }
+
+/// Fault: `src/ingest.rs`, `take_hello`: a snapshot of the same history at the same place counts as a loss.
+#[tokio::test]
+async fn a_question_that_another_server_answered_costs_nothing_when_the_state_is_the_same_and_nothing_is_said_of_it() {
+    let (east, west, proxy) = two_behind_one_name().await;
+    proxy.set(Traffic::Socket, Fault::Forbidden);
+    proxy.set(Traffic::Sse, Fault::Forbidden);
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    page.before_everything(WATCH).await;
+    page.before_everything("localStorage.setItem('monkeytown.route.v1', String(Date.now() * 4 + 2));").await;
+    page.go(&proxy.url("/")).await;
+    page.until_state("polling").await;
+    assert_eq!(one_of_the_two(&page).await, "east");
+    // Questions are the other's, the state is its own: nothing is ever lost.
+    let known = proxy.asked().len();
+    proxy.lead_in_turn(&[west.address, east.address]);
+    east.publish(&[works("east more", "east-0", "goes on")]).await;
+    for _ in 0..3 {
+        let known = proxy.asked().len();
+        proxy.until_asked(known, |path| path.starts_with("/api/v1/snapshot")).await;
+    }
+    assert!(proxy.asked().len() > known);
+    assert_eq!(one_of_the_two(&page).await, "east");
+    let said: String = page.value("document.querySelector('#notice').innerText").await;
+    assert!(!said.contains(": 0 events"), "{said}");
+    browser.close().await;
+}

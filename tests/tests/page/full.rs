@@ -1,6 +1,7 @@
 //! A stream that takes nobody for the moment, and one that wants to be left alone: the page says which, waits as it was
 //! told, and comes in when it may.
 
+use chromiumoxide::cdp::browser_protocol::page::{SetWebLifecycleStateParams, SetWebLifecycleStateState as Lifecycle};
 use monkeytown_tests::{
     browser::{Browser, Page},
     events::works,
@@ -314,5 +315,62 @@ async fn of_two_tabs_none_asks_a_stream_again_that_said_stay_away() {
         page.show().await;
         page.until(detail).await;
     }
+    browser.close().await;
+}
+
+/// Freezes a page for a moment.
+async fn freeze_and_thaw(page: &Page) {
+    for state in [Lifecycle::Frozen, Lifecycle::Active] {
+        page.driver().execute(SetWebLifecycleStateParams::new(state)).await.expect("another state");
+    }
+}
+
+#[tokio::test]
+async fn after_a_frozen_page_thaws_it_still_says_that_the_stream_said_stay_away() {
+    let site = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let (_puppet, proxy, page) = closed_with(&browser, &site, 4_003).await;
+    notice_says(&page, "reload the page to try again").await;
+    let known = proxy.asked().len();
+    freeze_and_thaw(&page).await;
+    live_through_everything(&browser, &page).await;
+    assert_eq!(proxy.asked().len(), known, "{:?}", proxy.asked());
+    notice_says(&page, "the stream closed the connection (code 4003)").await;
+    notice_says(&page, "reload the page to try again").await;
+    browser.close().await;
+}
+
+/// Fault: `src/tabs/mod.rs`: the lead is given away with the refusal in it, and who gets it asks the stream again.
+#[tokio::test]
+async fn when_the_tab_that_was_told_to_stay_away_freezes_the_next_one_does_not_ask_the_stream() {
+    let site = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let (_puppet, proxy, first) = closed_with(&browser, &site, 4_003).await;
+    notice_says(&first, "reload the page to try again").await;
+    let detail = "document.querySelector('#connection [data-p=detail]').textContent === 'the stream said stay away'";
+    let second = browser.tab().await;
+    let known = proxy.asked().len();
+    second.go(&first.value::<String>("location.href").await).await;
+    second.until(detail).await;
+    first.driver().execute(SetWebLifecycleStateParams::new(Lifecycle::Frozen)).await.expect("a frozen page");
+    second.value::<bool>("new Promise((resolve) => setTimeout(() => resolve(true), 4000))").await;
+    assert_eq!(proxy.asked().get(known..), Some([].as_slice()), "nobody has pressed anything");
+    second.until(detail).await;
+    browser.close().await;
+}
+
+/// Fault: `src/transport/polling.rs`, `get`: a status is no plain word.
+#[tokio::test]
+async fn a_poll_that_finds_no_place_says_so_in_plain_words() {
+    let stream = Stream::with_places(1).await;
+    let proxy = Proxy::before(stream.address).await;
+    proxy.set(Traffic::Socket, Fault::Forbidden);
+    proxy.set(Traffic::Sse, Fault::Forbidden);
+    let _guest = seated(&stream).await;
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    page.before_everything(BY_POLLING).await;
+    page.go(&proxy.url("/")).await;
+    notice_says(&page, "polling brought nothing: the stream takes nobody for the moment").await;
     browser.close().await;
 }

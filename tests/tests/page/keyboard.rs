@@ -211,3 +211,52 @@ async fn an_agent_is_looked_at_and_what_broke_is_put_aside_by_keyboard() {
     until_said(&page, "[data-testid=agent-card][data-entity-id=bob]", "broken").await;
     browser.close().await;
 }
+
+async fn is_lost(page: &Page) -> bool {
+    page.value("document.activeElement === document.body").await
+}
+
+/// Fault: `src/components/ghost_column.rs`: the button that had the focus is hidden, and nobody has it then.
+#[tokio::test]
+async fn whoever_brings_ghosts_back_by_keyboard_is_not_at_the_top_of_the_page_again() {
+    let mut events = vec![turns("1", "ada", "active", "lays stones")];
+    events.extend((0..3).map(|at| settled(&format!("commit:{at}"), "ada", &format!("lay {at}"))));
+    let (_stream, browser, page) = visit(&events).await;
+    page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 3").await;
+    tab_to(&page, "[data-testid=ghost-item] [data-p=dismiss]").await;
+    page.press("Enter").await;
+    until_said(&page, "#restore", "restore 1").await;
+    tab_to(&page, "#restore").await;
+    page.press("Enter").await;
+    until_unseen(&page, "#restore").await;
+    assert!(!is_lost(&page).await);
+    browser.close().await;
+}
+
+/// Fault: `src/dom.rs`, `Rows::keep`: of a list that has no button left the focus goes to nobody.
+#[tokio::test]
+async fn whoever_puts_the_last_ghost_away_by_keyboard_is_not_at_the_top_of_the_page_again() {
+    let events = [turns("1", "ada", "active", "lays stones"), settled("commit:1", "ada", "lay a stone")];
+    let (_stream, browser, page) = visit(&events).await;
+    page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 1").await;
+    tab_to(&page, "[data-testid=ghost-item] [data-p=dismiss]").await;
+    page.press("Enter").await;
+    page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 0").await;
+    assert!(!is_lost(&page).await);
+    browser.close().await;
+}
+
+/// Fault: `src/components/agent_card.rs`, `fill`: the buttons are hidden, and nobody has the focus then.
+#[tokio::test]
+async fn whoever_puts_a_break_aside_by_keyboard_is_not_at_the_top_of_the_page_again() {
+    let events = [turns("1", "ada", "active", "draws a map"), turns("1", "bob", "error", "carries stones")];
+    let (_stream, browser, page) = visit(&events).await;
+    page.until_card("bob", "broken").await;
+    until_settled(&page).await;
+    let button = "[data-testid=agent-card][data-entity-id=bob] [data-p=ignore]";
+    tab_to(&page, button).await;
+    page.press("Enter").await;
+    until_unseen(&page, button).await;
+    assert!(!is_lost(&page).await);
+    browser.close().await;
+}

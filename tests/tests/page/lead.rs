@@ -181,3 +181,14 @@ async fn a_lead_that_was_given_up_won_back_and_taken_away_costs_nobody_an_event(
     until_sockets(&stream, 1).await;
     browser.close().await;
 }
+
+/// Fault: `src/tabs/mod.rs`, `Tabs::resume`: a follower that finds something missing asks for it and reports nothing.
+#[tokio::test]
+async fn a_tab_that_knows_that_something_is_missing_does_not_say_live_until_it_has_it() {
+    let browser = Browser::start().await;
+    let (stream, proxy, _leader, follower) = one_that_waits_for_the_rest(&browser).await;
+    assert_ne!(follower.attribute("connection", "data-state").await, "live");
+    proxy.set(Traffic::Api, Fault::None);
+    has_everything(&follower, &stream).await;
+    browser.close().await;
+}
