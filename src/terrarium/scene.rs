@@ -15,6 +15,8 @@ const STRANDS_MAX: usize = 6;
 const STRAND: f32 = 6.0;
 /// How far ways keep from the field's edge, in CSS pixels.
 const EDGE: f32 = 12.0;
+/// Ways remembered; over it all are found anew.
+const WAYS_MAX: usize = 400;
 /// How far a ribbon reaches that goes to several, in CSS pixels.
 const STUB: f32 = 40.0;
 
@@ -204,6 +206,11 @@ impl Scene {
         if pairs.iter().all(|pair| self.ways.iter().any(|(held, _)| held == pair)) {
             return;
         }
+        // Seats may stand for days while pairs come and go.
+        if self.ways.len() > WAYS_MAX {
+            self.ways.clear();
+            self.trunks.clear();
+        }
         let wires: Vec<Wire> = pairs.iter().map(|pair| Wire { from: pair.from, to: pair.to }).collect();
         let (width, height) = (self.width - 2.0 * EDGE, self.height - self.top - EDGE);
         let field = Rect { x: EDGE, y: self.top, width, height };
@@ -305,5 +312,24 @@ impl Scene {
             placed.push(Some(best.1).filter(|_| !ribbon.way.is_empty()));
         }
         placed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_of_pairs_that_come_and_go_for_days_are_not_all_remembered() {
+        let mut scene = Scene { width: 1_000.0, height: 600.0, ..Scene::default() };
+        let body =
+            |at: u8| Rect { x: f32::from(at % 8) * 120.0, y: f32::from(at / 8) * 90.0, width: 60.0, height: 40.0 };
+        scene.seat(Vec::new(), (0..40).map(body).collect(), Vec::new(), None);
+        let pairs = (0..40).flat_map(|from| (0..40).map(move |to| Pair { from, to, strand: 0 }));
+        for pair in pairs.filter(|pair| pair.from != pair.to) {
+            scene.find_ways(&[pair]);
+            assert!(!scene.way(pair).is_empty(), "{pair:?}");
+        }
+        assert!(scene.ways.len() <= WAYS_MAX + 1 && scene.trunks.len() <= WAYS_MAX + 1, "{}", scene.ways.len());
     }
 }
