@@ -129,7 +129,7 @@ addEventListener("animationstart", ({ target, animationName }) => {
   for (const animation of target.getAnimations?.() ?? []) {
     if (animation.animationName !== animationName) continue;
     animation.startTime = 0;
-    animation.effect.updateTiming({ easing: "steps(8)" });
+    animation.effect.updateTiming({ easing: `steps(${animationName === "beat" ? 24 : 8})` });
   }
 });
 

@@ -82,8 +82,9 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
         peeking.soon.borrow_mut().take();
         // What pointing has opened stays open when it is pressed.
         if !(matches!(intent, Intent::Bundle(..)) && peeking.open.replace(false)) {
+            let focused = focused();
             run(intent);
-            mind_the_focus(&event);
+            mind_the_focus(focused);
         }
     });
     let pointed = Rc::clone(&run);
@@ -113,29 +114,34 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
     listen(&document, "keydown", move |event| {
         let Ok(key) = event.dyn_into::<KeyboardEvent>() else { return };
         if let Some(intent) = meant_by_key(&key) {
+            let focused = focused();
             run(intent);
-            mind_the_focus(&key);
+            mind_the_focus(focused);
         }
     });
 }
 
+/// What has the focus; the page as a whole is nothing.
+fn focused() -> Option<Element> {
+    document().active_element().filter(|element| element.tag_name() != "BODY")
+}
+
 /// What had the focus may be gone by what was meant: then who is in the same row has it, or what can be focused nearest
 /// to it, so that nobody is at the top of the page again.
-fn mind_the_focus(event: &Event) {
-    let Some(target) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+fn mind_the_focus(focused: Option<Element>) {
+    let Some(target) = focused else { return };
     let closest = |selector| target.closest(selector).ok().flatten();
     let (Some(row), Some(region)) = (closest("li,p"), closest("aside,section,main")) else { return };
     // In the second frame from here: in the first one it is hidden or taken away, then the browser takes the focus.
     clock::on_next_frame(move |_| {
         clock::on_next_frame(move |_| {
-            let document = document();
-            let is_lost = document.active_element().is_none_or(|element| element.tag_name() == "BODY");
+            let is_lost = self::focused().is_none();
             let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
             let candidates = [in_row, region.query_selector("[tabindex='0']").ok().flatten()];
             for element in candidates.into_iter().flatten().filter(|_| is_lost) {
                 // One that is hidden is passed over: it does not take the focus.
                 let _ = element.unchecked_into::<HtmlElement>().focus();
-                if document.active_element().is_some_and(|element| element.tag_name() != "BODY") {
+                if self::focused().is_some() {
                     break;
                 }
             }

@@ -91,7 +91,7 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
         let was = entity.activity.as_ref().map_or_else(String::new, |activity| voice::was(&activity.to_string()));
         piece.say("was", &was);
     }
-    beads(piece, agent, seat.form);
+    beads(piece, agent, seat.beads);
 }
 
 /// Shows how far it has come as a ruler and in figures, and says the figures.
@@ -115,11 +115,11 @@ pub fn figures(piece: &Piece, entity: &Entity) {
     piece.say("connections", &connections);
 }
 
-fn beads(piece: &Piece, agent: &AgentView, form: Form) {
+fn beads(piece: &Piece, agent: &AgentView, room: usize) {
     const PARTS: [(&str, &str, &str); 2] = [("bead0", "id0", "label0"), ("bead1", "id1", "label1")];
-    piece.show("beads", !agent.beads.is_empty() && form == Form::Card);
+    piece.show("beads", !agent.beads.is_empty() && room > 0);
     for (at, (bead, id, label)) in PARTS.into_iter().enumerate() {
-        let held = agent.beads.get(at);
+        let held = agent.beads.get(at).filter(|_| at < room);
         piece.show(bead, held.is_some());
         let Some(held) = held else { continue };
         piece.set(bead, "data-kind", kind(held.kind));

@@ -18,6 +18,7 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
             let whose = if view.beside { "stood beside the page, its newest event" } else { "this browser knew" };
             format!("this is what {whose} {}", voice::ago(wall.since_millis(stored)))
         }
+        (false, None) if matches!(view.state, ConnectionState::Refused { .. }) => "nothing is known yet".to_owned(),
         (false, None) => "nothing is known yet; still trying".to_owned(),
     };
     let Counters { unreadable, holes, last_unreadable, .. } = &view.counters;
@@ -28,6 +29,10 @@ fn words(view: &ConnectionView, wall: Timestamp) -> Option<String> {
         // Without a beginning everything after it is missing; what counts is why there is none.
         ConnectionState::Reconnecting { .. } if !view.greeted && *unreadable > 0 => {
             return Some(format!("the stream at {} begins with what cannot be read: {last_unreadable}", view.address));
+        }
+        // The stream is there: only something of it is missing.
+        ConnectionState::Reconnecting { failures: 0, why, .. } if view.greeted => {
+            return Some(format!("asking the stream again: {why}. {known}"));
         }
         ConnectionState::Reconnecting { why, .. } => {
             let tried = if view.greeted { String::new() } else { format!(" at {}", view.address) };

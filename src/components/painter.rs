@@ -86,15 +86,18 @@ impl Painter {
         let still = easel.still.get() || easel.gaze.peek().paused;
         let scene = easel.scene.borrow();
         let mut pace = easel.pace.borrow_mut();
+        let before = pace.effects();
         pace.frame(now);
         let effects = pace.effects();
+        if effects != before {
+            easel.stale.set(true);
+        }
         easel.page.set("", "data-effects", if still { Effects::State } else { effects }.as_str());
         let moves = !still && effects != Effects::State;
         let thin = effects != Effects::All || scene.strands.len() >= STORM;
         let since = now - easel.lines_at.get();
         let is_due = if thin && moves { since >= LINES_EVERY_THIN_MILLIS } else { true };
-        let fades =
-            moves && since >= FADING_EVERY_MILLIS && scene.strands.iter().any(|strand| strand.leaves_at.is_some());
+        let fades = moves && since >= FADING_EVERY_MILLIS && canvas::fades(&scene, now);
         let is_painted = is_due && (fades || easel.stale.get());
         if is_painted {
             easel.stale.set(false);
@@ -103,14 +106,13 @@ impl Painter {
             canvas::paint(&easel.canvas, &scene, is_full, now);
         }
         // What does not move is painted once: with the lines, at rest.
-        let is_empty = scene.strands.is_empty() || effects == Effects::State;
+        let is_empty = scene.strands.is_empty();
         let is_next = if moves { !thin || now - easel.comets_at.get() >= COMETS_EVERY_MILLIS } else { is_painted };
         if !is_empty && is_next {
             easel.comets_at.set(now);
             canvas::paint_moving(&easel.comets, &scene, now, moves, !thin);
         } else if is_empty && easel.comets_at.replace(0.0) > 0.0 {
-            // One whose context is lost shows nothing either.
-            let _ = canvas::clean(&easel.comets, scene.width, scene.height);
+            canvas::paint_moving(&easel.comets, &scene, now, false, false);
         }
         let is_over = scene.strands.is_empty() || still || clock::is_hidden();
         if is_over && !easel.stale.get() {

@@ -4,7 +4,7 @@
 use super::agent_card;
 use crate::{
     dom::Piece,
-    signals::{AgentView, Signals},
+    signals::{AgentView, ConnectionState, Signals},
     terrarium::seats,
     voice,
 };
@@ -30,27 +30,32 @@ impl Silence {
 
     /// Says it, to be called in an effect. Whether somebody has just stirred after all were at rest.
     pub fn say(&self, signals: &Signals, agents: &[Rc<AgentView>]) -> bool {
-        let greeted = signals.connection.read().greeted;
+        let (live, refused) = {
+            let connection = signals.connection.read();
+            (connection.is_live(), matches!(connection.state, ConnectionState::Refused { .. }))
+        };
         let awake = agents.iter().filter(|agent| seats::is_awake(agent)).count();
         self.page.mark("", "data-empty", if agents.is_empty() { "yes" } else { "" });
         let silent = awake == 0 && !agents.is_empty();
         self.page.mark("", "data-silent", if silent { "yes" } else { "" });
         let title = match (agents.len(), awake) {
-            (0, _) if greeted => "no agent has been seen".to_owned(),
+            (0, _) if live => "no agent has been seen".to_owned(),
+            (0, _) if refused => "no stream is heard".to_owned(),
             (0, _) => "waiting for the stream".to_owned(),
             (1, 0) => "the agent is at rest".to_owned(),
             (count, 0) => format!("all {} agents are at rest", voice::number(count)),
             _ => String::new(),
         };
-        let live = signals.connection.read().is_live() && signals.connection.peek().is_whole();
-        let (last, link, watch) = match (agents.len(), greeted) {
-            (0, true) => ("watching. the first event brings one".to_owned(), None, ""),
-            (0, false) => ("agents appear here as soon as it answers".to_owned(), None, ""),
+        let whole = live && signals.connection.peek().is_whole();
+        let (last, link, watch) = match agents.len() {
+            0 if live => ("watching. the first event brings one".to_owned(), None, ""),
+            0 if refused => (String::new(), None, ""),
+            0 => ("agents appear here as soon as it answers".to_owned(), None, ""),
             _ => {
                 let item = signals.ghosts.read().newest.clone();
                 let now = signals.times.read().now;
                 let last = item.as_ref().map(|item| format!("last, {}:", voice::ago(now.since_millis(item.time))));
-                (last.unwrap_or_default(), item, if live { "still watching. nothing has been missed." } else { "" })
+                (last.unwrap_or_default(), item, if whole { "still watching. nothing has been missed." } else { "" })
             }
         };
         self.piece.say("title", &title);

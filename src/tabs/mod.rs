@@ -344,7 +344,14 @@ impl Tabs {
             return self.take(words);
         }
         let Some((standing, at)) = told(&words, monotonic_millis()) else { return };
-        self.connection().turn_to(at);
+        let connection = self.connection();
+        connection.turn_to(at);
+        if standing.is_live() {
+            connection.forgive();
+        } else if matches!(standing, ConnectionState::Refused { .. }) && !connection.has_asked() {
+            // To load a page is to ask for another try.
+            return self.queue(true);
+        }
         self.0.standing.replace(standing.clone());
         if words.starts_with(CHANGE) {
             // So that a leader that has just begun knows that it has somebody to tell.

@@ -93,6 +93,15 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, full: bool, now_millis: 
     }
 }
 
+/// Whether somebody is on the way out: just arrived, or about to leave.
+pub fn fades(scene: &Scene, now_millis: f64) -> bool {
+    let leaves_soon = |strand: &Strand| {
+        let least = if strand.status == FlowStatus::Error { FADE_MILLIS } else { f64::INFINITY };
+        strand.leaves_at.is_some_and(|leaves| leaves - now_millis < least)
+    };
+    scene.strands.iter().any(leaves_soon)
+}
+
 /// Paints what moves over the lines: particles, and the beat of what waits. `full`: several on each, with tails. When
 /// nothing `moves` they stand, and say the same.
 pub fn paint_moving(canvas: &HtmlCanvasElement, scene: &Scene, now_millis: f64, moves: bool, full: bool) {
@@ -332,7 +341,11 @@ impl Brush {
     /// Words about a place: as much as fits beside a line. Lists and the panel tell all of it.
     fn say(&self, words: &str, at: Point, colour: &str) {
         let half = f64::from(words_width(words)) / 2.0;
-        let words: String = words.chars().take(WORDS_MAX).collect();
+        let mut shown: String = words.chars().take(WORDS_MAX).collect();
+        if shown.len() < words.len() {
+            shown.pop();
+            shown.push('…');
+        }
         self.context.set_font("11px 'Geist Mono', monospace");
         self.context.set_text_align("center");
         self.context.set_fill_style_str(GROUND);
@@ -342,7 +355,7 @@ impl Brush {
         self.context.fill_rect(x - half, y - 8.0, half * 2.0, 16.0);
         self.context.set_fill_style_str(colour);
         // Only a canvas that is gone refuses text.
-        let _ = self.context.fill_text(&words, x, y + 4.0);
+        let _ = self.context.fill_text(&shown, x, y + 4.0);
     }
 
     fn whole(&self, way: &Way) {

@@ -8,7 +8,7 @@ pub enum Effects {
     /// Halos, dashes that grow, comets with tails.
     #[default]
     All,
-    /// No halos, plain dashes, one comet without a tail.
+    /// On each line one comet without a tail, which moves in every second frame.
     Thin,
     /// State alone: lines, heads and breaks, redrawn when something changes.
     State,

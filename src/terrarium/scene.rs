@@ -180,9 +180,23 @@ impl Scene {
             let size = (words_width(reason.as_str()), 16.0);
             let cross = strand.way.at(BREAK).0;
             let half = size.0 / 2.0 + 1.0;
-            // Below, above, on the right, on the left.
+            // Below, above, on the right, on the left; then farther off, where a corridor opens.
             let aside = half + 12.0;
-            let place = [(0.0, 20.0), (0.0, -20.0), (aside, 0.0), (-aside, 0.0)].into_iter().find_map(|(x, y)| {
+            const BESIDE: [(f32, f32); 11] = [
+                (0.0, 20.0),
+                (0.0, -20.0),
+                (1.0, 0.0),
+                (-1.0, 0.0),
+                (0.0, 38.0),
+                (0.0, -38.0),
+                (0.0, 56.0),
+                (0.0, -56.0),
+                (0.0, 74.0),
+                (0.0, -74.0),
+                (0.0, 92.0),
+            ];
+            let place = BESIDE.into_iter().find_map(|(x, y)| {
+                let x = x * aside;
                 let at = Point { x: (cross.x + x).min(self.width - half).max(half), y: cross.y + y };
                 let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
                 let covers = y == 0.0 && (at.x - cross.x).abs() < aside;

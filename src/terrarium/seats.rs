@@ -82,6 +82,8 @@ pub struct Seat {
     pub outer: Rect,
     /// What flows leave and reach: the card with its mask.
     pub body: Rect,
+    /// How many beads there is room for below: those that come later wait for the next arrangement.
+    pub beads: usize,
 }
 
 /// How somebody takes part in the field. `waited_for`: a flow waits on it.
@@ -116,7 +118,7 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
                 _ if field < NARROW_BELOW => CARD_NARROW,
                 _ => CARD,
             };
-            let children = if agent.children.is_some() { 18.0 } else { 0.0 };
+            let children = if agent.children.is_some() { CHILDREN } else { 0.0 };
             let height = match entity.status {
                 EntityStatus::Error if !ignored => 166.0,
                 EntityStatus::Active | EntityStatus::Processing if entity.progress.is_some() => 106.0,
@@ -125,7 +127,9 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
             (width, height + children)
         }
     };
-    Size { width: width * scale.sqrt(), height: height * scale }
+    // Words at rest need all of it; a card's may be cut.
+    let wider = if is_awake(agent) { scale.sqrt() } else { scale };
+    Size { width: width * wider, height: height * scale }
 }
 
 /// As much as the words of one at rest take beside its mask: its name, or what it waits for and how long.
@@ -162,6 +166,9 @@ pub fn sizes(agent: &AgentView, ignored: bool, field: f32, scale: f32) -> [Size;
     })
 }
 
+/// The line of how many of its own are done.
+const CHILDREN: f32 = 18.0;
+
 /// At which detail `sizes` take up as much as `place` does.
 #[must_use]
 pub fn detail(sizes: &[Size; 4], place: Rect) -> Detail {
@@ -189,7 +196,8 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
         Form::Rest => Rect { width: rect.height, ..rect },
         _ => Rect { x: rect.x - left, width: rect.width + left, ..rect },
     };
-    Seat { form, rect, outer, body }
+    let beads = if form == Form::Card { agent.beads.len() } else { 0 };
+    Seat { form, rect, outer, body, beads }
 }
 
 /// Where the words stand that lie on the ground about somebody: the path, the beads, the name at rest.
@@ -198,7 +206,7 @@ pub fn words(agent: &AgentView, seat: &Seat) -> [Rect; 3] {
     let Seat { rect, outer, body, .. } = *seat;
     let x = rect.x + OVERHANG;
     #[expect(clippy::cast_precision_loss, reason = "a path is short")]
-    let path = agent.entity.domain.as_ref().map_or(0.0, |domain| (domain.path.as_str().len() + 7) as f32);
+    let path = agent.entity.domain.as_ref().map_or(0.0, |domain| (domain.path.as_str().chars().count() + 7) as f32);
     let path = (path * STATE_LETTER).min(rect.right() - x);
     [
         Rect { x, width: path, y: outer.y, height: rect.y - outer.y },
@@ -244,11 +252,12 @@ pub fn column(
             _ if measured => 74.0,
             _ => 56.0,
         };
+        let height = if is_awake(agent) && agent.children.is_some() { height + CHILDREN } else { height };
         let height = held(agent).map_or(0.0, |rect| rect.height).max(height * scale);
         let rect = Rect { x: 0.0, y, width, height };
         if let Some(place) = seats.get_mut(at) {
             let body = Rect { x: gutter, width: width - gutter, ..rect };
-            *place = Some(Seat { form: Form::Row, rect, outer: rect, body });
+            *place = Some(Seat { form: Form::Row, rect, outer: rect, body, beads: 0 });
         }
         y += height;
     }

@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 /// Where the functions that the program imports begin and end.
 const BEGIN: &str = "const import0 = {\n        __proto__: null,\n";
 const END: &str = "\n    };\n";
+/// How exports are called.
+const OF: &str = "wasm.";
 /// How far a function's name is indented there.
 const INDENT: &str = "        ";
 
@@ -83,7 +85,7 @@ impl Glue {
     /// what it is called now.
     ///
     /// # Errors
-    /// When the module's name is not there.
+    /// When the module's name is not there, or an export is called otherwise than by `wasm.NAME`.
     pub(crate) fn rename(
         &mut self,
         module: (&str, &str),
@@ -97,6 +99,13 @@ impl Glue {
         for (name, function) in &mut self.imports {
             *name = imports.get(name).cloned().unwrap_or_else(|| name.clone());
             *function = exported(function, exports);
+        }
+        let text = self.text();
+        for (old, new) in exports {
+            let call = format!("{OF}{new}");
+            let follows = |(at, _)| text.get(at + call.len()..).and_then(|rest| rest.chars().next());
+            let is_called = text.match_indices(&call).map(follows).any(|next| !next.is_some_and(is_of_name));
+            anyhow::ensure!(is_called, "the glue calls the export {old} in a way that is not known here");
         }
         Ok(())
     }
@@ -114,7 +123,6 @@ impl Glue {
 
 /// `text` with other names for exports: the glue says `wasm.NAME`.
 fn exported(text: &str, exports: &BTreeMap<String, String>) -> String {
-    const OF: &str = "wasm.";
     let mut parts = text.split(OF);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -208,6 +216,9 @@ const registry = new FinalizationRegistry(ptr => wasm.drop(ptr));
         assert!(text.contains("        c: function(arg0) {\n") && text.contains("wasm.x(options, wasm.make_more);"));
         assert!(text.contains("        \"a\": import0,\n") && text.contains("ptr => wasm.y(ptr)"), "{text}");
         assert!(glue.rename(("./page_bg.js", "a"), &imports, &exports).is_err(), "it is called otherwise now");
+        let mut other = Glue::read(&GLUE.replace("wasm.make(", "instance.exports.make(")).unwrap();
+        let error = other.rename(("./page_bg.js", "a"), &imports, &exports).unwrap_err().to_string();
+        assert!(error.contains("the export make"), "{error}");
     }
 
     #[test]

@@ -137,6 +137,9 @@ fn named(kind: u8, content: &[u8], mut name: impl FnMut(usize, &str) -> String) 
         out.push(what);
         put_number(&mut out, section.number()?);
     }
+    if !section.bytes.is_empty() {
+        bail!("the module says more of its names than is known here");
+    }
     Ok(out)
 }
 

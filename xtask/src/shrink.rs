@@ -98,6 +98,8 @@ pub(crate) fn shrink(
     let program = read(&sorted)?;
     let (imports, exports) = (module::imports(&program)?, module::exports(&program)?);
     glue.keep(&imports)?;
+    let room = glue::short_names().count();
+    anyhow::ensure!(imports.len().max(exports.len()) <= room, "there are only {room} short names");
     let imports: BTreeMap<String, String> = imports.into_iter().zip(glue::short_names()).collect();
     let exports: BTreeMap<String, String> = exports.into_iter().zip(glue::short_names()).collect();
     let short = |names: &BTreeMap<String, String>, name: &str| names.get(name).cloned().unwrap_or_default();

@@ -178,7 +178,7 @@ async fn of_two_tabs_the_one_that_is_answered_by_the_other_server_shows_one_hist
     browser.close().await;
 }
 
-/// Fault: `src/ingest.rs`, `take_hello`: a snapshot of the same history at the same place counts as a loss.
+/// It was so once: a snapshot of the same history at the same place counts as a loss.
 #[tokio::test]
 async fn a_question_that_another_server_answered_costs_nothing_when_the_state_is_the_same_and_nothing_is_said_of_it() {
     let (east, west, proxy) = two_behind_one_name().await;

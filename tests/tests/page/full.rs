@@ -283,10 +283,11 @@ async fn a_stream_that_says_anything_else_is_asked_again_where_the_page_stands()
     browser.close().await;
 }
 
-#[tokio::test]
-async fn of_two_tabs_none_asks_a_stream_again_that_said_stay_away() {
-    let site = Stream::start(Source::Publishers).await;
-    let browser = Browser::start().await;
+const STAYS_AWAY: &str =
+    "document.querySelector('#connection [data-p=detail]').textContent === 'the stream said stay away'";
+
+/// Two tabs of one witness, both told by a puppet's last word that they stay away.
+async fn two_sent_away(browser: &Browser, site: &Stream) -> (Puppet, Proxy, Page, Page) {
     let puppet = Puppet::start().await;
     let proxy = Proxy::before(puppet.address()).await;
     let url = format!("{}?stream={}", site.url("/"), proxy.url("").replacen("http", "ws", 1));
@@ -300,12 +301,19 @@ async fn of_two_tabs_none_asks_a_stream_again_that_said_stay_away() {
     second.go(&url).await;
     second.until("document.querySelector('#connection').dataset.state !== 'connecting'").await;
     believer.close(4_003).await;
-    let detail = "document.querySelector('#connection [data-p=detail]').textContent === 'the stream said stay away'";
-    let subscribed = |proxy: &Proxy| proxy.asked().iter().filter(|path| path.starts_with("/?") || *path == "/").count();
     for page in [&first, &second] {
         page.show().await;
-        page.until(detail).await;
+        page.until(STAYS_AWAY).await;
     }
+    (puppet, proxy, first, second)
+}
+
+#[tokio::test]
+async fn of_two_tabs_none_asks_a_stream_again_that_said_stay_away() {
+    let site = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let (_puppet, proxy, first, second) = two_sent_away(&browser, &site).await;
+    let subscribed = |proxy: &Proxy| proxy.asked().iter().filter(|path| path.starts_with("/?") || *path == "/").count();
     let known = subscribed(&proxy);
     for page in [&first, &second] {
         live_through_everything(&browser, page).await;
@@ -313,7 +321,7 @@ async fn of_two_tabs_none_asks_a_stream_again_that_said_stay_away() {
     assert_eq!(subscribed(&proxy), known, "{:?}", proxy.asked());
     for page in [&first, &second] {
         page.show().await;
-        page.until(detail).await;
+        page.until(STAYS_AWAY).await;
     }
     browser.close().await;
 }
@@ -340,26 +348,35 @@ async fn after_a_frozen_page_thaws_it_still_says_that_the_stream_said_stay_away(
     browser.close().await;
 }
 
-/// Fault: `src/tabs/mod.rs`: the lead is given away with the refusal in it, and who gets it asks the stream again.
+/// It was so once: the lead is given away with the refusal in it, and who gets it asks the stream again.
 #[tokio::test]
 async fn when_the_tab_that_was_told_to_stay_away_freezes_the_next_one_does_not_ask_the_stream() {
     let site = Stream::start(Source::Publishers).await;
     let browser = Browser::start().await;
-    let (_puppet, proxy, first) = closed_with(&browser, &site, 4_003).await;
-    notice_says(&first, "reload the page to try again").await;
-    let detail = "document.querySelector('#connection [data-p=detail]').textContent === 'the stream said stay away'";
-    let second = browser.tab().await;
+    let (_puppet, proxy, first, second) = two_sent_away(&browser, &site).await;
     let known = proxy.asked().len();
-    second.go(&first.value::<String>("location.href").await).await;
-    second.until(detail).await;
     first.driver().execute(SetWebLifecycleStateParams::new(Lifecycle::Frozen)).await.expect("a frozen page");
     second.value::<bool>("new Promise((resolve) => setTimeout(() => resolve(true), 4000))").await;
     assert_eq!(proxy.asked().get(known..), Some([].as_slice()), "nobody has pressed anything");
-    second.until(detail).await;
+    second.until(STAYS_AWAY).await;
     browser.close().await;
 }
 
-/// Fault: `src/transport/polling.rs`, `get`: a status is no plain word.
+#[tokio::test]
+async fn who_loads_one_of_two_tabs_again_is_let_in_and_so_is_the_other() {
+    let site = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let (puppet, _proxy, first, second) = two_sent_away(&browser, &site).await;
+    // Not the one that was told so, which would try by itself.
+    let url = second.value::<String>("location.href").await;
+    let (mut believer, ()) = tokio::join!(puppet.believer(), second.go(&url));
+    believer.greet().await;
+    second.until_state("live").await;
+    first.until_state("live").await;
+    browser.close().await;
+}
+
+/// It was so once: a status is no plain word.
 #[tokio::test]
 async fn a_poll_that_finds_no_place_says_so_in_plain_words() {
     let stream = Stream::with_places(1).await;

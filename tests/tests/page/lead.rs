@@ -182,7 +182,7 @@ async fn a_lead_that_was_given_up_won_back_and_taken_away_costs_nobody_an_event(
     browser.close().await;
 }
 
-/// Fault: `src/tabs/mod.rs`, `Tabs::resume`: a follower that finds something missing asks for it and reports nothing.
+/// It was so once: a follower that finds something missing asks for it and reports nothing.
 #[tokio::test]
 async fn a_tab_that_knows_that_something_is_missing_does_not_say_live_until_it_has_it() {
     let browser = Browser::start().await;

@@ -33,7 +33,7 @@ const WATCH: &str = "
         const draw = context[name];
         context[name] = function (...given) {
             window.drawn += 1;
-            window.pictures += Number(name === 'clearRect' && this.canvas.id === 'flow-layer');
+            window.pictures += Number(name === 'clearRect' && this.canvas.id === 'comets');
             return draw.apply(this, given);
         };
     }
