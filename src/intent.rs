@@ -131,7 +131,8 @@ fn focused() -> Option<Element> {
 fn mind_the_focus(focused: Option<Element>) {
     let Some(target) = focused else { return };
     let closest = |selector| target.closest(selector).ok().flatten();
-    let (Some(row), Some(region)) = (closest("li,p"), closest("aside,section,main")) else { return };
+    let row = closest("li").or_else(|| closest("p"));
+    let (Some(row), Some(region)) = (row, closest("aside,section,main")) else { return };
     // In the second frame from here: in the first one it is hidden or taken away, then the browser takes the focus.
     clock::on_next_frame(move |_| {
         clock::on_next_frame(move |_| {

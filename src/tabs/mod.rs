@@ -74,6 +74,8 @@ struct Inner {
     followed: Cell<bool>,
     /// Looks since the leader was heard.
     silent_looks: Cell<u32>,
+    /// Whether any leader was heard since the page was loaded.
+    heard: Cell<bool>,
     /// How the leader's connection stands.
     standing: RefCell<ConnectionState>,
     /// Whether something is missing between this tab's place and what the leader tells; and whether so much that a
@@ -109,6 +111,7 @@ impl Tabs {
             why: Cell::default(),
             followed: Cell::default(),
             silent_looks: Cell::default(),
+            heard: Cell::default(),
             standing: RefCell::default(),
             behind: Cell::new(true),
             afresh: Cell::default(),
@@ -348,7 +351,9 @@ impl Tabs {
         connection.turn_to(at);
         if standing.is_live() {
             connection.forgive();
-        } else if matches!(standing, ConnectionState::Refused { .. }) && !connection.has_asked() {
+        }
+        let is_first = !self.0.heard.replace(true) && !connection.has_asked();
+        if is_first && matches!(standing, ConnectionState::Refused { .. }) {
             // To load a page is to ask for another try.
             return self.queue(true);
         }
