@@ -14,6 +14,7 @@ use std::{
     rc::Rc,
 };
 use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{Element, Event, HtmlElement, HtmlInputElement, KeyboardEvent};
 
 /// What a witness wants.
@@ -121,6 +122,9 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
     });
 }
 
+/// After a press, in milliseconds: longer than a card waits to be written.
+const FOCUS_MILLIS: u32 = 160;
+
 /// What has the focus; the page as a whole is nothing.
 fn focused() -> Option<Element> {
     document().active_element().filter(|element| element.tag_name() != "BODY")
@@ -131,22 +135,20 @@ fn focused() -> Option<Element> {
 fn mind_the_focus(focused: Option<Element>) {
     let Some(target) = focused else { return };
     let closest = |selector| target.closest(selector).ok().flatten();
-    let row = closest("li").or_else(|| closest("p"));
+    let row = closest("li").or_else(|| closest("p,div"));
     let (Some(row), Some(region)) = (row, closest("aside,section,main")) else { return };
-    // In the second frame from here: in the first one it is hidden or taken away, then the browser takes the focus.
-    clock::on_next_frame(move |_| {
-        clock::on_next_frame(move |_| {
-            let is_lost = self::focused().is_none();
-            let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
-            let candidates = [in_row, region.query_selector("[tabindex='0']").ok().flatten()];
-            for element in candidates.into_iter().flatten().filter(|_| is_lost) {
-                // One that is hidden is passed over: it does not take the focus.
-                let _ = element.unchecked_into::<HtmlElement>().focus();
-                if self::focused().is_some() {
-                    break;
-                }
+    spawn_local(async move {
+        // By then it is hidden or taken away, and the browser has taken the focus from it.
+        clock::sleep(FOCUS_MILLIS).await;
+        let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
+        let in_region = region.query_selector("[tabindex='0']").ok().flatten();
+        for element in [in_row, in_region, document().get_element_by_id("pause")].into_iter().flatten() {
+            if self::focused().is_some() {
+                break;
             }
-        });
+            // One that is hidden does not take it.
+            let _ = element.unchecked_into::<HtmlElement>().focus();
+        }
     });
 }
 

@@ -111,7 +111,7 @@ impl Painter {
         if !is_empty && is_next {
             easel.comets_at.set(now);
             canvas::paint_moving(&easel.comets, &scene, now, moves, !thin);
-        } else if is_empty && easel.comets_at.replace(0.0) > 0.0 {
+        } else if is_empty && (is_painted || easel.comets_at.replace(0.0) > 0.0) {
             canvas::paint_moving(&easel.comets, &scene, now, false, false);
         }
         let is_over = scene.strands.is_empty() || still || clock::is_hidden();
