@@ -25,9 +25,6 @@ const BAND_MAX: f32 = 0.4;
 /// How far work draws a wish towards those it is done with, at most.
 const TOWARDS: f32 = 0.3;
 
-/// Room between who completes and the right edge, in pixels: what says that it leaves stands there.
-const LEAVING: f32 = 12.0;
-
 /// How much of the room around it in its seat a box may lean into: all of it would let neighbours meet.
 const LEAN: f32 = 0.7;
 
@@ -107,7 +104,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
     for piece in &mut ground.pieces {
         if piece.parent.is_none() && bodies[piece.body].posture == Posture::Completing {
             piece.tie = 0.4;
-            piece.home.x = piece.home.x.max(width - LEAVING - piece.size.width / 2.0);
+            piece.home.x = piece.home.x.max(width - piece.size.width / 2.0);
         }
         if !piece.is_pinned {
             piece.x = piece.home.x;
