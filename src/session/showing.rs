@@ -29,6 +29,8 @@ const DETAIL_HISTORY_MAX: usize = 200;
 const TOAST_MILLIS: f64 = 9_000.0;
 /// Toasts at once.
 const TOASTS_MAX: usize = 3;
+/// A storm is over when no more flows than this run: those that come and go about fifty move nobody to and fro.
+const STORM_OVER: usize = 35;
 /// Gaps remembered.
 const GAPS_MAX: usize = 20;
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -98,8 +100,9 @@ impl Core {
         self.write_connection();
     }
 
-    pub(super) fn write_flows(&self) {
+    pub(super) fn write_flows(&mut self) {
         let (cast, bundles) = self.stage.cast();
+        let storm = !bundles.is_empty() || (self.signals.flows.peek().storm && cast.len() > STORM_OVER);
         let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
         let open = self.signals.gaze.peek().bundle.clone();
         let mut opened = Vec::new();
@@ -126,7 +129,7 @@ impl Core {
             BundleRow { source: bundle.source, target: bundle.target, between, kind: bundle.kind, count }
         });
         let bundles = bundles.collect();
-        self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles, open, opened });
+        self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles, storm, open, opened });
     }
 
     /// Says what has just broken, to those who look elsewhere; at most three at once.

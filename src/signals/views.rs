@@ -97,6 +97,8 @@ pub struct FlowsView {
     pub drawn: Vec<FlowRow>,
     /// The others, bundled; their counts add up to those not drawn.
     pub bundles: Vec<BundleRow>,
+    /// Whether there are, or were just now, too many to be drawn one by one.
+    pub storm: bool,
     /// The bundle that the witness has opened.
     pub open: Option<BundleName>,
     /// Its flows, to be told one by one; what is left of them where it is a bundle no longer.

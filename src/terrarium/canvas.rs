@@ -80,6 +80,14 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, full: bool, now_millis: 
     for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {
         brush.strand(strand);
     }
+    // Words last: no line runs through them.
+    for strand in scene.strands.iter().filter(|strand| brush.words && strand.status == FlowStatus::Error) {
+        if let Some(reason) = &strand.reason {
+            brush.context.set_global_alpha(brush.light(strand).0);
+            brush.say(reason.as_str(), strand.reason_at, BROKEN_TEXT);
+        }
+    }
+    brush.context.set_global_alpha(1.0);
     if let Some(people) = scene.people {
         // Their flows end at the field's edge, at somebody who has no card.
         let at = |y| Point { x: people.x - 2.0, y: people.y + y };
@@ -113,7 +121,7 @@ pub fn paint_moving(canvas: &HtmlCanvasElement, scene: &Scene, now_millis: f64, 
         if strand.status == FlowStatus::Pending {
             brush.beat(&strand.way, light);
         } else if strand.status == FlowStatus::Active || (strand.status == FlowStatus::Complete && fresh) {
-            brush.comets(strand.kind, &strand.way, light);
+            brush.comets(strand, light);
         }
     }
 }
@@ -262,11 +270,12 @@ impl Brush {
     }
 
     /// What is on its way: one particle, or several with tails.
-    fn comets(&self, kind: FlowKind, way: &Way, light: f64) {
+    fn comets(&self, strand: &Strand, light: f64) {
+        let way = &strand.way;
         let count = if self.full && way.length() >= 90.0 { 3_u8 } else { 1 };
         for which in 0..count {
-            let share = self.gone() + f32::from(which) / f32::from(count);
-            self.comet(kind, way, share - share.floor(), light);
+            let share = self.gone() + strand.ahead + f32::from(which) / f32::from(count);
+            self.comet(strand.kind, way, share - share.floor(), light);
         }
     }
 
@@ -295,7 +304,7 @@ impl Brush {
         }
     }
 
-    /// Red to the break, a cross there, dotted beyond, and the reason beside it.
+    /// Red to the break, a cross there, dotted beyond; the reason is said when all lines are drawn.
     fn broken(&self, strand: &Strand, light: f64) {
         let way = &strand.way;
         let (at, _) = way.at(BREAK);
@@ -318,9 +327,6 @@ impl Brush {
         self.context.move_to(x + 6.5, y - 6.5);
         self.context.line_to(x - 6.5, y + 6.5);
         self.context.stroke();
-        if let Some(reason) = strand.reason.as_ref().filter(|_| self.words) {
-            self.say(reason.as_str(), strand.reason_at, BROKEN_TEXT);
-        }
     }
 
     /// A dotted line between two who contradict one another, and on what.

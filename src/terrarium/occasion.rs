@@ -37,7 +37,8 @@ pub fn occasion(
     scale: f32,
 ) -> Occasion {
     let body = |agent: &Rc<AgentView>| {
-        let [full, ..] = seats::sizes(agent, gaze.ignores(agent), width, scale);
+        let [full, plain, ..] = seats::sizes(agent, gaze.ignores(agent), width, scale);
+        let full = if flows.storm { plain } else { full };
         let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
         // Waiting and resting look alike and sit alike: flows that come and go move nobody at rest.
         let posture = if posture == Posture::Waiting { Posture::Rest } else { posture };

@@ -3,7 +3,7 @@
 //! Knows seats and flows as they are to be seen; nothing of canvases or signals' effects.
 
 use super::way::Way;
-use crate::signals::FlowsView;
+use crate::{sigil::hash, signals::FlowsView};
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus, Text};
 use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, route};
 use std::rc::Rc;
@@ -35,6 +35,8 @@ pub struct Strand {
     pub leaves_at: Option<f64>,
     /// Whether it is lit above the scrim: a flow of whom the witness looks at, or nobody is looked at.
     pub lit: bool,
+    /// How far its particles are ahead of others', as a share of the way: those side by side do not march in step.
+    pub ahead: f32,
     /// Its way.
     pub way: Rc<Way>,
 }
@@ -61,6 +63,8 @@ pub fn words_width(words: &str) -> f32 {
     words.chars().take(WORDS_MAX).count() as f32 * 6.7 + 8.0
 }
 
+/// What it costs a ribbon to end where there is no room for its count, in points of other ways.
+const ROOMLESS: usize = 1_000;
 /// Room that a ribbon's count takes, in CSS pixels.
 const COUNT: (f32, f32) = (44.0, 26.0);
 
@@ -138,11 +142,14 @@ impl Scene {
         looked_at: Option<&EntityId>,
     ) {
         let mut pairs: Vec<Pair> = Vec::new();
+        let one_column = self.one_column;
         let between = |from: usize, to: usize, pairs: &mut Vec<Pair>| {
             // At most sixty are drawn, so looking back costs less than remembering.
             let joins = |pair: &&Pair| (pair.from, pair.to) == (from, to) || (pair.from, pair.to) == (to, from);
             let strand = pairs.iter().filter(joins).count();
-            pairs.push(Pair { from, to, strand: strand.min(STRANDS_MAX) });
+            // In the gutter there is room for one arc between two; what runs on it says of what kinds they are.
+            let strand = if one_column { 0 } else { strand.min(STRANDS_MAX) };
+            pairs.push(Pair { from, to, strand });
         };
         // A ribbon runs in the middle, its strands beside it.
         for bundle in &flows.bundles {
@@ -170,6 +177,7 @@ impl Scene {
             reason_at: Point::default(),
             leaves_at: flow.leaves_at,
             lit: is_lit(&flow.source, &flow.target),
+            ahead: f32::from((hash(flow.id.as_str()) & 0xff) as u8) / 256.0,
             way,
         });
         let mut strands: Vec<Strand> = strands.collect();
@@ -180,23 +188,12 @@ impl Scene {
             let size = (words_width(reason.as_str()), 16.0);
             let cross = strand.way.at(BREAK).0;
             let half = size.0 / 2.0 + 1.0;
-            // Below, above, on the right, on the left; then farther off, where a corridor opens.
+            // Beside the cross, then farther off, where a corridor opens.
             let aside = half + 12.0;
-            const BESIDE: [(f32, f32); 11] = [
-                (0.0, 20.0),
-                (0.0, -20.0),
-                (1.0, 0.0),
-                (-1.0, 0.0),
-                (0.0, 38.0),
-                (0.0, -38.0),
-                (0.0, 56.0),
-                (0.0, -56.0),
-                (0.0, 74.0),
-                (0.0, -74.0),
-                (0.0, 92.0),
-            ];
-            let place = BESIDE.into_iter().find_map(|(x, y)| {
-                let x = x * aside;
+            const DOWN: [f32; 11] = [20.0, -20.0, 0.0, 38.0, -38.0, 56.0, -56.0, 74.0, -74.0, 92.0, -92.0];
+            const ACROSS: [f32; 5] = [0.0, 0.5, -0.5, 1.0, -1.0];
+            let places = DOWN.iter().flat_map(|down| ACROSS.iter().map(move |across| (across * aside, *down)));
+            let place = places.into_iter().find_map(|(x, y)| {
                 let at = Point { x: (cross.x + x).min(self.width - half).max(half), y: cross.y + y };
                 let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
                 let covers = y == 0.0 && (at.x - cross.x).abs() < aside;
@@ -225,27 +222,45 @@ impl Scene {
             self.ways.clear();
             self.trunks.clear();
         }
+        if self.one_column {
+            return self.find_arcs(pairs);
+        }
         let wires: Vec<Wire> = pairs.iter().map(|pair| Wire { from: pair.from, to: pair.to }).collect();
         let (width, height) = (self.width - 2.0 * EDGE, self.height - self.top - EDGE);
         let field = Rect { x: EDGE, y: self.top, width, height };
-        let routes = if self.one_column {
-            let rows: Vec<Rect> = self.nodes.iter().map(|node| node.rect).collect();
-            gutter(&rows, &wires, GUTTER)
-        } else {
-            route(&self.nodes, &self.labels, &wires, field)
-        };
-        for (pair, route) in pairs.iter().zip(routes) {
+        let routes = route(&self.nodes, &self.labels, &wires, field);
+        let (stubs, joined): (Vec<_>, Vec<_>) =
+            pairs.iter().zip(routes).partition(|(pair, _)| pair.to >= self.nodes.len());
+        // What goes to several looks for room when all others have their ways.
+        for (pair, route) in joined.into_iter().chain(stubs) {
             if self.ways.iter().any(|(held, _)| held == pair) {
                 continue;
             }
-            let points = if self.one_column {
-                route.points
-            } else if pair.to >= self.nodes.len() {
-                self.stub(pair.from)
-            } else {
-                self.strand(*pair, route.points)
-            };
+            let points =
+                if pair.to >= self.nodes.len() { self.stub(pair.from) } else { self.strand(*pair, route.points) };
             self.ways.push((*pair, Rc::new(Way::new(points))));
+        }
+    }
+
+    /// The same in the gutter, where there is room for one arc between two.
+    fn find_arcs(&mut self, pairs: &[Pair]) {
+        let mut wires: Vec<Wire> = Vec::new();
+        for pair in pairs {
+            let wire = Wire { from: pair.from.min(pair.to), to: pair.from.max(pair.to) };
+            if !wires.contains(&wire) {
+                wires.push(wire);
+            }
+        }
+        let rows: Vec<Rect> = self.nodes.iter().map(|node| node.rect).collect();
+        for (wire, arc) in wires.iter().zip(gutter(&rows, &wires, GUTTER)) {
+            let mut points = arc.points;
+            for (from, to) in [(wire.from, wire.to), (wire.to, wire.from)] {
+                let pair = Pair { from, to, strand: 0 };
+                if pairs.contains(&pair) && !self.ways.iter().any(|(held, _)| *held == pair) {
+                    self.ways.push((pair, Rc::new(Way::new(points.clone()))));
+                }
+                points.reverse();
+            }
         }
     }
 
@@ -277,21 +292,26 @@ impl Scene {
         points
     }
 
-    /// A short way out of a card, to where there is room for a count.
+    /// A short way out of a card, to where there is room for a count and the fewest lines run.
     fn stub(&self, from: usize) -> Vec<Point> {
         let Some(Node { rect }) = self.nodes.get(from).filter(|_| from < self.ids.len()) else { return Vec::new() };
         let centre = rect.centre();
-        let mut stub = Vec::new();
-        // Where there is no room, out of the bottom all the same.
+        let mut best = (usize::MAX, Vec::new());
         for (x, y) in [(1.0, 0.0), (0.0, -1.0), (-1.0, 0.0), (0.0, 1.0)] {
-            let start = Point { x: centre.x + x * rect.width / 2.0, y: centre.y + y * rect.height / 2.0 };
-            let end = Point { x: start.x + x * STUB, y: start.y + y * STUB };
-            stub = vec![start, end];
-            if self.is_free(end, COUNT) {
-                break;
+            for along in [0.0, 0.3, -0.3] {
+                let (across, down): (f32, f32) = (x * 0.5 + y * along, y * 0.5 + x * along);
+                let start = Point { x: centre.x + across * rect.width, y: centre.y + down * rect.height };
+                let end = Point { x: start.x + x * STUB, y: start.y + y * STUB };
+                let lies_under = |at: &&Point| (at.x - end.x).abs() < COUNT.0 && (at.y - end.y).abs() < COUNT.1;
+                let ways = self.ways.iter().map(|(_, way)| way.points().iter().filter(lies_under).count());
+                // Where there is no room anywhere, somewhere all the same.
+                let price = ways.sum::<usize>() + if self.is_free(end, COUNT) { 0 } else { ROOMLESS };
+                if price < best.0 {
+                    best = (price, vec![start, end]);
+                }
             }
         }
-        stub
+        best.1
     }
 
     /// Whether what is so large lies in the field about a place, and on nobody and no words.

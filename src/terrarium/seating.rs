@@ -11,7 +11,7 @@ use crate::{
     signals::{AgentView, FlowsView, Gaze},
 };
 use monkeytown_protocol::EntityId;
-use monkeytown_terrain::{Body, Link, Point, Rect, arrange};
+use monkeytown_terrain::{Body, Detail, Link, Point, Rect, arrange};
 use std::rc::Rc;
 
 /// Air around the field, in CSS pixels (`look.md`, "Frame").
@@ -53,12 +53,16 @@ pub fn seat_all(
     };
     let mut bodies: Vec<Body> = agents
         .iter()
-        .map(|agent| Body {
-            key: hash(agent.id.as_str()),
-            posture: seats::posture(agent, is_waited_for(flows, &agent.id)),
-            sizes: seats::sizes(agent, ignored(agent), width, scale),
-            parent: agent.entity.parent.as_ref().and_then(find),
-            held: None,
+        .map(|agent| {
+            let mut sizes = seats::sizes(agent, ignored(agent), width, scale);
+            if flows.storm {
+                // The room of recent work is the flows'.
+                let [full, plain, ..] = &mut sizes;
+                *full = *plain;
+            }
+            let posture = seats::posture(agent, is_waited_for(flows, &agent.id));
+            let parent = agent.entity.parent.as_ref().and_then(find);
+            Body { key: hash(agent.id.as_str()), posture, sizes, parent, held: None }
         })
         .collect();
     let links: Vec<Link> = links.iter().map(|(a, b)| Link { a: *a, b: *b, weight: 1.0 }).collect();
@@ -68,7 +72,10 @@ pub fn seat_all(
         let seats = agents.iter().zip(bodies).zip(&places.places);
         let seats = seats.map(|((agent, body), place)| {
             let place = (*place)?;
-            let detail = seats::detail(&body.sizes, place);
+            let detail = match seats::detail(&body.sizes, place) {
+                Detail::Full if flows.storm => Detail::Plain,
+                detail => detail,
+            };
             Some(seats::seat(agent, ignored(agent), place, detail, width, scale))
         });
         seats.collect::<Vec<_>>()

@@ -191,19 +191,15 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
         (true, Detail::Plain) => Form::Plain,
         (true, Detail::Compact) => Form::Compact,
     };
-    // At rest lines reach the mask and leave the name alone.
-    let body = match form {
-        Form::Rest => Rect { width: rect.height, ..rect },
-        _ => Rect { x: rect.x - left, width: rect.width + left, ..rect },
-    };
+    let body = Rect { x: rect.x - left, width: rect.width + left, ..rect };
     let beads = if form == Form::Card { agent.beads.len() } else { 0 };
     Seat { form, rect, outer, body, beads }
 }
 
-/// Where the words stand that lie on the ground about somebody: the path, the beads, the name at rest.
+/// Where the words stand that lie on the ground about somebody: the path and the beads.
 #[must_use]
-pub fn words(agent: &AgentView, seat: &Seat) -> [Rect; 3] {
-    let Seat { rect, outer, body, .. } = *seat;
+pub fn words(agent: &AgentView, seat: &Seat) -> [Rect; 2] {
+    let Seat { rect, outer, .. } = *seat;
     let x = rect.x + OVERHANG;
     #[expect(clippy::cast_precision_loss, reason = "a path is short")]
     let path = agent.entity.domain.as_ref().map_or(0.0, |domain| (domain.path.as_str().chars().count() + 7) as f32);
@@ -211,7 +207,6 @@ pub fn words(agent: &AgentView, seat: &Seat) -> [Rect; 3] {
     [
         Rect { x, width: path, y: outer.y, height: rect.y - outer.y },
         Rect { x, width: rect.right() - x, y: rect.bottom(), height: outer.bottom() - rect.bottom() },
-        Rect { x: body.right(), width: rect.right() - body.right(), ..rect },
     ]
 }
 

@@ -15,10 +15,8 @@ pub const SEEN_MIN_MILLIS: f64 = 2_000.0;
 const BROKEN_MIN_MILLIS: f64 = 60_000.0;
 /// Broken flows seen for that long; the older ones among more leave as if they had arrived.
 const BROKEN_MAX: usize = 8;
-/// Strands that a pair keeps beside its ribbon.
-const STRANDS_BESIDE_RIBBON: usize = 2;
-/// Fewer flows than this are no ribbon.
-const RIBBON_MIN: usize = 3;
+/// Pairs between which flows are drawn when there are too many: about as many ways as a field can hold legibly.
+const TRUNKS: usize = 13;
 /// Flows remembered on stage. Beyond what the fold holds open there are those that fade.
 const STAGED_MAX: usize = 4_000;
 
@@ -50,6 +48,8 @@ impl Staged {
 pub struct Stage {
     staged: Keyed<FlowId, Staged>,
     next_number: u64,
+    /// Between whom flows were drawn last, while there were too many.
+    trunks: Vec<(EntityId, EntityId)>,
 }
 
 impl Stage {
@@ -111,41 +111,50 @@ impl Stage {
     }
 
     /// The flows to draw, oldest first, at most fifty; and the others in bundles.
+    ///
+    /// Over fifty few pairs are drawn with several strands each, not many with one: the busiest, and those drawn before
+    /// until others are twice as busy. A field is legible by how few ways it has, not by how few lines. What broke is
+    /// seen before all else.
     #[must_use]
-    pub fn cast(&self) -> (Vec<&Staged>, Vec<Bundled<'_>>) {
-        let staged: Vec<&Staged> = self.staged.values().collect();
-        let excess = staged.len().saturating_sub(FLOWS_DRAWN_MAX);
-        if excess == 0 {
-            return (in_order(staged), Vec::new());
+    pub fn cast(&mut self) -> (Vec<&Staged>, Vec<Bundled<'_>>) {
+        let staged = in_order(self.staged.values().collect());
+        if staged.len() <= FLOWS_DRAWN_MAX {
+            self.trunks.clear();
+            return (staged, Vec::new());
         }
-        // The flows of a pair stand together: the fullest pairs become ribbons, so that few ribbons hold many flows. Beside
-        // its ribbon a pair keeps two strands. Where that is not enough, all that those send go who send the most.
-        let mut drawn = in_order(staged);
-        let mut hidden: Vec<&Staged> = Vec::with_capacity(excess);
-        for (kept, broken_too) in [(STRANDS_BESIDE_RIBBON, false), (0, false), (0, true)] {
-            let mut groups = grouped(&drawn, kept > 0);
-            while hidden.len() < excess {
-                let fullest = groups.iter_mut().max_by_key(|flows| flows.len());
-                let least = if kept > 0 { kept + RIBBON_MIN } else { 1 };
-                let Some(flows) = fullest.filter(|flows| flows.len() >= least) else { break };
-                // The oldest go; what broke is seen before all else.
-                let leaving = (flows.len() - kept).min(excess - hidden.len());
-                let mut left = leaving;
-                flows.retain(|staged| {
-                    let goes = left > 0 && (broken_too || staged.flow.status != FlowStatus::Error);
-                    left -= usize::from(goes);
-                    if goes {
-                        hidden.push(staged);
-                    }
-                    !goes
-                });
-                if left == leaving {
-                    break;
+        let mut groups = by_trunk(&staged, &self.trunks);
+        let strands = FLOWS_DRAWN_MAX.div_ceil(groups.len().clamp(1, TRUNKS));
+        let mut drawn: Vec<&Staged> = Vec::with_capacity(FLOWS_DRAWN_MAX);
+        let mut trunks = Vec::new();
+        let is_broken = |staged: &&Staged| staged.flow.status == FlowStatus::Error;
+        // Of each pair the newest; where all pairs together have too few strands so, as many as there are.
+        for (most, broken) in [(FLOWS_DRAWN_MAX, true), (strands, false), (FLOWS_DRAWN_MAX, false)] {
+            for group in &mut groups {
+                let mut left = most.min(FLOWS_DRAWN_MAX - drawn.len());
+                if left > 0
+                    && !broken
+                    && let Some(first) = group.first()
+                {
+                    trunks.push(trunk(&first.flow));
                 }
+                let mut kept = Vec::new();
+                while let Some(staged) = group.pop() {
+                    if left > 0 && is_broken(&staged) == broken {
+                        left -= 1;
+                        drawn.push(staged);
+                    } else {
+                        kept.push(staged);
+                    }
+                }
+                kept.reverse();
+                *group = kept;
             }
-            drawn = in_order(groups.into_iter().flatten().collect());
         }
-        (drawn, bundled(&hidden))
+        self.trunks = trunks;
+        let hidden = in_order(groups.into_iter().flatten().collect());
+        let drawn = in_order(drawn);
+        let bundles = bundled(&drawn, &hidden);
+        (drawn, bundles)
     }
 
     /// Whether nobody is on stage.
@@ -188,34 +197,40 @@ fn ends(flows: &[&Staged]) -> Keys<EntityId> {
     ids
 }
 
-/// `flows` by pair or by source, each group's in the order given.
-fn grouped<'a>(flows: &[&'a Staged], by_pair: bool) -> Vec<Vec<&'a Staged>> {
+/// Between whom a flow runs, whichever way.
+fn trunk(flow: &Flow) -> (EntityId, EntityId) {
+    let (source, target) = (flow.source.clone(), flow.target.clone());
+    if source < target { (source, target) } else { (target, source) }
+}
+
+/// `flows` by between whom they run, each group's in the order given; the busiest first, those in `before` as if they
+/// were twice as busy, of equals the one with the oldest flow.
+fn by_trunk<'a>(flows: &[&'a Staged], before: &[(EntityId, EntityId)]) -> Vec<Vec<&'a Staged>> {
     let ids = ends(flows);
     let number = |id: &EntityId| ids.position(id).unwrap_or_default() as u64;
     // Pair and place in one plain number, for the one sort; there are far fewer than 2^20 of each.
     let packed = flows.iter().enumerate();
     let packed = packed.map(|(at, staged)| {
-        let target = if by_pair { number(&staged.flow.target) } else { 0 };
-        number(&staged.flow.source) << 42 | target << 21 | at as u64
+        let (source, target) = (number(&staged.flow.source), number(&staged.flow.target));
+        source.min(target) << 42 | source.max(target) << 21 | at as u64
     });
     let packed = rising(packed.collect());
-    let mut groups: Vec<Vec<&Staged>> = Vec::new();
-    let mut before = u64::MAX;
-    for number in packed {
-        if number >> 21 != before {
-            before = number >> 21;
-            groups.push(Vec::new());
-        }
-        let flow = usize::try_from(number & 0x1f_ffff).ok().and_then(|at| flows.get(at));
-        if let (Some(group), Some(flow)) = (groups.last_mut(), flow) {
-            group.push(flow);
-        }
-    }
-    groups
+    let flow_at = |number: u64| usize::try_from(number & 0x1f_ffff).ok().and_then(|at| flows.get(at)).copied();
+    let runs: Vec<&[u64]> = packed.chunk_by(|a, b| a >> 21 == b >> 21).collect();
+    let ranks = runs.iter().enumerate().filter_map(|(at, run)| {
+        let oldest = *run.first()?;
+        let was_drawn = before.contains(&trunk(&flow_at(oldest)?.flow));
+        let weight = (run.len() as u64) << u32::from(was_drawn);
+        Some((0xffff - weight.min(0xffff)) << 42 | (oldest & 0x1f_ffff) << 21 | at as u64)
+    });
+    let ranked = rising(ranks.collect());
+    let run_at = |number: u64| usize::try_from(number & 0x1f_ffff).ok().and_then(|at| runs.get(at));
+    ranked.into_iter().filter_map(|rank| Some(run_at(rank)?.iter().filter_map(|at| flow_at(*at)).collect())).collect()
 }
 
-fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
-    let ids = ends(flows);
+fn bundled<'a>(drawn: &[&'a Staged], hidden: &[&'a Staged]) -> Vec<Bundled<'a>> {
+    let flows: Vec<&Staged> = drawn.iter().chain(hidden).copied().collect();
+    let ids = ends(&flows);
     let number = |id: &EntityId| ids.position(id).and_then(|at| u32::try_from(at).ok()).unwrap_or_default();
     let id = |number: Option<u32>| ids.iter().nth(usize::try_from(number?).ok()?).cloned();
     let wires: Vec<(u32, u32, u8)> = flows
@@ -223,7 +238,7 @@ fn bundled<'a>(flows: &[&'a Staged]) -> Vec<Bundled<'a>> {
         .map(|staged| (number(&staged.flow.source), number(&staged.flow.target), staged.flow.kind as u8))
         .collect();
     let kinds = [FlowKind::Message, FlowKind::Resource, FlowKind::Contract, FlowKind::Signal];
-    let bundling = monkeytown_terrain::bundle(&wires, 0);
+    let bundling = monkeytown_terrain::bundle(&wires, drawn.len());
     let told = bundling.bundles.iter().map(|bundle| Bundled {
         source: id(bundle.source),
         target: id(bundle.target),
@@ -317,7 +332,41 @@ mod tests {
         ids.dedup();
         assert_eq!((ids.len(), drawn.len()), (500, 50));
         assert!(bundles.len() <= 10, "{} ribbons", bundles.len());
-        assert!(bundles.iter().all(|bundle| bundle.flows.len() >= RIBBON_MIN), "no crumbs");
+        assert!(bundles.iter().all(|bundle| bundle.flows.len() >= 3), "no crumbs");
+    }
+
+    #[test]
+    fn in_a_storm_few_pairs_are_drawn_and_they_stay_while_others_are_a_little_busier() {
+        let (mut stage, mut state) = (Stage::default(), Civilization::default());
+        let mut send = |stage: &mut Stage, id: &str, source: usize, target: usize| {
+            let ends = (format!("a{source:02}"), format!("a{target:02}"));
+            let changes = say_between(&mut state, id, FlowStatus::Active, &ends.0, &ends.1);
+            stage.update(&state, changes.flows.iter(), 0.0, false);
+        };
+        for at in 0..500 {
+            // Every pair of ten, the lower ones a little busier.
+            let pair = at % 45 - usize::from(at % 45 > 30 && at % 2 == 0) * 30;
+            send(&mut stage, &format!("f{at}"), pair % 10, (pair % 10 + 1 + pair / 10) % 10);
+        }
+        let pairs = |drawn: &[&Staged]| {
+            let mut pairs: Vec<_> = drawn.iter().map(|staged| trunk(&staged.flow)).collect();
+            pairs.sort();
+            pairs.dedup();
+            pairs
+        };
+        let (drawn, bundles) = stage.cast();
+        let before = pairs(&drawn);
+        assert_eq!((drawn.len(), before.len()), (50, 13));
+        // A ribbon of two runs where strands run; every other leaves its source and ends.
+        for bundle in &bundles {
+            let (Some(source), Some(target)) = (bundle.source.clone(), bundle.target.clone()) else { continue };
+            let ends = if source < target { (source, target) } else { (target, source) };
+            assert!(before.contains(&ends), "{ends:?}");
+        }
+        for at in 0..5 {
+            send(&mut stage, &format!("more{at}"), 9, 4);
+        }
+        assert_eq!(pairs(&stage.cast().0), before);
     }
 
     #[test]

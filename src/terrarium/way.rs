@@ -41,6 +41,11 @@ impl Way {
         Self { points, lengths, paths: OnceCell::new() }
     }
 
+    /// The places that it runs by.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
     /// Whether there is nothing to draw.
     #[must_use]
     pub fn is_empty(&self) -> bool {

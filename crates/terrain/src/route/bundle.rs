@@ -34,14 +34,20 @@ const PAIR_MIN: usize = 3;
 /// Divides flows (source, target, kind), the most important first: the first `drawn_max` are drawn one by one, every
 /// other is in exactly one bundle. A bundle joins a source and a target, or gathers what else a source sends. At most
 /// ten: where there are more, the smallest pairs are gathered by source, and where the sources are too many, the
-/// smallest of those are one bundle that joins nothing in particular.
+/// smallest of those are one bundle that joins nothing in particular. Where some are drawn, only between those whom
+/// these join is there a bundle of a pair: any other would be one more way to follow.
 #[must_use]
 pub fn bundle(flows: &[(u32, u32, u8)], drawn_max: usize) -> Bundling {
     let drawn = drawn_max.min(flows.len());
     let rest = flows.get(drawn..).unwrap_or_default();
     let mut pairs = ranked(rest.iter().map(pair).collect());
     let count = |key: u64| rest.iter().filter(|flow| pair(flow) == key).count();
-    let mut keep = pairs.partition_point(|key| count(*key) >= PAIR_MIN).min(BUNDLES_MAX);
+    let shown = flows.get(..drawn).unwrap_or_default();
+    pairs.retain(|key| {
+        let joins = |flow: &(u32, u32, u8)| pair(flow) == *key || pair(flow).rotate_left(32) == *key;
+        count(*key) >= PAIR_MIN && (drawn == 0 || shown.iter().any(joins))
+    });
+    let mut keep = pairs.len().min(BUNDLES_MAX);
     let mut sources: Vec<u64>;
     loop {
         let kept = pairs.get(..keep).unwrap_or_default();
