@@ -1,14 +1,14 @@
 //! More flows than can be told apart: fifty are drawn, the others are bundled, counted, and told when asked for.
 
 use crate::witness::{
-    click, click_at, flow, focus, focused, is_focused, point_at, publish, stream_of, text, texts, turns, until_seen,
-    until_settled, until_unseen,
+    click, click_at, flow, focus, focused, is_focused, point_at, publish, settled, stream_of, text, texts, told, turns,
+    until_seen, until_settled, until_unseen,
 };
 use monkeytown_tests::{
     browser::{Browser, Page},
     stream::{Source, Stream},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const AGENTS: [&str; 6] = ["ada", "bob", "cleo", "dora", "emil", "fay"];
 const FLOWS: usize = 200;
@@ -22,6 +22,12 @@ fn storm() -> Vec<Value> {
         events.push(flow(&format!("flow-{at}"), source, target));
     }
     events
+}
+
+fn arrived(id: &str, source: &str, target: &str) -> Value {
+    let data =
+        json!({"id": id, "source": source, "target": target, "kind": "message", "status": "complete", "progress": 1});
+    told(&format!("{id}/arrived"), "monkeytown.flow.complete", &data)
 }
 
 /// What the counts say that can be seen, as numbers.
@@ -66,6 +72,41 @@ async fn fifty_are_drawn_and_the_bundles_counts_add_up_to_all_others() {
         )
         .await;
     assert!(covered.is_empty(), "{covered:#?}");
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn in_a_storm_few_pairs_are_drawn_and_the_room_of_recent_work_is_theirs_until_it_is_over() {
+    let mut events = vec![settled("commit:a", "ada", "lay a stone")];
+    events.extend(AGENTS.iter().map(|agent| turns("1", agent, "active", "works")));
+    let stream = stream_of(&events).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    let beads = "#agents .beads li";
+    until_seen(&page, beads).await;
+    // Every pair of six, ten each.
+    let ids: Vec<(String, &str, &str)> = (0..FLOWS)
+        .filter_map(|at| {
+            let (source, target) = (AGENTS.get(at % 6)?, AGENTS.get((at % 6 + 1 + at / 6 % 5) % 6)?);
+            Some((format!("flow-{at}"), *source, *target))
+        })
+        .collect();
+    let flows: Vec<Value> = ids.iter().map(|(id, source, target)| flow(id, source, target)).collect();
+    publish(&stream, &flows).await;
+    page.until_attribute("terrarium", "data-flows-hidden", FLOWS - 50).await;
+    until_unseen(&page, beads).await;
+    let drawn = told_ids(&page).await;
+    let mut pairs: Vec<_> =
+        ids.iter().filter(|(id, ..)| drawn.contains(id)).map(|(_, a, b)| (a.min(b), a.max(b))).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    assert_eq!(drawn.len(), 50);
+    assert!(pairs.len() <= 13, "{} ways: {pairs:?}", pairs.len());
+    let over: Vec<Value> = ids.iter().map(|(id, source, target)| arrived(id, source, target)).collect();
+    publish(&stream, &over).await;
+    page.until_attribute("terrarium", "data-flows-hidden", 0).await;
+    until_seen(&page, beads).await;
     page.complains_of_nothing().await;
     browser.close().await;
 }
