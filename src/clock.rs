@@ -49,10 +49,15 @@ pub fn wall_millis() -> f64 {
     js_sys::Date::now()
 }
 
+thread_local! {
+    /// Found once: the way to it through the window takes the browser longer than the time itself.
+    static PERFORMANCE: Option<web_sys::Performance> = web_sys::window().and_then(|window| window.performance());
+}
+
 /// Milliseconds since the page opened; never goes back.
 #[must_use]
 pub fn monotonic_millis() -> f64 {
-    web_sys::window().and_then(|window| window.performance()).map_or_else(js_sys::Date::now, |p| p.now())
+    PERFORMANCE.with(|performance| performance.as_ref().map_or_else(js_sys::Date::now, web_sys::Performance::now))
 }
 
 /// Uniform in 0..1.
