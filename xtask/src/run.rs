@@ -1,5 +1,6 @@
 //! `cargo xtask run`: builds the site and the stream, and becomes the stream.
 
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,23 +29,35 @@ pub(crate) struct Arguments {
 /// When something cannot be built or started. Otherwise it does not return.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let flags = Flags::of(&arguments.stream);
+    let address = flags.value("listen").unwrap_or_else(|| ADDRESS.to_owned());
+    can_be_had(&address)?;
     if !flags.given("site") {
         build::build(workspace)?;
     }
     let binary = build_stream(workspace, Optimised::Release)?;
     let mut command = Command::new(&binary);
     command.args(flags.complete(workspace));
-    match flags.value("listen") {
-        Some(address) if address.ends_with(":0") => {
-            eprintln!("· starting the stream; its first line names the address (Ctrl-C stops it)");
-        }
-        address => {
-            let address = address.unwrap_or_else(|| ADDRESS.to_owned());
-            eprintln!("· starting the stream; open http://{address} (Ctrl-C stops it)");
-        }
+    if address.ends_with(":0") {
+        eprintln!("· starting the stream; its first line names the address (Ctrl-C stops it)");
+    } else {
+        eprintln!("· starting the stream; open http://{address} (Ctrl-C stops it)");
     }
     let error = command.exec();
     Err(error).with_context(|| format!("{} cannot be started", binary.display()))
+}
+
+/// Says before anything is built what would be said after minutes: that the stream cannot have its address. It is let
+/// go of again, so the stream may still find it taken, and says so itself.
+///
+/// # Errors
+/// When it cannot be listened on.
+fn can_be_had(address: &str) -> Result<()> {
+    TcpListener::bind(address).map(drop).with_context(|| {
+        format!(
+            "{address:?} cannot be had, so the stream could not listen there; monkeytown-stream takes another with \
+             --listen: cargo xtask run -- --listen 127.0.0.1:0 picks a free port"
+        )
+    })
 }
 
 /// How much the compiler works on the stream.
@@ -177,6 +190,19 @@ mod tests {
     fn a_flag_of_the_environment_is_given_too() {
         let flags = complete(&[], |name| (name == "MONKEYTOWN_LISTEN").then(|| "127.0.0.1:0".to_owned()));
         assert_eq!(flags, "--site /repo/dist --git /repo --git-speed auto");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_had_is_told_with_the_flag_that_changes_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = taken.local_addr().expect("a listener has an address").to_string();
+        for refused in [address.as_str(), "nowhere", ""] {
+            let said = format!("{:#}", can_be_had(refused).expect_err("it cannot be had"));
+            assert!(said.contains(refused) && said.contains("--listen"), "{said}");
+        }
+        drop(taken);
+        can_be_had(&address).expect("it is free again");
+        can_be_had("127.0.0.1:0").expect("there is a free port");
     }
 
     #[test]
