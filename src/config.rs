@@ -2,9 +2,12 @@
 //!
 //! Knows nothing of connections: it says where the stream is, not how it is reached.
 
-use crate::transport::http;
-use monkeytown_protocol::{Json, from_json};
-use web_sys::Url;
+use crate::transport::http::{self, Answer};
+use monkeytown_protocol::{
+    Json, NotJson, from_json,
+    from_json::{FromJson, Wrong},
+};
+use web_sys::{Url, console};
 
 /// How long `config.json` may take before the page goes on without it, in milliseconds.
 const CONFIG_MILLIS: u32 = 4_000;
@@ -13,16 +16,29 @@ const CONFIG_MILLIS: u32 = 4_000;
 const POLL_SECONDS: u32 = 5;
 const POLL_MAX_SECONDS: u32 = 300;
 
+/// How much of an address that cannot be used is repeated, in characters.
+const REPEATED_MAX: usize = 100;
+
 /// What a deployment says of itself (`interfaces.md`). Every field may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct ConfigFile {
-    streams: Vec<String>,
+    streams: Addresses,
     app_name: Option<String>,
     poll_seconds: Option<u32>,
     failover: Option<bool>,
 }
 
 from_json!(ConfigFile { ; streams, app_name, poll_seconds, failover });
+
+/// Addresses as they are written. What is wrong is told of the list, not of one in it: "is no text" of a list misleads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Addresses(Vec<String>);
+
+impl<'a> FromJson<'a> for Addresses {
+    fn from_json(json: &'a Json<'a>, wrong: &mut Wrong) -> Option<Self> {
+        Vec::from_json(json, wrong).map(Self).or_else(|| wrong.say("is no list of addresses"))
+    }
+}
 
 /// Where the stream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,25 +97,63 @@ pub struct Config {
     pub complaint: Option<String>,
 }
 
-/// Reads `config.json` beside the page and the page's address. Never fails: what cannot be had or read counts
-/// as absent, and the page's own origin is the stream. `witness` is the witness's id: it chooses among several.
+/// Reads `config.json` beside the page and the page's address. Never fails: what cannot be had counts as absent, and
+/// the page's own origin is the stream; what cannot be used is complained of, here and in the console. `witness` is the
+/// witness's id: it chooses among several.
 pub async fn load(witness: u64) -> Config {
     let location = web_sys::window().map(|window| window.location());
     let origin = location.as_ref().and_then(|l| l.origin().ok()).unwrap_or_default();
     let search = location.and_then(|l| l.search().ok()).unwrap_or_default();
-    resolve(&fetch().await.unwrap_or_default(), &origin, stream_parameter(&search).as_deref(), witness)
+    let answer = http::get("config.json", CONFIG_MILLIS).await;
+    let file = answer.filter(Answer::is_ok).map_or_else(
+        || Ok(ConfigFile::default()),
+        |answer| read(&answer.body, &answer.header("content-type").unwrap_or_default()),
+    );
+    let config = resolve(file, &origin, stream_parameter(&search).as_deref(), witness);
+    if let Some(complaint) = &config.complaint {
+        console::warn_1(&complaint.into());
+    }
+    config
+}
+
+/// What `config.json` says. A page in its place is a host's rewrite of what is not there, and counts as absent
+/// (`interfaces.md`).
+///
+/// # Errors
+/// In words, when it cannot be read.
+fn read(body: &str, media: &str) -> Result<ConfigFile, String> {
+    if media.starts_with("text/html") || body.trim_start().starts_with('<') {
+        return Ok(ConfigFile::default());
+    }
+    let why = match Json::parse(body) {
+        Ok(json) => match from_json::read(&json) {
+            Ok(file) => return Ok(file),
+            Err(wrong) => wrong.to_string(),
+        },
+        Err(NotJson::Ended) => "it ends too early".to_owned(),
+        Err(NotJson::Unexpected(at)) => format!("it is no JSON at byte {at}"),
+    };
+    Err(["config.json is not used: ", &why].concat())
 }
 
 /// What the file, the origin, `?stream=` and the witness's id come to.
-fn resolve(file: &ConfigFile, origin: &str, chosen: Option<&str>, witness: u64) -> Config {
-    let app_name = file.app_name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "monkeytown".into());
-    let mut complaint = None;
-    let mut usable = |address: &str, chosen| match address_of(address, chosen) {
-        Some(stream) => Some(stream),
-        None => {
-            complaint = Some(format!("\"{address}\" is no address of a stream, so the page's own is used"));
-            None
+fn resolve(file: Result<ConfigFile, String>, origin: &str, chosen: Option<&str>, witness: u64) -> Config {
+    let (file, mut complaint) = match file {
+        Ok(file) => (file, None),
+        Err(why) => (ConfigFile::default(), Some(why)),
+    };
+    let app_name = file.app_name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "monkeytown".into());
+    let mut usable = |address: &str, chosen| {
+        let stream = address_of(address, chosen);
+        if stream.is_none() {
+            let place = if chosen { "`stream` in this page's address" } else { "`streams` in config.json" };
+            let address: String = address.chars().take(REPEATED_MAX).collect();
+            // The first is told: who mends it is told the next.
+            complaint.get_or_insert_with(|| {
+                [place, ": \"", &address, "\" is no address of a stream, so it is left out"].concat()
+            });
         }
+        stream
     };
     let own = || StreamAddress {
         rest: origin.to_owned(),
@@ -108,7 +162,7 @@ fn resolve(file: &ConfigFile, origin: &str, chosen: Option<&str>, witness: u64) 
     };
     let mut all: Vec<StreamAddress> = chosen.and_then(|address| usable(address, true)).into_iter().collect();
     if all.is_empty() {
-        all = file.streams.iter().filter_map(|address| usable(address, false)).collect();
+        all = file.streams.0.iter().filter_map(|address| usable(address, false)).collect();
     }
     if all.is_empty() {
         all.push(own());
@@ -155,24 +209,65 @@ fn is_url(_: &str) -> bool {
     true
 }
 
-async fn fetch() -> Option<ConfigFile> {
-    let answer = http::get("config.json", CONFIG_MILLIS).await?;
-    // A host's rewrite answers with a page: what is not JSON counts as absent.
-    let json = Json::parse(&answer.body).ok().filter(|_| answer.is_ok())?;
-    from_json::read(&json).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with_streams(streams: &[&str]) -> ConfigFile {
-        ConfigFile { streams: streams.iter().map(ToString::to_string).collect(), ..ConfigFile::default() }
+    fn with_streams(streams: &[&str]) -> Result<ConfigFile, String> {
+        let streams = Addresses(streams.iter().map(ToString::to_string).collect());
+        Ok(ConfigFile { streams, ..ConfigFile::default() })
+    }
+
+    fn nothing() -> Result<ConfigFile, String> {
+        Ok(ConfigFile::default())
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_the_file_counts_as_absent() {
+        for (body, media) in [
+            ("<!doctype html><title>not found</title>", "text/html; charset=utf-8"),
+            ("\n  <html>", "application/json"),
+            ("not found", "text/html"),
+        ] {
+            assert_eq!(read(body, media), nothing(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_with_its_field_or_its_place() {
+        for (body, told) in [
+            ("", "it ends too early"),
+            ("{\"streams\": [", "it ends too early"),
+            ("{\"streams\": [],}", "it is no JSON at byte 15"),
+            ("nonsense", "it is no JSON at byte 0"),
+            ("[]", "it is no object"),
+            ("{\"streams\": \"wss://a.example\"}", "`streams` is no list of addresses"),
+            ("{\"streams\": [7]}", "`streams` is no list of addresses"),
+            ("{\"streams\": [], \"streams\": []}", "`streams` is there twice"),
+            ("{\"app_name\": 7}", "`app_name` is no text"),
+            ("{\"poll_seconds\": \"5\"}", "`poll_seconds` is no whole number from 0 on"),
+            ("{\"poll_seconds\": 5000000000}", "`poll_seconds` is too large a number"),
+            ("{\"failover\": \"yes\"}", "`failover` is neither true nor false"),
+        ] {
+            assert_eq!(read(body, "application/json"), Err(format!("config.json is not used: {told}")), "{body}");
+        }
+        let config = resolve(read("{", ""), "https://page.example", None, 0);
+        assert_eq!(config.streams.at(0).rest, "https://page.example");
+        assert!(config.complaint.is_some());
+    }
+
+    #[test]
+    fn keys_that_nobody_reads_and_nulls_are_no_fault() {
+        let shipped = include_str!("../public/config.json");
+        for body in [shipped, "{}", "{\"app_name\": null, \"later\": {}}"] {
+            let config = resolve(read(body, "application/json"), "https://page.example", None, 0);
+            assert_eq!((config.complaint, &*config.app_name), (None, "monkeytown"), "{body}");
+        }
     }
 
     #[test]
     fn without_streams_the_pages_own_origin_is_the_stream() {
-        let config = resolve(&ConfigFile::default(), "http://127.0.0.1:8080", None, 0);
+        let config = resolve(nothing(), "http://127.0.0.1:8080", None, 0);
         assert_eq!(config.streams.at(0).socket, "ws://127.0.0.1:8080/ws");
         assert_eq!(config.streams.at(0).rest, "http://127.0.0.1:8080");
         assert_eq!(config.complaint, None);
@@ -180,14 +275,14 @@ mod tests {
 
     #[test]
     fn a_configured_stream_is_reached_by_socket_and_by_rest() {
-        let config = resolve(&with_streams(&["wss://stream.example.org/town/ws"]), "https://page.example.org", None, 0);
+        let config = resolve(with_streams(&["wss://stream.example.org/town/ws"]), "https://page.example.org", None, 0);
         assert_eq!(config.streams.at(0).socket, "wss://stream.example.org/town/ws");
         assert_eq!(config.streams.at(0).rest, "https://stream.example.org/town");
     }
 
     #[test]
     fn the_address_bar_overrides_the_file_and_is_shown_as_such() {
-        let config = resolve(&with_streams(&["wss://a.example"]), "https://page.example", Some("http://b.example/"), 0);
+        let config = resolve(with_streams(&["wss://a.example"]), "https://page.example", Some("http://b.example/"), 0);
         assert_eq!(config.streams.at(0).socket, "ws://b.example/ws");
         assert!(config.streams.at(0).chosen_by_address);
     }
@@ -195,17 +290,27 @@ mod tests {
     #[test]
     fn what_is_no_stream_address_is_said_and_not_used() {
         for bad in ["javascript:alert(1)", "ftp://x", "wss://", "https://user@host", "nonsense"] {
-            let config = resolve(&ConfigFile::default(), "https://page.example", Some(bad), 0);
+            let config = resolve(nothing(), "https://page.example", Some(bad), 0);
             assert_eq!(config.streams.at(0).rest, "https://page.example", "{bad}");
-            assert!(config.complaint.is_some(), "{bad}");
+            let complaint = config.complaint.expect("it is said");
+            assert!(complaint.contains(bad) && complaint.contains("`stream` in this page's address"), "{complaint}");
         }
+    }
+
+    #[test]
+    fn an_address_in_the_file_that_is_none_is_said_with_its_field_and_in_bounds() {
+        let long = "x".repeat(100_000);
+        let config = resolve(with_streams(&["wss://a.example", &long, "other"]), "https://page.example", None, 0);
+        assert_eq!(config.streams.at(0).rest, "https://a.example");
+        let complaint = config.complaint.expect("it is said");
+        assert!(complaint.starts_with("`streams` in config.json: \"xxx") && complaint.len() < 200, "{complaint}");
     }
 
     #[test]
     fn witnesses_are_spread_over_the_streams_and_each_keeps_its_own() {
         let file = with_streams(&["wss://a.example", "nonsense", "wss://b.example", "wss://c.example"]);
         let home = |witness| {
-            let config = resolve(&file, "https://page.example", None, witness);
+            let config = resolve(file.clone(), "https://page.example", None, witness);
             (config.streams.at(config.streams.home).rest.clone(), config.complaint.is_some())
         };
         assert_eq!(home(0), ("https://a.example".to_owned(), true));
@@ -217,7 +322,7 @@ mod tests {
     fn polls_keep_a_distance_that_is_neither_nothing_nor_for_ever() {
         for (asked, millis) in [(None, 5_000), (Some(0), 1_000), (Some(7), 7_000), (Some(u32::MAX), 300_000)] {
             let file = ConfigFile { poll_seconds: asked, ..ConfigFile::default() };
-            assert_eq!(resolve(&file, "https://page.example", None, 0).streams.poll_millis, millis);
+            assert_eq!(resolve(Ok(file), "https://page.example", None, 0).streams.poll_millis, millis);
         }
     }
 }

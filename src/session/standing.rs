@@ -68,8 +68,15 @@ impl Session {
         self.carry_out(vec![Order::Resume { why: "this page fell behind", afresh: true }]);
     }
 
-    pub(super) fn report(&self, standing: ConnectionState) {
+    pub(super) fn report(&self, mut standing: ConnectionState) {
         let mut core = self.0.borrow_mut();
+        if let ConnectionState::Reconnecting { why, .. } = &mut standing
+            && let Some(complaint) = core.config.complaint.as_ref().filter(|_| !core.greeted)
+        {
+            // It may be why: a remark waits behind what is graver, and is over after a while.
+            why.push_str(". ");
+            why.push_str(complaint);
+        }
         let asked = core.connection.map(|connection| connection.stream().clone());
         if let Some(stream) = asked.filter(|stream| *stream != core.stream) {
             let words = format!("{} does not answer, so {} stands in for it", core.stream.rest, stream.rest);
