@@ -1,7 +1,16 @@
 //! Which pages may talk to this stream: none named, the stream's own, or those allowed by flag (RFC 6454).
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use std::str::FromStr;
+use std::{
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
+
+/// Refused origins that are told by name. Whoever asks chooses what it says it is, so more would let anybody fill the
+/// log.
+const TOLD_MAX: usize = 32;
+/// Longest origin that is told, in bytes: a name has 253 at most (RFC 1035, section 2.3.4).
+const TOLD_MAX_BYTES: usize = 300;
 
 /// An origin allowed by flag: `https://example.org`, exactly as a browser sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +70,92 @@ pub(crate) fn permitted(headers: &HeaderMap, allowed: &[AllowedOrigin]) -> bool 
     }
 }
 
+/// The origins whose pages were refused, each told to the operator once for as long as the process runs.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(Mutex<Vec<String>>);
+
+/// What the operator is told of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// Of this origin for the first time. Empty: of what cannot be allowed, such as `null` and what is no origin; that
+    /// is never repeated.
+    First(String),
+    /// That origins beyond those remembered are told no more.
+    NoMore,
+    /// Nothing: it was told before.
+    Nothing,
+}
+
+impl Refused {
+    /// Tells the operator that a page was refused, and by which flag it is allowed. Of the request nothing but scheme,
+    /// host and port of its `Origin` is told.
+    pub(crate) fn tell(&self, headers: &HeaderMap) {
+        match self.note(headers) {
+            Told::First(origin) if origin.is_empty() => {
+                tracing::warn!("a page is refused whose origin is null or no origin; it cannot be allowed");
+            }
+            Told::First(origin) => {
+                tracing::warn!(origin, flag = "--allow-origin", "a page elsewhere is refused; the flag allows it");
+            }
+            Told::NoMore => {
+                tracing::warn!(origins = TOLD_MAX, "pages of more origins are refused; the others are not told");
+            }
+            Told::Nothing => {}
+        }
+    }
+
+    fn note(&self, headers: &HeaderMap) -> Told {
+        let mut given = headers.get_all(header::ORIGIN).iter();
+        let origin = match (given.next().map(HeaderValue::to_str), given.next()) {
+            (Some(Ok(origin)), None) if origin.len() <= TOLD_MAX_BYTES => origin.parse::<AllowedOrigin>().ok(),
+            _ => None,
+        };
+        let origin = origin.map(|origin| origin.0).unwrap_or_default();
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One more is held than is told by name: the one at which that was said.
+        if told.len() > TOLD_MAX || told.contains(&origin) {
+            return Told::Nothing;
+        }
+        told.push(origin.clone());
+        if told.len() > TOLD_MAX { Told::NoMore } else { Told::First(origin) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn from(origin: &str) -> HeaderMap {
+        HeaderMap::from_iter([(header::ORIGIN, origin.parse().expect("a header"))])
+    }
+
+    #[test]
+    fn a_refused_origin_is_told_once_and_what_is_none_is_not_repeated() {
+        let refused = Refused::default();
+        assert_eq!(refused.note(&from("https://Page.example:8443")), Told::First("https://page.example:8443".into()));
+        assert_eq!(refused.note(&from("https://page.example:8443")), Told::Nothing);
+        assert_eq!(refused.note(&from("http://page.example:8443")), Told::First("http://page.example:8443".into()));
+        assert_eq!(refused.note(&from("https://page.example/?token=secret")), Told::First(String::new()));
+        let long = format!("https://{}", "x".repeat(TOLD_MAX_BYTES));
+        for none in ["null", "file://", "https://user:secret@page.example", &long] {
+            assert_eq!(refused.note(&from(none)), Told::Nothing, "{none}");
+        }
+        let mut twice = from("https://a.example");
+        twice.append(header::ORIGIN, HeaderValue::from_static("https://b.example"));
+        assert_eq!(refused.note(&twice), Told::Nothing);
+    }
+
+    #[test]
+    fn origins_without_end_fill_neither_memory_nor_log() {
+        let refused = Refused::default();
+        let told = |range: std::ops::Range<usize>| -> Vec<Told> {
+            range.map(|number| refused.note(&from(&format!("https://page-{number}.example")))).collect()
+        };
+        assert!(told(0..TOLD_MAX).iter().all(|told| matches!(told, Told::First(_))));
+        assert_eq!(told(TOLD_MAX..TOLD_MAX + 1), [Told::NoMore]);
+        assert!(told(0..10_000).iter().all(|told| *told == Told::Nothing));
+        assert_eq!(refused.0.lock().expect("no thread has panicked").len(), TOLD_MAX + 1);
+    }
 
     fn asks(origin: Option<&str>, host: &str, allowed: &[&str]) -> bool {
         let mut headers = HeaderMap::new();

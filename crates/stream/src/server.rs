@@ -9,7 +9,7 @@ use crate::{
     headers, health,
     log::Log,
     metrics::{self, Metrics},
-    origin::AllowedOrigin,
+    origin::{AllowedOrigin, Refused},
     problem::Refusal,
     publish,
     publish::{Bucket, Tokens},
@@ -148,6 +148,8 @@ pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) places: Places,
     pub(crate) bucket: Bucket,
+    /// Pages elsewhere that were refused, for the log.
+    pub(crate) refused_origins: Refused,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -157,6 +159,7 @@ impl App {
         Self {
             places: Places::new(options.max_subscribers, metrics.clone()),
             bucket: Bucket::new(options.max_events_per_second),
+            refused_origins: Refused::default(),
             draining: watch::Sender::new(None),
             log,
             metrics,

@@ -54,6 +54,7 @@ pub(crate) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(draining(RETRY_SECONDS));
     }
     if !origin::permitted(headers, &app.options.allow_origins) {
+        app.refused_origins.tell(headers);
         let detail = "this page's origin may not subscribe; the stream's operator allows one with --allow-origin";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
     }

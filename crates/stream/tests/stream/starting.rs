@@ -97,3 +97,37 @@ async fn the_first_line_names_the_address_and_sigterm_ends_with_0() {
     assert!(killed.success());
     assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_page_elsewhere_that_is_refused_is_told_once_with_the_flag_and_without_what_it_asked_for() {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--allow-origin", "https://page.example"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    output.read_line(&mut first).unwrap();
+    let line: Value = serde_json::from_str(&first).unwrap();
+    let address = line["context"]["address"].as_str().unwrap();
+    let client = reqwest::Client::new();
+    for origin in ["https://other.example", "https://other.example", "null", "https://x.example/?key=secret"] {
+        let url = format!("http://{address}/api/v1/events?agents=secret");
+        let asked = client.get(url).header("accept", "text/event-stream").header("origin", origin);
+        let asked = asked.header("authorization", "Bearer secret");
+        assert_eq!(asked.send().await.unwrap().status(), 403, "{origin}");
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let (log, _) =
+        tokio::task::spawn_blocking(move || (std::io::read_to_string(output).unwrap(), child.wait().unwrap()))
+            .await
+            .unwrap();
+    assert!(!log.contains("secret"), "{log}");
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<&Value> = lines.iter().filter(|line| line["level"] == "warn").collect();
+    assert_eq!(told.len(), 2, "{log}");
+    assert_eq!(told[0]["context"]["origin"], "https://other.example");
+    assert_eq!(told[0]["context"]["flag"], "--allow-origin");
+    assert!(told[1]["message"].as_str().unwrap().contains("cannot be allowed"), "{log}");
+}
