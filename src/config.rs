@@ -4,7 +4,7 @@
 
 use crate::transport::http::{self, Answer};
 use monkeytown_protocol::{
-    Json, NotJson, from_json,
+    Json, from_json,
     from_json::{FromJson, Wrong},
 };
 use web_sys::{Url, console};
@@ -16,8 +16,8 @@ const CONFIG_MILLIS: u32 = 4_000;
 const POLL_SECONDS: u32 = 5;
 const POLL_MAX_SECONDS: u32 = 300;
 
-/// How much of an address that cannot be used is repeated, in characters.
-const REPEATED_MAX: usize = 100;
+/// Longest address that is repeated when it cannot be used, in bytes.
+const REPEATED_MAX_BYTES: usize = 200;
 
 /// What a deployment says of itself (`interfaces.md`). Every field may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,12 +104,12 @@ pub async fn load(witness: u64) -> Config {
     let location = web_sys::window().map(|window| window.location());
     let origin = location.as_ref().and_then(|l| l.origin().ok()).unwrap_or_default();
     let search = location.and_then(|l| l.search().ok()).unwrap_or_default();
-    let answer = http::get("config.json", CONFIG_MILLIS).await;
-    let file = answer.filter(Answer::is_ok).map_or_else(
-        || Ok(ConfigFile::default()),
-        |answer| read(&answer.body, &answer.header("content-type").unwrap_or_default()),
-    );
-    let config = resolve(file, &origin, stream_parameter(&search).as_deref(), witness);
+    let (mut file, mut complaint) = (ConfigFile::default(), None);
+    if let Some(answer) = http::get("config.json", CONFIG_MILLIS).await.filter(Answer::is_ok) {
+        let media = answer.header("content-type").unwrap_or_default();
+        file = read(&answer.body, &media, &mut complaint);
+    }
+    let config = resolve(file, complaint, &origin, stream_parameter(&search).as_deref(), witness);
     if let Some(complaint) = &config.complaint {
         console::warn_1(&complaint.into());
     }
@@ -117,40 +117,39 @@ pub async fn load(witness: u64) -> Config {
 }
 
 /// What `config.json` says. A page in its place is a host's rewrite of what is not there, and counts as absent
-/// (`interfaces.md`).
-///
-/// # Errors
-/// In words, when it cannot be read.
-fn read(body: &str, media: &str) -> Result<ConfigFile, String> {
-    if media.starts_with("text/html") || body.trim_start().starts_with('<') {
-        return Ok(ConfigFile::default());
+/// (`interfaces.md`); whatever else cannot be read is complained of.
+fn read(body: &str, media: &str, complaint: &mut Option<String>) -> ConfigFile {
+    if media.starts_with("text/html") || body.trim_ascii_start().starts_with('<') {
+        return ConfigFile::default();
     }
-    let why = match Json::parse(body) {
-        Ok(json) => match from_json::read(&json) {
-            Ok(file) => return Ok(file),
-            Err(wrong) => wrong.to_string(),
-        },
-        Err(NotJson::Ended) => "it ends too early".to_owned(),
-        Err(NotJson::Unexpected(at)) => format!("it is no JSON at byte {at}"),
+    let mut wrong = Wrong::default();
+    let file = match Json::parse(body) {
+        Ok(json) => ConfigFile::from_json(&json, &mut wrong),
+        Err(_) => wrong.say("is no JSON"),
     };
-    Err(["config.json is not used: ", &why].concat())
+    file.unwrap_or_else(|| {
+        *complaint = Some(format!("config.json is not used: {wrong}"));
+        ConfigFile::default()
+    })
 }
 
 /// What the file, the origin, `?stream=` and the witness's id come to.
-fn resolve(file: Result<ConfigFile, String>, origin: &str, chosen: Option<&str>, witness: u64) -> Config {
-    let (file, mut complaint) = match file {
-        Ok(file) => (file, None),
-        Err(why) => (ConfigFile::default(), Some(why)),
-    };
+fn resolve(
+    file: ConfigFile,
+    mut complaint: Option<String>,
+    origin: &str,
+    chosen: Option<&str>,
+    witness: u64,
+) -> Config {
     let app_name = file.app_name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "monkeytown".into());
     let mut usable = |address: &str, chosen| {
         let stream = address_of(address, chosen);
         if stream.is_none() {
-            let place = if chosen { "`stream` in this page's address" } else { "`streams` in config.json" };
-            let address: String = address.chars().take(REPEATED_MAX).collect();
+            let place = if chosen { "`stream` in the address" } else { "`streams` in config.json" };
+            let address = if address.len() > REPEATED_MAX_BYTES { "…" } else { address };
             // The first is told: who mends it is told the next.
             complaint.get_or_insert_with(|| {
-                [place, ": \"", &address, "\" is no address of a stream, so it is left out"].concat()
+                [place, ": \"", address, "\" is no address of a stream, so it is left out"].concat()
             });
         }
         stream
@@ -213,13 +212,19 @@ fn is_url(_: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn with_streams(streams: &[&str]) -> Result<ConfigFile, String> {
+    fn with_streams(streams: &[&str]) -> ConfigFile {
         let streams = Addresses(streams.iter().map(ToString::to_string).collect());
-        Ok(ConfigFile { streams, ..ConfigFile::default() })
+        ConfigFile { streams, ..ConfigFile::default() }
     }
 
-    fn nothing() -> Result<ConfigFile, String> {
-        Ok(ConfigFile::default())
+    fn nothing() -> ConfigFile {
+        ConfigFile::default()
+    }
+
+    /// What comes of a file's text, and what is complained of.
+    fn told(body: &str, media: &str) -> (ConfigFile, Option<String>) {
+        let mut complaint = None;
+        (read(body, media, &mut complaint), complaint)
     }
 
     #[test]
@@ -229,17 +234,17 @@ mod tests {
             ("\n  <html>", "application/json"),
             ("not found", "text/html"),
         ] {
-            assert_eq!(read(body, media), nothing(), "{body}");
+            assert_eq!(told(body, media), (nothing(), None), "{body}");
         }
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_told_with_its_field_or_its_place() {
-        for (body, told) in [
-            ("", "it ends too early"),
-            ("{\"streams\": [", "it ends too early"),
-            ("{\"streams\": [],}", "it is no JSON at byte 15"),
-            ("nonsense", "it is no JSON at byte 0"),
+    fn a_file_that_cannot_be_read_is_told_with_its_field() {
+        for (body, why) in [
+            ("", "it is no JSON"),
+            ("{\"streams\": [", "it is no JSON"),
+            ("{\"streams\": [],}", "it is no JSON"),
+            ("nonsense", "it is no JSON"),
             ("[]", "it is no object"),
             ("{\"streams\": \"wss://a.example\"}", "`streams` is no list of addresses"),
             ("{\"streams\": [7]}", "`streams` is no list of addresses"),
@@ -249,25 +254,24 @@ mod tests {
             ("{\"poll_seconds\": 5000000000}", "`poll_seconds` is too large a number"),
             ("{\"failover\": \"yes\"}", "`failover` is neither true nor false"),
         ] {
-            assert_eq!(read(body, "application/json"), Err(format!("config.json is not used: {told}")), "{body}");
+            let complaint = Some(format!("config.json is not used: {why}"));
+            assert_eq!(told(body, "application/json"), (nothing(), complaint), "{body}");
         }
-        let config = resolve(read("{", ""), "https://page.example", None, 0);
-        assert_eq!(config.streams.at(0).rest, "https://page.example");
-        assert!(config.complaint.is_some());
     }
 
     #[test]
     fn keys_that_nobody_reads_and_nulls_are_no_fault() {
         let shipped = include_str!("../public/config.json");
         for body in [shipped, "{}", "{\"app_name\": null, \"later\": {}}"] {
-            let config = resolve(read(body, "application/json"), "https://page.example", None, 0);
+            let (file, complaint) = told(body, "application/json");
+            let config = resolve(file, complaint, "https://page.example", None, 0);
             assert_eq!((config.complaint, &*config.app_name), (None, "monkeytown"), "{body}");
         }
     }
 
     #[test]
     fn without_streams_the_pages_own_origin_is_the_stream() {
-        let config = resolve(nothing(), "http://127.0.0.1:8080", None, 0);
+        let config = resolve(nothing(), None, "http://127.0.0.1:8080", None, 0);
         assert_eq!(config.streams.at(0).socket, "ws://127.0.0.1:8080/ws");
         assert_eq!(config.streams.at(0).rest, "http://127.0.0.1:8080");
         assert_eq!(config.complaint, None);
@@ -275,14 +279,16 @@ mod tests {
 
     #[test]
     fn a_configured_stream_is_reached_by_socket_and_by_rest() {
-        let config = resolve(with_streams(&["wss://stream.example.org/town/ws"]), "https://page.example.org", None, 0);
+        let config =
+            resolve(with_streams(&["wss://stream.example.org/town/ws"]), None, "https://page.example.org", None, 0);
         assert_eq!(config.streams.at(0).socket, "wss://stream.example.org/town/ws");
         assert_eq!(config.streams.at(0).rest, "https://stream.example.org/town");
     }
 
     #[test]
     fn the_address_bar_overrides_the_file_and_is_shown_as_such() {
-        let config = resolve(with_streams(&["wss://a.example"]), "https://page.example", Some("http://b.example/"), 0);
+        let config =
+            resolve(with_streams(&["wss://a.example"]), None, "https://page.example", Some("http://b.example/"), 0);
         assert_eq!(config.streams.at(0).socket, "ws://b.example/ws");
         assert!(config.streams.at(0).chosen_by_address);
     }
@@ -290,27 +296,27 @@ mod tests {
     #[test]
     fn what_is_no_stream_address_is_said_and_not_used() {
         for bad in ["javascript:alert(1)", "ftp://x", "wss://", "https://user@host", "nonsense"] {
-            let config = resolve(nothing(), "https://page.example", Some(bad), 0);
+            let config = resolve(nothing(), None, "https://page.example", Some(bad), 0);
             assert_eq!(config.streams.at(0).rest, "https://page.example", "{bad}");
             let complaint = config.complaint.expect("it is said");
-            assert!(complaint.contains(bad) && complaint.contains("`stream` in this page's address"), "{complaint}");
+            assert!(complaint.contains(bad) && complaint.contains("`stream` in the address"), "{complaint}");
         }
     }
 
     #[test]
     fn an_address_in_the_file_that_is_none_is_said_with_its_field_and_in_bounds() {
         let long = "x".repeat(100_000);
-        let config = resolve(with_streams(&["wss://a.example", &long, "other"]), "https://page.example", None, 0);
+        let config = resolve(with_streams(&["wss://a.example", &long, "other"]), None, "https://page.example", None, 0);
         assert_eq!(config.streams.at(0).rest, "https://a.example");
         let complaint = config.complaint.expect("it is said");
-        assert!(complaint.starts_with("`streams` in config.json: \"xxx") && complaint.len() < 200, "{complaint}");
+        assert!(complaint.starts_with("`streams` in config.json: \"…\" is no address"), "{complaint}");
     }
 
     #[test]
     fn witnesses_are_spread_over_the_streams_and_each_keeps_its_own() {
         let file = with_streams(&["wss://a.example", "nonsense", "wss://b.example", "wss://c.example"]);
         let home = |witness| {
-            let config = resolve(file.clone(), "https://page.example", None, witness);
+            let config = resolve(file.clone(), None, "https://page.example", None, witness);
             (config.streams.at(config.streams.home).rest.clone(), config.complaint.is_some())
         };
         assert_eq!(home(0), ("https://a.example".to_owned(), true));
@@ -322,7 +328,7 @@ mod tests {
     fn polls_keep_a_distance_that_is_neither_nothing_nor_for_ever() {
         for (asked, millis) in [(None, 5_000), (Some(0), 1_000), (Some(7), 7_000), (Some(u32::MAX), 300_000)] {
             let file = ConfigFile { poll_seconds: asked, ..ConfigFile::default() };
-            assert_eq!(resolve(Ok(file), "https://page.example", None, 0).streams.poll_millis, millis);
+            assert_eq!(resolve(file, None, "https://page.example", None, 0).streams.poll_millis, millis);
         }
     }
 }

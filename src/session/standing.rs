@@ -74,8 +74,7 @@ impl Session {
             && let Some(complaint) = core.config.complaint.as_ref().filter(|_| !core.greeted)
         {
             // It may be why: a remark waits behind what is graver, and is over after a while.
-            why.push_str(". ");
-            why.push_str(complaint);
+            *why = [why, ". ", complaint].concat();
         }
         let asked = core.connection.map(|connection| connection.stream().clone());
         if let Some(stream) = asked.filter(|stream| *stream != core.stream) {
