@@ -391,27 +391,27 @@ impl Core {
         orders
     }
 
-    /// Shows what was known earlier, `at` some moment of the witness's clock and of the source's; when nobody says, it is
-    /// as old as its newest event at least. False when it cannot be read.
+    /// Shows what was known earlier, `at` some moment of the witness's clock and of the source's. When nobody says, it is
+    /// as old as its newest event at least, and the source's clock shows what the frame says, if it does. False when it
+    /// cannot be read.
     fn show_stored(&mut self, frames: &[String], at: Option<(Timestamp, Timestamp)>) -> bool {
         // Heard by a reader of its own: what this visit receives is not what an earlier one did.
         let mut reader = Ingest::default();
         let mut state = Civilization::default();
-        let mut source = None;
+        let mut greeted = None;
         for frame in frames {
             match reader.take(frame, &mut state, &mut Changes::default(), clock::wall()) {
-                Intake::Greeted { terms, .. } => source = Some(terms.source_kind),
+                Intake::Greeted { terms, .. } => greeted = Some(terms),
                 Intake::Gap => break,
                 _ => {}
             }
         }
-        if source.is_none() {
-            return false;
-        }
+        let Some(terms) = greeted else { return false };
         let newest = state.last_time().unwrap_or_else(clock::wall);
-        let (saved_at, shown) = at.unwrap_or((newest, newest));
-        if at.is_some() {
-            self.source = source;
+        let says = terms.clock.0 != Timestamp::default();
+        let (saved_at, shown) = at.unwrap_or((newest, if says { terms.clock.0 } else { newest }));
+        if at.is_some() || says {
+            self.source = Some(terms.source_kind);
         }
         self.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
         self.changes.history = true;

@@ -15,6 +15,8 @@ pub use connection::{Connection, Handlers};
 pub use policy::{Ending, Next, Policy, Reach, Route};
 pub use polling::{Polled, ask};
 
+use monkeytown_protocol::{Json, SourceKind, Timestamp, from_json};
+
 /// How the connection stands, as `data-state` says it, with what a person wants to know of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum ConnectionState {
@@ -59,10 +61,21 @@ impl ConnectionState {
     }
 }
 
+/// What a snapshot says of itself beside the state, where it does.
+#[derive(Default)]
+struct Beside {
+    clock: Timestamp,
+    source_kind: Option<SourceKind>,
+}
+
+from_json!(Beside { ; clock, source_kind });
+
 /// A snapshot that stands beside the page, as `/api/v1/snapshot` answers it: a deployment may bring one. It comes as a
-/// hello that says nothing else.
+/// hello; its clock shows 1970 when the snapshot does not say what it showed.
 pub async fn beside_the_page() -> Option<String> {
     let answer = http::get("snapshot.json", 5_000).await?;
     let body = answer.is_ok().then_some(answer.body)?;
-    Some(polling::greeting("-", "-1", "-:-1", &body, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0", "live"))
+    let said: Beside = from_json::read(&Json::parse(&body).ok()?).unwrap_or_default();
+    let kind = said.source_kind.map_or("live", SourceKind::as_str);
+    Some(polling::greeting("-", "-1", "-:-1", &body, "1970-01-01T00:00:00Z", &said.clock.to_string(), "0", kind))
 }

@@ -2,11 +2,11 @@
 
 use monkeytown_tests::{
     browser::{Browser, Page},
-    events::works,
+    events::{event, works},
     proxy::{Fault, Proxy, Traffic},
     stream::{Source, Stream},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn notice_says(page: &Page, words: &str) {
     page.until(&format!("document.querySelector('.notice:not([hidden])').innerText.includes({})", json!(words))).await;
@@ -116,6 +116,38 @@ async fn where_nothing_passes_at_all_the_page_shows_the_snapshot_beside_it_and_s
     proxy.set_all(Fault::None);
     page.until_state("live").await;
     goes_on(&stream, &page).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn ages_in_a_snapshot_beside_the_page_count_from_its_own_clock_and_it_says_where_it_is_from() {
+    let (stream, proxy) = behind_a_proxy().await;
+    let data = json!({"id": "pull:7", "kind": "contract", "label": "agree on a map", "status": "complete"});
+    let settled = event("settled", "monkeytown.entity.created", &data);
+    stream.publish(std::slice::from_ref(&settled)).await;
+    let answer = reqwest::get(stream.url("/api/v1/snapshot")).await.expect("an answer");
+    let mut snapshot: Value = answer.json().await.expect("a snapshot");
+    snapshot["clock"] = json!("2026-01-18T15:00:30.000Z");
+    snapshot["source_kind"] = json!("simulated");
+    let age = |hours: &str| {
+        let item = "document.querySelector('[data-testid=ghost-item][data-entity-id=\"pull:7\"] [data-p=time]')";
+        format!("{item}.textContent === '{hours}'")
+    };
+    proxy.set_all(Fault::Forbidden);
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    for (clock, hours, kind) in [(true, "3h ago", "simulated"), (false, "now", "unknown")] {
+        if !clock {
+            let fields = snapshot.as_object_mut().expect("an object");
+            fields.retain(|name, _| name != "clock" && name != "source_kind");
+        }
+        proxy.answer("/snapshot.json", "application/json", &snapshot.to_string());
+        page.go(&proxy.url("/")).await;
+        page.until_state("snapshot").await;
+        page.until(&age(hours)).await;
+        page.until_attribute("source-badge", "data-source-kind", kind).await;
+        notice_says(&page, "this is what stood beside the page, its newest event").await;
+    }
     browser.close().await;
 }
 
