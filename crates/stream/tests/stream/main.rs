@@ -4,6 +4,7 @@
 
 mod cloud_events;
 mod cutting;
+mod documented;
 mod draining;
 mod event_source;
 mod harness;
