@@ -24,6 +24,7 @@ mod pausing;
 mod preferences;
 mod proof;
 mod publishing;
+mod refusals;
 mod seating;
 mod sleeping;
 mod tabs;
