@@ -342,7 +342,7 @@ impl Field {
             .collect();
         let interval = canvas::find("ground").and_then(|canvas| ground::paint(&canvas, &hills, width, height));
         self.key.show("contour", interval.is_some());
-        self.key.say("files", &whole(interval.unwrap_or_default()).to_string());
+        self.key.say("files", &voice::counted(whole(interval.unwrap_or_default()).unsigned_abs() as usize, "file"));
         self.piece.mark("", "data-one-column", if one_column { "yes" } else { "" });
     }
 

@@ -85,3 +85,23 @@ async fn a_simulated_civilization_says_that_it_is_simulated() {
     page.complains_of_nothing().await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn the_key_says_in_words_what_a_line_of_the_ground_is_worth() {
+    let stream = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_state("live").await;
+    for (agent, files, said) in [("ada", 3, "contour, one file"), ("bob", 40, "contour, two files")] {
+        let data = json!({
+            "id": agent, "kind": "agent", "label": agent, "status": "active", "activity": "draws a map",
+            "domain": {"path": "maps/", "files": files},
+        });
+        stream.publish(&[event(agent, "monkeytown.entity.updated", &data)]).await;
+        page.until(&format!(
+            "document.querySelector('#key [data-p=contour]:not([hidden])').textContent.endsWith('{said}')"
+        ))
+        .await;
+    }
+    browser.close().await;
+}
