@@ -37,6 +37,31 @@ pub fn listen(target: &web_sys::EventTarget, name: &str, heard: impl Fn(Event) +
     callback.forget();
 }
 
+/// Calls `measure` now and whenever one of `elements` has another size, for as long as the page lives: when nothing is
+/// half written that the browser would have to lay out to answer.
+pub fn watch_sizes(elements: &[&Element], measure: impl FnMut() + 'static) {
+    let measure: Box<dyn FnMut()> = Box::new(measure);
+    let callback = Closure::<dyn FnMut()>::wrap(measure);
+    if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
+        for element in elements {
+            observer.observe(element);
+        }
+    }
+    callback.forget();
+}
+
+/// How much larger than usual the witness's browser writes.
+#[expect(clippy::cast_possible_truncation, reason = "a font's size")]
+#[must_use]
+pub fn text_scale() -> f32 {
+    let size = || {
+        let root = document().document_element()?;
+        let style = web_sys::window()?.get_computed_style(&root).ok()??;
+        Some(js_sys::parse_float(&style.get_property_value("font-size").ok()?) as f32 / 16.0)
+    };
+    size().filter(|scale| scale.is_finite()).unwrap_or(1.0).clamp(0.5, 4.0)
+}
+
 /// What is written in one place of a piece.
 struct Written {
     part: &'static str,
@@ -253,7 +278,19 @@ impl Rows {
                 later = self.held.iter().skip(at).position(|(held, _)| held == key);
             }
             let piece = match later {
-                Some(later) => self.held.remove(at + later).1,
+                Some(later) => {
+                    let (key, piece) = self.held.remove(at + later);
+                    // What is moved loses the focus: the others move behind it.
+                    if piece.root.contains(focused.as_ref().map(AsRef::as_ref)) {
+                        let behind = piece.root.next_sibling();
+                        for (_, other) in self.held.iter().skip(at).take(later) {
+                            let _ = self.list.insert_before(&other.root, behind.as_ref());
+                        }
+                        self.held.insert(at, (key, piece));
+                        continue;
+                    }
+                    piece
+                }
                 None => {
                     let piece = Piece::copy_of(template_of(key));
                     made(key, &piece);

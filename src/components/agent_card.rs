@@ -9,9 +9,26 @@ use crate::{
 };
 use monkeytown_civilization::{Entity, HistoryKind, Outcome};
 use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Text, Timestamp};
+use std::rc::Rc;
 
 /// How often who is awake blinks, in seconds of the source's clock since it woke.
 const BLINKS_EVERY_SECONDS: i64 = 9;
+
+/// What a card was filled with, and when.
+pub struct Filled {
+    /// As it was then.
+    pub agent: Rc<AgentView>,
+    /// Where it sat.
+    pub seat: Seat,
+    /// On the monotonic clock.
+    pub at_millis: f64,
+}
+
+/// Where somebody's card is among `filled`: mostly at `near`, where it stood.
+pub fn find(filled: &[Filled], near: usize, agent: &AgentView) -> Option<usize> {
+    let is_it = |card: &Filled| card.agent.id == agent.id;
+    if filled.get(near).is_some_and(is_it) { Some(near) } else { filled.iter().position(is_it) }
+}
 
 /// What a card does once, when it is made.
 pub fn make(id: &str, piece: &Piece) {
@@ -52,6 +69,10 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     piece.stand(rect.x, rect.y);
     piece.measure("width", rect.width);
     piece.measure("height", rect.height);
+    // Of a column only a part is in the page: a screen reader is told which.
+    for (attribute, number) in [("aria-posinset", seat.row.0), ("aria-setsize", seat.row.1)] {
+        piece.mark("", attribute, &if number > 0 { number.to_string() } else { String::new() });
+    }
     piece.mark("", "data-selected", if gaze.entity.as_ref() == Some(&agent.id) { "yes" } else { "" });
     piece.mark("", "data-contradiction", if agent.contradiction.is_some() { "yes" } else { "" });
     mask::look(piece, status);

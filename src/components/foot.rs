@@ -2,14 +2,18 @@
 //! each agent.
 
 use crate::{
-    dom::{Piece, Rows, follow},
+    dom::{Piece, Rows, follow, watch_sizes},
     sigil::Sigil,
     signals::{Signals, Times},
     voice,
 };
 use monkeytown_civilization::MarkKind;
 use monkeytown_protocol::SourceKind;
-use std::{cell::RefCell, fmt::Write};
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Write,
+    rc::Rc,
+};
 
 const HOUR_MILLIS: i64 = 3_600_000;
 /// From this width of the page there are lanes (`look.md`, "Widths").
@@ -73,15 +77,22 @@ pub fn bind(signals: &Signals) {
         views.say("agents-count", &voice::grouped(said.agents.read().len() as u64));
     });
     let drawn = signals.clone();
-    let axis = Piece::section("axis");
+    let axis = Rc::new((Piece::section("axis"), Cell::new(0)));
     let lanes = RefCell::new(Rows::of("lanes"));
+    let measured = Rc::clone(&axis);
+    watch_sizes(&[axis.0.root()], move || measured.1.set(measured.0.root().client_width()));
     follow(move || draw(&drawn, &axis, &mut lanes.borrow_mut()));
 }
 
-/// Draws the hour: bins, marks, gaps, lanes.
-fn draw(signals: &Signals, axis: &Piece, lanes: &mut Rows) {
+/// Draws the hour: bins, marks, gaps, lanes, as wide as was measured when that changed; asking each time makes the browser
+/// lay out what is half written.
+fn draw(signals: &Signals, (axis, measured): &(Piece, Cell<i32>), lanes: &mut Rows) {
     let hour = signals.hour.read();
-    let width = i64::from(axis.root().client_width());
+    let width = match measured.get() {
+        0 => axis.root().client_width(),
+        measured => measured,
+    };
+    let width = i64::from(width);
     let x = |ago_millis: i64| width - width * ago_millis.clamp(0, HOUR_MILLIS) / HOUR_MILLIS;
     axis.set("bins", "d", &bars(&hour.bins));
     let (mut open, mut settled, mut broken) = (String::new(), String::new(), String::new());

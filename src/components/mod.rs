@@ -7,10 +7,12 @@ mod agent_card;
 mod announcer;
 mod bundle_counts;
 mod connection_panel;
+mod crowd;
 mod detail_panel;
 mod flow_list;
 mod foot;
 mod ghost_column;
+mod holding;
 mod mask;
 mod notice;
 mod painter;
@@ -19,6 +21,7 @@ mod reading;
 mod silence;
 mod system_pulse;
 mod terrarium;
+mod waking;
 mod wordmark;
 
 /// Brings the page's markup to life.

@@ -63,6 +63,12 @@ impl Painter {
         self.begin();
     }
 
+    /// Paints all in the next frame, however thinly it is painted otherwise: the canvases cover another place.
+    pub fn hurry(&self) {
+        self.0.lines_at.set(f64::NEG_INFINITY);
+        self.0.comets_at.set(f64::NEG_INFINITY);
+    }
+
     /// Looks in the next frame whether anything moves: the scene is the same, but what the witness prefers may not be.
     pub fn look_again(&self) {
         self.0.still.set(clock::prefers_stillness());

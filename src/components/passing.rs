@@ -1,16 +1,60 @@
 //! What passes: toasts of what broke out of sight, and milestones, marked once and quietly.
 
 use crate::{
-    dom::{Piece, Rows, follow},
+    clock,
+    dom::{Piece, Rows, follow, listen},
     signals::Signals,
     voice,
 };
-use std::cell::RefCell;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
+/// How long a toast stays after it was last pointed at or had the focus, in milliseconds: until the next second's look.
+const HELD_MILLIS: f64 = 2_000.0;
+/// How long it is held so at most, in milliseconds.
+const HELD_MAX_MILLIS: f64 = 60_000.0;
+
+/// Who is at a toast keeps it: what goes under a reader takes the focus along.
+struct Hold {
+    signals: Signals,
+    rows: Rc<RefCell<Rows>>,
+    /// The number of the toast that is held, and since when.
+    held: Cell<(u64, f64)>,
+}
+
+impl Hold {
+    fn renew(&self) {
+        let is_read = |piece: &Piece| piece.root().matches(":hover,:focus-within").unwrap_or(false);
+        // Where the focus moves because a toast goes, it is looked at in a second.
+        let Ok(rows) = self.rows.try_borrow() else { return };
+        let Some(at) = rows.pieces().position(is_read) else { return };
+        let now = clock::monotonic_millis();
+        if let Some(toast) = self.signals.toasts.peek_mut().get_mut(at) {
+            let (number, since) = self.held.get();
+            let since = if number == toast.number { since } else { now };
+            self.held.set((toast.number, since));
+            if now - since < HELD_MAX_MILLIS {
+                toast.until_millis = toast.until_millis.max(now + HELD_MILLIS);
+            }
+        }
+    }
+}
 
 /// Fills them.
 pub fn bind(signals: &Signals) {
     let toasting = signals.clone();
-    let rows = RefCell::new(Rows::of("toasts"));
+    let rows = Rc::new(RefCell::new(Rows::of("toasts")));
+    let hold = Rc::new(Hold { signals: signals.clone(), rows: Rc::clone(&rows), held: Cell::default() });
+    for name in ["focusin", "pointerover"] {
+        let hold = Rc::clone(&hold);
+        listen(rows.borrow().list(), name, move |_| hold.renew());
+    }
+    follow(move || {
+        let _ = hold.signals.times.read();
+        hold.renew();
+    });
     follow(move || {
         let toasts = toasting.toasts.read();
         let keys: Vec<String> =

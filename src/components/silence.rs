@@ -4,7 +4,7 @@
 use super::agent_card;
 use crate::{
     dom::Piece,
-    signals::{AgentView, ConnectionState, Signals},
+    signals::{AgentView, ConnectionState, Signals, position},
     terrarium::seats,
     voice,
 };
@@ -54,7 +54,13 @@ impl Silence {
             _ => {
                 let item = signals.ghosts.read().newest.clone();
                 let now = signals.times.read().now;
-                let last = item.as_ref().map(|item| format!("last, {}:", voice::ago(now.since_millis(item.time))));
+                let last = item.as_ref().map(|item| {
+                    let at = item.agent.as_ref().and_then(|id| position(agents, id).ok());
+                    let who = at.and_then(|at| agents.get(at));
+                    let who = who
+                        .map_or_else(String::new, |agent| [" ", &*voice::name(agent.entity.label.as_str())].concat());
+                    ["last, ", &*voice::ago(now.since_millis(item.time)), ":", &who].concat()
+                });
                 (last.unwrap_or_default(), item, if whole { "still watching. nothing has been missed." } else { "" })
             }
         };

@@ -1,11 +1,19 @@
 //! The terrarium: agents in their seats, flows and contours on canvases under them, and what is said when nothing
 //! moves.
 
-use super::{agent_card, bundle_counts::BundleCounts, painter::Painter, silence::Silence};
+use super::{
+    agent_card::{self, Filled},
+    bundle_counts::BundleCounts,
+    crowd::Crowd,
+    holding,
+    painter::Painter,
+    silence::Silence,
+    waking::Waking,
+};
 use crate::{
     clock::{self, Timer},
-    dom::{Piece, Rows, document, follow},
-    signals::{AgentView, Gaze, Signals},
+    dom::{Piece, Rows, follow, listen, text_scale, watch_sizes},
+    signals::{AgentView, Signals, of, position},
     terrarium::{
         calm::Calm,
         canvas, ground,
@@ -13,16 +21,16 @@ use crate::{
         scene::{GUTTER, Scene},
         seating::{Room, seat_all},
         seats::{self, ONE_COLUMN_BELOW, Seat, whole},
+        view::{self, Span},
     },
     voice,
 };
 use monkeytown_protocol::EntityId;
-use monkeytown_terrain::{Hill, Rect};
+use monkeytown_terrain::{Rect, rising};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
 };
-use wasm_bindgen::{JsCast, closure::Closure};
 
 /// Least time between two arrangements, in milliseconds: under load the field must not stir all the time.
 const ARRANGE_EVERY_MILLIS: f64 = 700.0;
@@ -33,13 +41,9 @@ const ARRANGE_MAX_MILLIS: f64 = 100.0;
 /// Below this height of the field (a phone on its side) the agents stand in one column too: as masks they would say
 /// little.
 const ONE_COLUMN_UNDER: f32 = 330.0;
-/// Agents without room that are listed by name.
-const LISTED_MAX: usize = 2_000;
 /// Least time between two writings of one card, in milliseconds. Those that change faster are written together: every
 /// frame in which words change costs the browser ten times one in which only the canvas does.
 const CARD_EVERY_MILLIS: f64 = 100.0;
-/// How long it takes until all have seen that one has stirred after silence, in milliseconds.
-const WAKING_MILLIS: u32 = 3_000;
 /// How long who works with whom may change before it alone moves anybody, in milliseconds.
 const LINKS_EVERY_MILLIS: f64 = 10_000.0;
 
@@ -47,48 +51,46 @@ struct Field {
     signals: Signals,
     piece: Piece,
     key: Piece,
-    page: Piece,
     list: Piece,
-    more: Piece,
     silence: Silence,
     rows: RefCell<Rows>,
     bundles: BundleCounts,
-    everyone: Piece,
-    crowd: RefCell<Rows>,
+    crowd: Crowd,
     scene: Rc<RefCell<Scene>>,
     painter: Painter,
     occasion: RefCell<Occasion>,
     links: RefCell<Vec<(usize, usize)>>,
-    waking: RefCell<Option<Timer>>,
+    waking: Rc<Waking>,
     disputes: RefCell<Vec<(EntityId, EntityId, String)>>,
     arranged_at: Cell<f64>,
     calm: RefCell<Calm>,
     /// When everybody last took the place that is best now, rather than one near where they were.
     ordered_at: Cell<f64>,
+    /// Whether a catch-up is under way.
+    replays: Cell<bool>,
     /// Whether the rows stand in an order that was best once.
     disordered: Cell<bool>,
     linked_at: Cell<f64>,
     seats: RefCell<Vec<(EntityId, Seat)>>,
     later: RefCell<Option<Timer>>,
+    /// How far the one column is scrolled, how tall it is, and which part of it is in the page.
+    scrolled: Cell<f32>,
+    tall: Cell<f32>,
+    view: Cell<Span>,
+    /// What flows are drawn on; in the one column it covers the part in the page.
+    layers: [Piece; 2],
     size: Cell<(f32, f32)>,
     text_scale: Cell<f32>,
     /// Heights of the key and of what silence says. Measured when they change: asking the browser in between makes it
     /// lay out what is half written.
     key_height: Cell<f32>,
     silence_height: Cell<f32>,
-    /// What each card was filled with, in the order of ids.
+    /// What each card in the page was filled with, in the order of the cards.
     filled: RefCell<Vec<Filled>>,
     /// Whether the cards have been filled since time or the gaze changed, on which all depend.
     filled_whole: Cell<bool>,
     /// Runs while a card waits to be written.
     beat: RefCell<Option<Timer>>,
-}
-
-/// What a card was filled with, and when.
-struct Filled {
-    agent: Rc<AgentView>,
-    seat: Seat,
-    at_millis: f64,
 }
 
 /// Fills the field.
@@ -101,26 +103,28 @@ pub fn bind(signals: &Signals) {
         key: Piece::section("key"),
         rows: RefCell::new(Rows::of("agents")),
         bundles: BundleCounts::of_page(),
-        everyone: Piece::section("everyone"),
-        crowd: RefCell::new(Rows::of("everyone-list")),
+        crowd: Crowd::of_page(),
         list: Piece::section("agents"),
-        more: Piece::section("more"),
         silence: Silence::of_page(),
-        page: Piece::section("page"),
         painter: Painter::new([lines, comets], Rc::clone(&scene), signals.gaze.clone()),
         piece,
         scene,
         occasion: RefCell::default(),
         links: RefCell::default(),
-        waking: RefCell::default(),
+        waking: Waking::of_page(),
         disputes: RefCell::default(),
         arranged_at: Cell::new(f64::NEG_INFINITY),
         calm: RefCell::default(),
         ordered_at: Cell::new(f64::NEG_INFINITY),
+        replays: Cell::default(),
         disordered: Cell::default(),
         linked_at: Cell::new(f64::NEG_INFINITY),
         seats: RefCell::default(),
         later: RefCell::default(),
+        scrolled: Cell::default(),
+        tall: Cell::default(),
+        view: Cell::new(view::WHOLE),
+        layers: ["flow-layer", "comets"].map(Piece::section),
         size: Cell::default(),
         text_scale: Cell::new(1.0),
         key_height: Cell::default(),
@@ -130,6 +134,9 @@ pub fn bind(signals: &Signals) {
         beat: RefCell::default(),
     });
     field.watch_size();
+    let scrolling = Rc::clone(&field);
+    // The browser says so at most once a frame.
+    listen(field.piece.root(), "scroll", move |_| scrolling.follow_scroll());
     let arranging = Rc::clone(&field);
     follow(move || {
         let _ = arranging.signals.agents.read();
@@ -157,6 +164,15 @@ pub fn bind(signals: &Signals) {
         let agents = field.signals.agents.read();
         let entities = field.signals.figures.read().entity_count;
         field.piece.set("", "data-entities", &entities.to_string());
+        let replays = field.signals.connection.peek().replaying;
+        // What a catch-up has changed is no unrest: at its end everybody takes their place.
+        if field.replays.replace(replays) && !replays {
+            field.calm.take();
+            field.later.take();
+            field.ordered_at.set(f64::NEG_INFINITY);
+            field.arranged_at.set(f64::NEG_INFINITY);
+            field.arrange();
+        }
         if field.silence.say(&field.signals, &agents) {
             field.spread_waking(&agents);
         }
@@ -186,27 +202,29 @@ impl Field {
             let field = Rc::clone(&field);
             clock::on_next_frame(move |_| field.arrange());
         };
-        let callback = Closure::<dyn FnMut()>::new(measure);
-        if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
-            for piece in [&self.piece, &self.key, self.silence.piece()] {
-                observer.observe(piece.root());
-            }
-        }
-        callback.forget();
+        watch_sizes(&[self.piece.root(), self.key.root(), self.silence.piece().root()], measure);
     }
 
-    /// Those who stay where they are: who is looked at closely, pointed at or focused. In the one column, where a finger
-    /// leaves its place pointed at and focused, who is pressed, or focused by a key.
-    fn held(&self, gaze: &Gaze, one_column: bool) -> Vec<EntityId> {
-        let selector = if one_column { ":active" } else { ":hover,:focus-within" };
-        let (rows, filled) = (self.rows.borrow(), self.filled.borrow());
-        let cards = rows.pieces().zip(filled.iter());
-        let held = cards.filter(|(piece, card)| {
-            gaze.entity.as_ref() == Some(&card.agent.id)
-                || piece.root().matches(selector).unwrap_or(false)
-                || (one_column && piece.root().query_selector(":focus-visible").is_ok_and(|focused| focused.is_some()))
-        });
-        held.map(|(_, card)| card.agent.id.clone()).collect()
+    /// Brings into the page what is scrolled into view, and takes from it what is far out of it.
+    #[expect(clippy::cast_precision_loss, reason = "a screen's coordinates")]
+    fn follow_scroll(self: &Rc<Self>) {
+        self.scrolled.set(self.piece.root().scroll_top() as f32);
+        if self.look() {
+            self.fill(false);
+            self.seat_scene();
+            self.draw();
+        }
+    }
+
+    /// Whether another part of the column is to be in the page than was.
+    fn look(&self) -> bool {
+        let one_column = self.scene.borrow().one_column;
+        let view = if one_column { view::around(self.scrolled.get(), self.size.get().1) } else { view::WHOLE };
+        let is_other = self.view.replace(view) != view;
+        if is_other {
+            self.painter.hurry();
+        }
+        is_other
     }
 
     /// Seats everybody anew when somebody came, went, woke or rests, or the field has another size.
@@ -218,24 +236,31 @@ impl Field {
         if width < 1.0 || clock::is_hidden() {
             return;
         }
-        let flows = self.signals.flows.peek();
         let now = clock::monotonic_millis();
-        let mut occasion = occasion(&agents, &gaze, &flows, (width, height), self.text_scale.get());
+        let storm = self.signals.flows.peek().storm;
+        let mut occasion = occasion(&agents, &gaze, storm, (width, height), self.text_scale.get());
         occasion.top = self.key_height.get();
         let one_column = width < ONE_COLUMN_BELOW || height < ONE_COLUMN_UNDER;
         if one_column {
             // What silence says stands above the rows.
             occasion.top += self.silence_height.get();
         }
-        let links = links(&agents, &flows);
         self.calm.borrow_mut().see(&occasion.bodies, now);
-        let same = *self.occasion.borrow() == occasion && !self.disordered.get();
         let resized = {
             let before = self.occasion.borrow();
             (before.width, before.height) != (width, height)
         };
-        let relinked = *self.links.borrow() != links && now - self.linked_at.get() > LINKS_EVERY_MILLIS;
-        if same && !relinked {
+        // What waits already asks again soon, and knows more by then.
+        if !resized && self.later.borrow().is_some() {
+            return self.fill(false);
+        }
+        let same = *self.occasion.borrow() == occasion && !self.disordered.get();
+        if same && now - self.linked_at.get() <= LINKS_EVERY_MILLIS {
+            return self.fill(false);
+        }
+        let flows = self.signals.flows.peek();
+        let links = links(&agents, &flows);
+        if same && *self.links.borrow() == links {
             return self.fill(false);
         }
         // Under a flood everybody stands still for longer.
@@ -250,20 +275,17 @@ impl Field {
             self.fill(false);
             let field = Rc::clone(self);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "under a second")]
-            let timer = Timer::after(wait.min(ARRANGE_EVERY_MILLIS) as u32 + 1, move || {
+            let later = Timer::after(wait.min(ARRANGE_EVERY_MILLIS) as u32 + 1, move || {
                 field.later.borrow_mut().take();
                 field.arrange();
             });
-            // One that waits already comes sooner.
-            if self.later.borrow().is_none() {
-                *self.later.borrow_mut() = timer;
-            }
+            *self.later.borrow_mut() = later;
             return;
         }
         self.arranged_at.set(now);
         self.linked_at.set(now);
         // In the one column who is pressed or focused holds everybody's order.
-        let held = self.held(&gaze, one_column);
+        let held = holding::held(&self.rows.borrow(), &self.filled.borrow(), &gaze, (one_column, resized));
         let keeps_order = one_column && (rest > 0.0 || !held.is_empty()) && !resized;
         self.disordered.set(keeps_order);
         if !keeps_order {
@@ -274,18 +296,21 @@ impl Field {
             let before = self.seats.borrow();
             let kept = if keeps_order { before.as_slice() } else { &[] };
             let (seats, tall) = seats::column(&agents, kept, [width, occasion.top, GUTTER, self.text_scale.get()]);
-            // Where rows above grow, the held one stays under the finger.
-            let at = held.first().and_then(|id| agents.binary_search_by(|agent| agent.id.cmp(id)).ok());
-            let was = held.first().and_then(|id| before.iter().find(|(seated, _)| seated == id));
-            if let (Some((_, was)), Some(Some(now))) = (was, at.and_then(|at| seats.get(at)))
-                && was.rect.y != now.rect.y
-            {
-                scrolled = Some(self.piece.root().scroll_top() + whole(now.rect.y - was.rect.y));
+            // Where rows above grow, the held one stays under the finger; in a view of another size it stays in view.
+            let was_and_is = |id: &EntityId| {
+                let is = seats.get(position(&agents, id).ok()?)?.as_ref()?;
+                Some((seats::seat_of(&before, id)?, is.rect))
+            };
+            if let Some((was, is)) = held.first().and_then(was_and_is) {
+                let from = self.scrolled.get();
+                let to = from + is.y - was.rect.y;
+                let seen = resized && view::touches(was, (from, from + self.occasion.borrow().height));
+                let to = if seen { view::nearest(to, is, height, self.key_height.get()) } else { to };
+                scrolled = Some(to).filter(|to| *to != from);
             }
-            #[expect(clippy::cast_precision_loss, reason = "a screen's height")]
-            let least = height + scrolled.unwrap_or(0) as f32;
-            (seats, tall.max(least))
+            (seats, tall.max(height + scrolled.unwrap_or_default()))
         } else {
+            self.scrolled.set(0.0);
             let before = self.seats.borrow();
             let room = Room { width, height, top: occasion.top, scale: self.text_scale.get() };
             let over = || clock::monotonic_millis() - now > ARRANGE_MAX_MILLIS;
@@ -294,56 +319,71 @@ impl Field {
         #[expect(clippy::cast_possible_truncation, reason = "an arrangement's time")]
         let took_millis = (clock::monotonic_millis() - now).round() as i32;
         self.piece.set("", "data-arranged-millis", &took_millis.to_string());
-        let seated: Vec<(EntityId, Seat)> =
-            agents.iter().zip(&seats).filter_map(|(agent, seat)| Some((agent.id.clone(), (*seat)?))).collect();
+        let mut seated: Vec<(EntityId, Seat)> = Vec::new();
+        for (agent, seat) in agents.iter().zip(&seats) {
+            seated.extend(seat.map(|seat| (agent.id.clone(), seat)));
+        }
         *self.occasion.borrow_mut() = occasion;
         *self.links.borrow_mut() = links;
         if resized || *self.seats.borrow() != seated {
             *self.seats.borrow_mut() = seated;
-            self.seat_scene(&agents, width, tall, one_column);
+            self.tall.set(tall);
+            self.scene.borrow_mut().one_column = one_column;
+            self.list.measure("height", tall);
+            self.piece.mark("", "data-one-column", if one_column { "yes" } else { "" });
+            self.scrolled.set(scrolled.unwrap_or(self.scrolled.get()));
+            self.look();
+            self.seat_scene();
+            self.paint_ground(&agents);
         }
         drop((agents, gaze, flows));
         self.fill(false);
         if let Some(scrolled) = scrolled {
-            self.piece.root().set_scroll_top(scrolled);
+            self.piece.root().set_scroll_top(whole(scrolled));
         }
         // Flows follow those between whom they run.
         self.draw();
     }
 
-    /// Tells the scene where everybody is, and draws the ground for it.
-    fn seat_scene(&self, agents: &[Rc<AgentView>], width: f32, height: f32, one_column: bool) {
+    /// Tells the scene where everybody is, as seen from where its canvas begins.
+    fn seat_scene(&self) {
+        let agents = self.signals.agents.peek();
         let seats = self.seats.borrow();
         let mut scene = self.scene.borrow_mut();
-        (scene.width, scene.height, scene.one_column) = (width, height, one_column);
+        let (from, to) = self.view.get();
+        let (top, tall, width) = (from.max(0.0), self.tall.get(), self.size.get().0);
+        (scene.width, scene.height) = (width, (to.min(tall) - top).max(1.0));
         scene.top = self.occasion.borrow().top;
-        let crowd = (seats.len() < agents.len()).then_some(Rect {
-            x: width / 2.0 - 90.0,
-            y: height - 40.0,
-            width: 180.0,
-            height: 32.0,
-        });
-        let of = |id: &EntityId| agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?);
-        let labels = seats.iter().filter_map(|(id, seat)| Some(seats::words(of(id)?, seat))).flatten();
-        let labels = labels.filter(|label| label.height > 1.0 && label.width > 1.0).collect();
-        let (ids, bodies) = (seats.iter().map(|(id, _)| id.clone()), seats.iter().map(|(_, seat)| seat.body));
-        scene.seat(ids.collect(), bodies.collect(), labels, crowd);
-        self.list.measure("height", height);
-        let hills: Vec<Hill> = seats
-            .iter()
-            .filter_map(|(id, seat)| {
-                let agent = of(id)?;
-                let domain = agent.entity.domain.as_ref()?;
-                #[expect(clippy::cast_precision_loss, reason = "a count of files")]
-                let files = domain.files as f32;
-                let radius = (60.0 + files.sqrt() * 14.0).min(320.0);
-                Some(Hill { centre: seat.rect.centre(), files, radius, awake: seats::is_awake(agent) })
-            })
-            .collect();
-        let interval = canvas::find("ground").and_then(|canvas| ground::paint(&canvas, &hills, width, height));
+        for layer in &self.layers {
+            layer.stand(0.0, top);
+        }
+        let down = |rect: Rect| Rect { y: rect.y - top, ..rect };
+        let crowd = Rect { x: width / 2.0 - 90.0, y: tall - 40.0, width: 180.0, height: 32.0 };
+        let crowd = (seats.len() < agents.len()).then_some(down(crowd));
+        let (mut ids, mut bodies, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, seat) in seats.iter() {
+            ids.push(id.clone());
+            bodies.push(down(seat.body));
+            for label in of(&agents, id).map(|agent| seats::words(agent, seat)).unwrap_or_default() {
+                if label.height > 1.0 && label.width > 1.0 {
+                    labels.push(label);
+                }
+            }
+        }
+        scene.seat(ids, bodies, labels, crowd);
+    }
+
+    /// Draws the ground under everybody.
+    fn paint_ground(&self, agents: &[Rc<AgentView>]) {
+        let seats = self.seats.borrow();
+        let mut hills = Vec::new();
+        for (id, seat) in seats.iter() {
+            hills.extend(of(agents, id).and_then(|agent| ground::hill(agent, seat)));
+        }
+        let (width, tall) = (self.size.get().0, self.tall.get());
+        let interval = canvas::find("ground").and_then(|canvas| ground::paint(&canvas, &hills, width, tall));
         self.key.show("contour", interval.is_some());
         self.key.say("files", &voice::counted(whole(interval.unwrap_or_default()).unsigned_abs() as usize, "file"));
-        self.piece.mark("", "data-one-column", if one_column { "yes" } else { "" });
     }
 
     /// Writes everybody's card: at once those that have been left alone for a while, the others at the next beat.
@@ -353,21 +393,31 @@ impl Field {
         let now = self.signals.times.peek().now;
         let millis = clock::monotonic_millis();
         let seats = self.seats.borrow();
-        let seated = seats.iter().filter_map(|(id, seat)| {
-            let agent = agents.get(agents.binary_search_by(|agent| agent.id.cmp(id)).ok()?)?;
-            Some((agent, seat))
-        });
-        let seated: Vec<(&Rc<AgentView>, &Seat)> = seated.collect();
+        let spans = holding::spans(&self.rows.borrow(), &self.filled.borrow(), &gaze, &seats, self.view.get());
+        // In the order on screen where that is one column, else in the order of ids. There are far fewer than 2^16.
+        let mut order = Vec::new();
+        for (at, (_, seat)) in seats.iter().enumerate() {
+            if spans.iter().any(|span| view::touches(seat, *span)) {
+                order.push((seat.row.0 << 16 | at) as u64);
+            }
+        }
+        let mut seated: Vec<(&Rc<AgentView>, &Seat)> = Vec::with_capacity(order.len());
+        for number in rising(order) {
+            if let Some((id, seat)) = seats.get(usize::from((number & 0xffff) as u16)) {
+                seated.extend(of(&agents, id).map(|agent| (agent, seat)));
+            }
+        }
         let keys: Vec<&str> = seated.iter().map(|(agent, _)| agent.id.as_str()).collect();
         let mut rows = self.rows.borrow_mut();
         rows.keep(&keys, |_| "t-agent", &agent_card::make);
         let mut filled = self.filled.borrow_mut();
         let all = !self.filled_whole.replace(true);
-        let mut waits = false;
+        let (mut waits, mut near) = (false, 0);
         let mut written: Vec<Filled> = Vec::with_capacity(seated.len());
         for (piece, (agent, seat)) in rows.pieces().zip(&seated) {
-            let held = filled.binary_search_by(|held| held.agent.id.cmp(&agent.id)).ok();
-            let held = held.and_then(|at| filled.get(at)).filter(|held| !all && held.seat == **seat);
+            let found = agent_card::find(&filled, near, agent);
+            near = found.map_or(near, |found| found + 1);
+            let held = found.and_then(|at| filled.get(at)).filter(|held| !all && held.seat == **seat);
             let kept = held.filter(|held| {
                 let is_due = beat || millis - held.at_millis >= CARD_EVERY_MILLIS;
                 let same = Rc::ptr_eq(&held.agent, agent);
@@ -392,36 +442,15 @@ impl Field {
             });
             *self.beat.borrow_mut() = timer;
         }
-        let waiting = agents.len() - keys.len();
-        let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
-        self.more.say_if("", &words);
-        self.more.set("", "aria-expanded", if gaze.everyone { "true" } else { "false" });
-        let is_listed = gaze.everyone && waiting > 0;
-        self.everyone.mark("", "data-open", if is_listed { "yes" } else { "" });
-        let unseated = agents.iter().filter(|agent| is_listed && keys.binary_search(&agent.id.as_str()).is_err());
-        let unseated: Vec<&Rc<AgentView>> = unseated.take(LISTED_MAX).collect();
-        let keys: Vec<&str> = unseated.iter().map(|agent| agent.id.as_str()).collect();
-        let mut crowd = self.crowd.borrow_mut();
-        crowd.keep(&keys, |_| "t-somebody", &|id, piece| piece.set("", "data-entity-id", id));
-        for (piece, agent) in crowd.pieces().zip(unseated) {
-            piece.say("name", &agent.entity.label.to_string());
-            piece.say("word", voice::status(agent.entity.status));
-        }
+        self.crowd.tell(&agents, &seats, gaze.everyone);
     }
 
-    /// Lets everybody light up in the order in which they sit from the first who stirs after silence.
-    fn spread_waking(self: &Rc<Self>, agents: &[Rc<AgentView>]) {
-        let filled = self.filled.borrow();
-        let stirs = |card: &&Filled| agents.iter().any(|agent| agent.id == card.agent.id && seats::is_awake(agent));
-        let Some(first) = filled.iter().find(stirs).map(|card| card.seat.rect) else { return };
-        for (piece, card) in self.rows.borrow().pieces().zip(filled.iter()) {
-            // A millisecond for every pixel.
-            let way = (card.seat.rect.x - first.x).abs() + (card.seat.rect.y - first.y).abs();
-            piece.style("", "--wake", &format!("{}ms", whole(way)));
+    /// Wakes everybody, from the first who stirs after silence.
+    fn spread_waking(&self, agents: &[Rc<AgentView>]) {
+        let first = agents.iter().find(|agent| seats::is_awake(agent));
+        if let Some(seat) = first.and_then(|first| seats::seat_of(&self.seats.borrow(), &first.id).copied()) {
+            self.waking.spread(&self.rows.borrow(), &self.filled.borrow(), seat.rect);
         }
-        self.page.mark("", "data-waking", "yes");
-        let field = Rc::clone(self);
-        *self.waking.borrow_mut() = Timer::after(WAKING_MILLIS, move || field.page.mark("", "data-waking", ""));
     }
 
     /// Draws anew when somebody disagrees with somebody else than before.
@@ -450,15 +479,4 @@ impl Field {
         self.bundles.fill(&flows, &self.scene.borrow().counts());
         self.painter.wake();
     }
-}
-
-/// How much larger than usual the witness's browser writes.
-#[expect(clippy::cast_possible_truncation, reason = "a font's size")]
-fn text_scale() -> f32 {
-    let size = || {
-        let root = document().document_element()?;
-        let style = web_sys::window()?.get_computed_style(&root).ok()??;
-        Some(js_sys::parse_float(&style.get_property_value("font-size").ok()?) as f32 / 16.0)
-    };
-    size().filter(|scale| scale.is_finite()).unwrap_or(1.0).clamp(0.5, 4.0)
 }

@@ -132,7 +132,7 @@ impl Signals {
         let mut agents = self.agents.peek_mut();
         for id in touched {
             let held = state.entity(id).filter(|entity| entity.kind == EntityKind::Agent);
-            match (held, agents.binary_search_by(|agent| agent.id.cmp(id))) {
+            match (held, position(&agents, id)) {
                 (Some(entity), Ok(at)) => {
                     if let Some(agent) = agents.get_mut(at).filter(|agent| agent.entity != *entity) {
                         *agent = Rc::new(AgentView { entity: entity.clone(), ..AgentView::clone(agent) });
@@ -259,6 +259,16 @@ pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> b
 
 fn lower(text: &str) -> String {
     js_sys::JsString::from(text).to_lower_case().into()
+}
+
+/// Where an agent stands among `agents`, which are in the order of their ids; or where it would.
+pub fn position(agents: &[Rc<AgentView>], id: &EntityId) -> Result<usize, usize> {
+    agents.binary_search_by(|agent| agent.id.cmp(id))
+}
+
+/// That agent.
+pub fn of<'a>(agents: &'a [Rc<AgentView>], id: &EntityId) -> Option<&'a Rc<AgentView>> {
+    agents.get(position(agents, id).ok()?)
 }
 
 /// The name of an entity, or its id when the fold does not hold it.

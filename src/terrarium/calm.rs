@@ -30,10 +30,11 @@ impl Calm {
         if self.seen == bodies {
             return;
         }
-        for body in bodies {
-            if self.seen.iter().any(|seen| seen.0 == body.0 && seen.1 != body.1) {
-                self.changes += 1.0;
-            }
+        for (at, body) in bodies.iter().enumerate() {
+            let is_it = |seen: &&Body| seen.0 == body.0;
+            // Mostly nobody has come or gone: then everybody is where they were.
+            let seen = self.seen.get(at).filter(is_it).or_else(|| self.seen.iter().find(is_it));
+            self.changes += f64::from(seen.is_some_and(|seen| seen.1 != body.1));
         }
         self.changes = self.changes.min(STILL_MAX_MILLIS / STILL_FOR_EACH_MILLIS);
         self.seen = bodies.to_vec();

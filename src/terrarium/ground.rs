@@ -2,9 +2,22 @@
 //!
 //! One hill for each domain, as high as it has files (`look.md`, "Ground").
 
-use super::canvas::clean;
+use super::{
+    canvas::clean,
+    seats::{self, Seat},
+};
+use crate::signals::AgentView;
 use monkeytown_terrain::{Contour, Hill, Point, Rect, contours};
 use web_sys::HtmlCanvasElement;
+
+/// The hill on which somebody sits; `None` without a domain.
+#[must_use]
+pub fn hill(agent: &AgentView, seat: &Seat) -> Option<Hill> {
+    #[expect(clippy::cast_precision_loss, reason = "a count of files")]
+    let files = agent.entity.domain.as_ref()?.files as f32;
+    let radius = (60.0 + files.sqrt() * 14.0).min(320.0);
+    Some(Hill { centre: seat.rect.centre(), files, radius, awake: seats::is_awake(agent) })
+}
 
 /// Draws the hills. Returns what a line is worth, in files; `None` where there is no hill.
 pub fn paint(canvas: &HtmlCanvasElement, hills: &[Hill], width: f32, height: f32) -> Option<f32> {

@@ -11,4 +11,5 @@ pub mod scene;
 pub mod seating;
 pub mod seats;
 pub mod stage;
+pub mod view;
 pub mod way;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     sigil::hash,
-    signals::{AgentView, FlowsView, Gaze},
+    signals::{AgentView, FlowsView, Gaze, position},
 };
 use monkeytown_protocol::EntityId;
 use monkeytown_terrain::{Body, Detail, Link, Point, Rect, arrange};
@@ -43,7 +43,7 @@ pub fn seat_all(
     over: &dyn Fn() -> bool,
 ) -> Vec<Option<Seat>> {
     let ignored = |agent: &AgentView| gaze.ignores(agent);
-    let find = |id: &EntityId| agents.binary_search_by(|agent| agent.id.cmp(id)).ok();
+    let find = |id: &EntityId| position(agents, id).ok();
     let is_held = |id: &EntityId| held.contains(id);
     let held = |id: &EntityId, now: Option<Seat>| {
         let (_, seat) = before.iter().find(|(held, _)| held == id && is_held(id))?;

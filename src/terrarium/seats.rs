@@ -35,8 +35,8 @@ const AGE_LETTERS: f32 = 4.0;
 const REST_MAX: f32 = 216.0;
 const REST_COMPACT_MAX: f32 = 174.0;
 
-/// Rows of the one column; the others are counted.
-const ROWS_MAX: usize = 100;
+/// Rows of the one column; the others are counted. Of these only those in view are in the page.
+const ROWS_MAX: usize = 1_000;
 /// Below every place in the one column, in CSS pixels.
 const AFTER_ALL: usize = 1_000_000;
 
@@ -84,6 +84,15 @@ pub struct Seat {
     pub body: Rect,
     /// How many beads there is room for below: those that come later wait for the next arrangement.
     pub beads: usize,
+    /// Which row of how many it is, from 1; 0 where there is no column.
+    pub row: (usize, usize),
+}
+
+/// Somebody's seat among `seats`, which stand in the order of ids.
+#[must_use]
+pub fn seat_of<'a>(seats: &'a [(EntityId, Seat)], id: &EntityId) -> Option<&'a Seat> {
+    let at = seats.binary_search_by(|(seated, _)| seated.cmp(id)).ok()?;
+    seats.get(at).map(|(_, seat)| seat)
 }
 
 /// How somebody takes part in the field. `waited_for`: a flow waits on it.
@@ -160,10 +169,15 @@ fn around(agent: &AgentView, detail: Detail, scale: f32) -> (f32, f32, f32) {
 /// Sizes of all that belongs to somebody, at each detail, most first.
 #[must_use]
 pub fn sizes(agent: &AgentView, ignored: bool, field: f32, scale: f32) -> [Size; 4] {
-    [Detail::Full, Detail::Plain, Detail::Compact, Detail::Mask].map(|detail| {
-        let (card, (left, above, below)) = (card(agent, ignored, detail, field, scale), around(agent, detail, scale));
-        Size { width: card.width + left, height: card.height + above + below }
-    })
+    [Detail::Full, Detail::Plain, Detail::Compact, Detail::Mask]
+        .map(|detail| size(agent, ignored, detail, field, scale))
+}
+
+/// The same at one detail.
+#[must_use]
+pub fn size(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32) -> Size {
+    let (card, (left, above, below)) = (card(agent, ignored, detail, field, scale), around(agent, detail, scale));
+    Size { width: card.width + left, height: card.height + above + below }
 }
 
 /// The line of how many of its own are done.
@@ -193,7 +207,7 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
     };
     let body = Rect { x: rect.x - left, width: rect.width + left, ..rect };
     let beads = if form == Form::Card { agent.beads.len() } else { 0 };
-    Seat { form, rect, outer, body, beads }
+    Seat { form, rect, outer, body, beads, row: (0, 0) }
 }
 
 /// Where the words stand that lie on the ground about somebody: the path and the beads.
@@ -218,10 +232,7 @@ pub fn column(
     before: &[(EntityId, Seat)],
     [width, top, gutter, scale]: [f32; 4],
 ) -> (Vec<Option<Seat>>, f32) {
-    let held = |agent: &AgentView| {
-        let at = before.binary_search_by(|(id, _)| id.cmp(&agent.id)).ok()?;
-        before.get(at).map(|(_, seat)| seat.rect)
-    };
+    let held = |agent: &AgentView| seat_of(before, &agent.id).map(|seat| seat.rect);
     let rank = |agent: &AgentView| match agent.entity.status {
         EntityStatus::Error => 0_usize,
         EntityStatus::Active | EntityStatus::Processing => 1,
@@ -237,7 +248,7 @@ pub fn column(
     let order: Vec<u64> = order.collect();
     let mut seats = vec![None; agents.len()];
     let mut y = top;
-    for number in monkeytown_terrain::rising(order).into_iter().take(ROWS_MAX) {
+    for (row, number) in monkeytown_terrain::rising(order).into_iter().take(ROWS_MAX).enumerate() {
         let at = usize::try_from(number).unwrap_or_default() % agents.len().max(1);
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);
@@ -252,7 +263,8 @@ pub fn column(
         let rect = Rect { x: 0.0, y, width, height };
         if let Some(place) = seats.get_mut(at) {
             let body = Rect { x: gutter, width: width - gutter, ..rect };
-            *place = Some(Seat { form: Form::Row, rect, outer: rect, body, beads: 0 });
+            let row = (row + 1, agents.len().min(ROWS_MAX));
+            *place = Some(Seat { form: Form::Row, rect, outer: rect, body, beads: 0, row });
         }
         y += height;
     }

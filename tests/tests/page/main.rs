@@ -3,6 +3,7 @@
 mod access;
 mod catching_up;
 mod chain;
+mod column;
 mod configuring;
 mod disputes;
 mod endurance;

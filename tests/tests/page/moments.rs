@@ -1,8 +1,8 @@
 //! What is said once, when it happens: silence and waking, what breaks, round numbers, contradictions.
 
 use crate::witness::{
-    card, click, publish, settled, text, told, told_by, turns, until_caught_up, until_said, until_seen, until_settled,
-    until_unseen, visit,
+    card, click, focus, focused, is_focused, publish, settled, text, told, told_by, turns, until_caught_up, until_said,
+    until_seen, until_settled, until_unseen, visit,
 };
 use monkeytown_tests::browser::Page;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ async fn when_all_rest_the_page_says_so_with_what_happened_last_and_waking_ends_
     until_said(&page, "#silence", "lay the last stone").await;
     let said = text(&page, "#silence").await;
     assert!(said.contains("last, ") && said.contains("still watching"), "{said}");
+    assert!(said.contains(": ada lay the last stone"), "who settled it is said: {said}");
     page.until("document.querySelector('#page').hasAttribute('data-silent')").await;
 
     publish(&stream, &[turns("2", "bob", "active", "wakes")]).await;
@@ -68,6 +69,28 @@ async fn who_breaks_out_of_sight_is_said_in_a_toast_over_the_foot_and_inspecting
     click(&page, ".toast:not([hidden]) [data-p=inspect]").await;
     page.until("document.querySelector('#panel-name').textContent === 'ada'").await;
     until_said(&page, "#panel .doing", "broken: out of stones").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+/// It was so once: the toast went, and nobody had the focus then.
+#[tokio::test]
+async fn a_toast_stays_while_the_focus_is_in_it_and_goes_when_the_focus_has_left() {
+    let events = [turns("1", "ada", "active", "draws"), turns("1", "cleo", "active", "looks on")];
+    let (stream, browser, page) = visit(&events).await;
+    until_caught_up(&page, &stream).await;
+    until_settled(&page).await;
+    click(&page, &card("cleo")).await;
+    until_seen(&page, "[data-testid=detail-panel]").await;
+    publish(&stream, &[turns("2", "ada", "error", "draws"), turns("2", "bob", "error", "falls")]).await;
+    let inspect = ".toast[data-entity-id=ada] [data-p=inspect]";
+    until_seen(&page, inspect).await;
+    focus(&page, inspect).await;
+    // Longer than a toast is shown.
+    page.value::<bool>("new Promise((resolve) => setTimeout(() => resolve(true), 14_000))").await;
+    assert!(is_focused(&page, inspect).await, "the focus is on {}", focused(&page).await);
+    focus(&page, "#panel [data-p=close]").await;
+    until_unseen(&page, ".toast").await;
     page.complains_of_nothing().await;
     browser.close().await;
 }

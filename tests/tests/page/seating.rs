@@ -188,13 +188,14 @@ async fn on_a_phone_a_row_that_has_the_focus_stays_under_the_eye_while_others_wa
     assert!(page.value::<f64>(heights).await > before, "no row has grown");
     let places: Vec<i32> = page.value("[...window.places]").await;
     assert_eq!(places.len(), 1, "it has been at {places:?}");
-    // Let go, everybody takes the place that is best now: what broke first.
+    // Let go, everybody takes the place that is best now: what broke first, and who works after.
     page.value::<()>("document.activeElement.blur()").await;
     page.until(&format!(
         "(() => {{
-            const top = (id) => document.querySelector(`[data-testid=agent-card][data-entity-id=${{id}}]`).getBoundingClientRect().y;
-            return top('{held}') > top('agent-009') && top('{held}') > top('agent-011');
-        }})()"
+            document.querySelector('#terrarium').scrollTop = 1e6;
+            return document.querySelector('{}')?.getAttribute('aria-posinset') === '40';
+        }})()",
+        card(held)
     ))
     .await;
     browser.close().await;
