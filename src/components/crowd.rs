@@ -7,6 +7,7 @@ use crate::{
     voice,
 };
 use monkeytown_protocol::EntityId;
+use monkeytown_terrain::Rect;
 use std::{cell::RefCell, rc::Rc};
 
 /// Agents without room that are listed by name.
@@ -19,7 +20,26 @@ pub struct Crowd {
     rows: RefCell<Rows>,
 }
 
+/// Around the words of the count: at their ends, and in all from top to bottom; and below it, in CSS pixels.
+const AIR: f32 = 18.0;
+const TALL: f32 = 44.0;
+const BELOW: f32 = 12.0;
+/// The width of one letter of it, in CSS pixels.
+const LETTER: f32 = 6.7;
+
+fn words(waiting: usize) -> String {
+    if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) }
+}
+
 impl Crowd {
+    /// Where the count of so many stands in a field of this width and height; none of nobody.
+    pub fn place(&self, waiting: usize, (width, height): (f32, f32), scale: f32) -> Option<Rect> {
+        #[expect(clippy::cast_precision_loss, reason = "a few words")]
+        let wide = words(waiting).len() as f32 * LETTER * scale + 2.0 * AIR;
+        let place = Rect { x: (width - wide) / 2.0, y: height - BELOW - TALL, width: wide, height: TALL };
+        (waiting > 0).then_some(place)
+    }
+
     /// The page's own.
     pub fn of_page() -> Self {
         let rows = RefCell::new(Rows::of("everyone-list"));
@@ -35,8 +55,7 @@ impl Crowd {
             }
         }
         let waiting = unseated.len();
-        let words = if waiting == 0 { String::new() } else { format!("and {} more", voice::grouped(waiting as u64)) };
-        self.more.say_if("", &words);
+        self.more.say_if("", &words(waiting));
         self.more.set("", "aria-expanded", if open { "true" } else { "false" });
         let is_listed = open && waiting > 0;
         self.everyone.mark("", "data-open", if is_listed { "yes" } else { "" });

@@ -358,8 +358,9 @@ impl Field {
             layer.stand(0.0, top);
         }
         let down = |rect: Rect| Rect { y: rect.y - top, ..rect };
-        let crowd = Rect { x: width / 2.0 - 90.0, y: tall - 40.0, width: 180.0, height: 32.0 };
-        let crowd = (seats.len() < agents.len()).then_some(down(crowd));
+        let crowd =
+            self.crowd.place(agents.len().saturating_sub(seats.len()), (width, tall), self.text_scale.get()).map(down);
+        scene.scale = self.text_scale.get();
         let (mut ids, mut bodies, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (id, seat) in seats.iter() {
             ids.push(id.clone());

@@ -364,7 +364,11 @@ impl Core {
                     }
                     self.behind = terms.behind;
                 }
-                Intake::CaughtUp => (self.replaying, self.held) = (false, false),
+                Intake::CaughtUp => {
+                    (self.replaying, self.held) = (false, false);
+                    // What a catch-up brought is told at its end, not when a list is next due.
+                    (self.lists_pending, self.lists_at) = (true, f64::NEG_INFINITY);
+                }
                 Intake::Heartbeat { server_time, clock, caught_up } => {
                     self.replaying &= !caught_up;
                     self.hear_of(server_time);

@@ -3,7 +3,7 @@
 //! Drawn in CSS pixels on a backing store of device pixels. Knows the scene, nothing of signals or the fold.
 
 use super::{
-    scene::{BREAK, Dispute, GUTTER, Ribbon, Scene, Strand, WORDS_MAX, words_width},
+    scene::{BREAK, Dispute, GUTTER, Ribbon, Scene, Strand, WORDS_MAX, words_size},
     way::{PARTS, Way},
 };
 use crate::dom::document;
@@ -135,6 +135,8 @@ struct Brush {
     moves: bool,
     now_millis: f64,
     words: bool,
+    scale: f32,
+    font: String,
     width: f64,
     dots: Array,
     dashes: Array,
@@ -166,6 +168,8 @@ impl Brush {
             moves,
             now_millis,
             words: !scene.one_column,
+            scale: scene.scale,
+            font: scene.font(),
             width: width.into(),
             dots: pattern(0.5, 6.0),
             dashes: pattern(7.0, 5.0),
@@ -346,19 +350,20 @@ impl Brush {
 
     /// Words about a place: as much as fits beside a line. Lists and the panel tell all of it.
     fn say(&self, words: &str, at: Point, colour: &str) {
-        let half = f64::from(words_width(words)) / 2.0;
+        let (width, height) = words_size(words, self.scale);
+        let (half, tall) = (f64::from(width) / 2.0, f64::from(height));
         let mut shown: String = words.chars().take(WORDS_MAX).collect();
         if shown.len() < words.len() {
             shown.pop();
             shown.push('…');
         }
-        self.context.set_font("11px 'Geist Mono', monospace");
+        self.context.set_font(&self.font);
         self.context.set_text_align("center");
         self.context.set_fill_style_str(GROUND);
         let y = f64::from(at.y);
         // Whole, also beside the edge.
         let x = f64::from(at.x).min(self.width - half).max(half);
-        self.context.fill_rect(x - half, y - 8.0, half * 2.0, 16.0);
+        self.context.fill_rect(x - half, y - tall / 2.0, half * 2.0, tall);
         self.context.set_fill_style_str(colour);
         // Only a canvas that is gone refuses text.
         let _ = self.context.fill_text(&shown, x, y + 4.0);

@@ -2,10 +2,10 @@
 //!
 //! Knows seats and flows as they are to be seen; nothing of canvases or signals' effects.
 
-use super::way::Way;
+use super::{seats::whole, way::Way};
 use crate::{sigil::hash, signals::FlowsView};
 use monkeytown_protocol::{EntityId, FlowKind, FlowStatus, Text};
-use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, route};
+use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, rising, route};
 use std::rc::Rc;
 
 /// Width of the gutter of the one column, in CSS pixels.
@@ -54,13 +54,20 @@ pub struct Ribbon {
 
 /// Where a broken flow's way breaks, as a share of it.
 pub const BREAK: f32 = 0.6;
+/// In the one column the people are so far below what is painted, in CSS pixels.
+const BELOW: f32 = 40.0;
+/// No row is farther above what is painted, in CSS pixels.
+const DOWN_MIN: i32 = 1_000_000;
 /// Most letters of words on the ground: as much as fits beside a line.
 pub const WORDS_MAX: usize = 40;
 
-/// How wide words on the ground are, with a margin, in CSS pixels.
+/// How large words on the ground are where text is as large as usual, in CSS pixels.
+const LETTER: f32 = 11.0;
+
+/// How much room words on the ground take where text is `scale` times as large as usual, with a margin, in CSS pixels.
 #[expect(clippy::cast_precision_loss, reason = "forty at most")]
-pub fn words_width(words: &str) -> f32 {
-    words.chars().take(WORDS_MAX).count() as f32 * 6.7 + 8.0
+pub fn words_size(words: &str, scale: f32) -> (f32, f32) {
+    (words.chars().take(WORDS_MAX).count() as f32 * 0.61 * LETTER * scale + 8.0, 16.0 * scale)
 }
 
 /// What it costs a ribbon to end where there is no room for its count, in points of other ways.
@@ -94,6 +101,8 @@ pub struct Scene {
     pub height: f32,
     /// Where the key ends, in CSS pixels: no way runs above.
     pub top: f32,
+    /// How much larger than usual text is.
+    pub scale: f32,
     /// Whether it is the one column, where flows are arcs in a gutter on the left.
     pub one_column: bool,
     /// Flows, oldest first.
@@ -113,15 +122,25 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// The font of words on the ground.
+    #[must_use]
+    pub fn font(&self) -> String {
+        format!("{}px 'Geist Mono', monospace", whole(LETTER * self.scale))
+    }
+
     /// Takes everybody's place, in the order of ids; every way is found anew. `labels` are words on the ground that
     /// ways had better avoid. Who is in the fold and has no place stands at `crowd`.
     pub fn seat(&mut self, ids: Vec<EntityId>, bodies: Vec<Rect>, labels: Vec<Rect>, crowd: Option<Rect>) {
         self.ids = ids;
         self.nodes = bodies.into_iter().map(|rect| Node { rect }).collect();
-        // Those who merge have no card: they are beyond the right edge. Then the crowd.
-        let people = Rect { x: self.width - EDGE - 10.0, y: self.height * 0.3, width: 10.0, height: 28.0 };
+        // Those who merge have no card: they are beyond the right edge, or below the rows. Then the crowd.
+        let mut people = Rect { x: self.width - EDGE - 10.0, y: self.height * 0.3, width: 10.0, height: 28.0 };
+        let mut crowd = crowd.unwrap_or(people);
+        if self.one_column {
+            (people.x, people.y, crowd.x) = (GUTTER, self.height + BELOW, GUTTER);
+        }
         self.nodes.push(Node { rect: people });
-        self.nodes.push(Node { rect: crowd.unwrap_or(people) });
+        self.nodes.push(Node { rect: crowd });
         self.labels = labels;
         self.trunks.clear();
         self.ways.clear();
@@ -185,7 +204,7 @@ impl Scene {
         let mut told: Vec<Point> = Vec::new();
         for strand in strands.iter_mut().rev() {
             let Some(reason) = &strand.reason else { continue };
-            let size = (words_width(reason.as_str()), 16.0);
+            let size = words_size(reason.as_str(), self.scale);
             let cross = strand.way.at(BREAK).0;
             let half = size.0 / 2.0 + 1.0;
             // Beside the cross, then farther off, where a corridor opens.
@@ -251,8 +270,18 @@ impl Scene {
                 wires.push(wire);
             }
         }
-        let rows: Vec<Rect> = self.nodes.iter().map(|node| node.rect).collect();
-        for (wire, arc) in wires.iter().zip(gutter(&rows, &wires, GUTTER)) {
+        // Arcs lie within one another by the order of rows on the screen. There are far fewer than 2^16.
+        let order = self.nodes.iter().enumerate().map(|(at, node)| {
+            let y = u64::try_from(whole(node.rect.y) + DOWN_MIN).unwrap_or_default();
+            y << 16 | at as u64
+        });
+        let order = rising(order.collect());
+        let row_of = |node: usize| order.iter().position(|key| key & 0xffff == node as u64).unwrap_or_default();
+        let nodes = order.iter().filter_map(|key| self.nodes.get(usize::from((key & 0xffff) as u16)));
+        let rows: Vec<Rect> = nodes.map(|node| node.rect).collect();
+        let between: Vec<Wire> =
+            wires.iter().map(|wire| Wire { from: row_of(wire.from), to: row_of(wire.to) }).collect();
+        for (wire, arc) in wires.iter().zip(gutter(&rows, &between, GUTTER)) {
             let mut points = arc.points;
             for (from, to) in [(wire.from, wire.to), (wire.to, wire.from)] {
                 let pair = Pair { from, to, strand: 0 };
