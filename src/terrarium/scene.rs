@@ -276,7 +276,7 @@ impl Scene {
             y << 16 | at as u64
         });
         let order = rising(order.collect());
-        let row_of = |node: usize| order.iter().position(|key| key & 0xffff == node as u64).unwrap_or_default();
+        let row_of = |node: usize| order.iter().position(|key| key & 0xffff == node as u64).unwrap_or(order.len());
         let nodes = order.iter().filter_map(|key| self.nodes.get(usize::from((key & 0xffff) as u16)));
         let rows: Vec<Rect> = nodes.map(|node| node.rect).collect();
         let between: Vec<Wire> =
@@ -394,5 +394,21 @@ mod tests {
             assert!(!scene.way(pair).is_empty(), "{pair:?}");
         }
         assert!(scene.ways.len() <= WAYS_MAX + 1 && scene.trunks.len() <= WAYS_MAX + 1, "{}", scene.ways.len());
+    }
+
+    #[test]
+    fn arcs_lie_by_the_order_of_rows_and_what_goes_to_several_has_none() {
+        let mut scene = Scene { width: 390.0, height: 600.0, one_column: true, ..Scene::default() };
+        // In the order of ids the last row comes first.
+        let row = |y: f32| Rect { x: GUTTER, y, width: 300.0, height: 50.0 };
+        scene.seat(Vec::new(), vec![row(500.0), row(0.0), row(250.0)], Vec::new(), None);
+        let [long, short, several] =
+            [(1, 0), (1, 2), (1, scene.nodes.len())].map(|(from, to)| Pair { from, to, strand: 0 });
+        scene.find_ways(&[long, short, several]);
+        let reach = |pair| scene.way(pair).points().iter().map(|at| at.x).fold(f32::INFINITY, f32::min);
+        assert!(reach(long) < reach(short), "the longer arc lies about the shorter");
+        let ends = scene.way(long);
+        assert!(ends.at(0.0).0.y < 50.0 && ends.at(1.0).0.y > 500.0);
+        assert!(scene.way(several).is_empty());
     }
 }
