@@ -102,6 +102,8 @@ pub struct Ingest {
     seen_order: VecDeque<Rc<str>>,
     /// A heartbeat's head that was ahead of what had arrived, and where the page stood then.
     ahead: Option<(Option<Offset>, Option<Position>)>,
+    /// Where the page stood when a frame did not bring what it covers.
+    doubted: Option<Offset>,
 }
 
 impl Ingest {
@@ -243,11 +245,14 @@ impl Ingest {
         }
         // Only an unfiltered frame tells which of its events lie before the position.
         let known = usize::try_from(position.next().0 - first.0).unwrap_or(usize::MAX);
-        let complete = events.len() as u64 == last.0 - first.0 + 1;
-        let fresh = if complete { events.get(known..).unwrap_or_default() } else { events };
+        let missing = (last.0 - first.0 + 1).checked_sub(events.len() as u64);
+        // This page narrows nothing: the frame was spoilt, and is asked for again. So again, its stream has lost it.
+        if missing != Some(0) && self.doubted.replace(position.next()) != Some(position.next()) {
+            return Intake::Gap;
+        }
+        let fresh = if missing == Some(0) { events.get(known..).unwrap_or_default() } else { events };
         self.counters.duplicates += (events.len() - fresh.len()) as u64;
-        // This page narrows nothing, so a frame that covers more than it brings has lost the difference.
-        self.counters.holes += (last.0 - first.0 + 1).saturating_sub(events.len() as u64);
+        self.counters.holes += missing.unwrap_or_default();
         self.take_events(fresh, state, changes, now);
         self.position = Some(Position { epoch: epoch.clone(), after: Some(last) });
         Intake::Taken
@@ -421,10 +426,11 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_brings_less_than_it_covers_leaves_holes() {
+    fn a_frame_that_twice_brings_less_than_it_covers_leaves_holes() {
         let mut page = Page::greeted();
         let frame = format!(r#"{{"kind":"events","epoch":"e","first":0,"last":4,"events":[{}]}}"#, agent("a"));
-        page.frame(&frame);
+        assert_eq!(page.frame(&frame), Intake::Gap);
+        assert_eq!(page.frame(&frame), Intake::Taken);
         assert_eq!((page.offset(), page.ingest.counters().holes), (Some(Offset(4)), 4));
     }
 

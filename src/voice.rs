@@ -32,6 +32,13 @@ pub fn number(count: usize) -> String {
     WORDS.get(count).map_or_else(|| grouped(count as u64), ToString::to_string)
 }
 
+/// The same in digits, where it stands among digits: `1 file`, `12 files`.
+#[must_use]
+pub fn numbered(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count as u64))
+}
+
 /// A count with its noun: "one agent", "no agents", "14 agents".
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {

@@ -96,7 +96,7 @@ mod tests {
     fn toast(number: u64, what: &str) -> Toast {
         let id = EntityId::new("ada").expect("an id");
         let (place, why) = (String::new(), "out of stones".to_owned());
-        Toast { number, id, what: what.to_owned(), place, why, until_millis: 0.0 }
+        Toast { number, id, what: what.to_owned(), place, why, until_millis: 0.0, held_since: None }
     }
 
     #[test]

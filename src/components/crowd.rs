@@ -32,8 +32,9 @@ fn words(waiting: usize) -> String {
 }
 
 impl Crowd {
-    /// Where the count of so many stands in a field of this width and height; none of nobody.
-    pub fn place(&self, waiting: usize, (width, height): (f32, f32), scale: f32) -> Option<Rect> {
+    /// Where the count of so many stands: in a field of this width and height, or below so high a column; none of nobody.
+    pub fn place(&self, waiting: usize, (width, height): (f32, f32), one_column: bool, scale: f32) -> Option<Rect> {
+        let height = if one_column { height + TALL + 2.0 * BELOW } else { height };
         #[expect(clippy::cast_precision_loss, reason = "a few words")]
         let wide = words(waiting).len() as f32 * LETTER * scale + 2.0 * AIR;
         let place = Rect { x: (width - wide) / 2.0, y: height - BELOW - TALL, width: wide, height: TALL };

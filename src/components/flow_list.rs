@@ -26,7 +26,7 @@ fn count(flows: &FlowsView) -> (String, String) {
         (0, 0) => ("no flow is open".to_owned(), String::new()),
         (drawn, 0) => (format!("{drawn} of {drawn}"), " flows drawn".to_owned()),
         (drawn, hidden) => {
-            let bundles = voice::counted(flows.bundles.len(), "bundle");
+            let bundles = voice::numbered(flows.bundles.len(), "bundle");
             (format!("{drawn} of {}", drawn + hidden), format!(" flows drawn, {hidden} in {bundles}"))
         }
     }

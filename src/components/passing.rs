@@ -6,10 +6,7 @@ use crate::{
     signals::Signals,
     voice,
 };
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::{cell::RefCell, rc::Rc};
 
 /// How long a toast stays after it was last pointed at or had the focus, in milliseconds: until the next second's look.
 const HELD_MILLIS: f64 = 2_000.0;
@@ -20,8 +17,6 @@ const HELD_MAX_MILLIS: f64 = 60_000.0;
 struct Hold {
     signals: Signals,
     rows: Rc<RefCell<Rows>>,
-    /// The number of the toast that is held, and since when.
-    held: Cell<(u64, f64)>,
 }
 
 impl Hold {
@@ -29,13 +24,11 @@ impl Hold {
         let is_read = |piece: &Piece| piece.root().matches(":hover,:focus-within").unwrap_or(false);
         // Where the focus moves because a toast goes, it is looked at in a second.
         let Ok(rows) = self.rows.try_borrow() else { return };
-        let Some(at) = rows.pieces().position(is_read) else { return };
         let now = clock::monotonic_millis();
-        if let Some(toast) = self.signals.toasts.peek_mut().get_mut(at) {
-            let (number, since) = self.held.get();
-            let since = if number == toast.number { since } else { now };
-            self.held.set((toast.number, since));
-            if now - since < HELD_MAX_MILLIS {
+        for (piece, toast) in rows.pieces().zip(self.signals.toasts.peek_mut().iter_mut()) {
+            let since = toast.held_since.unwrap_or(now);
+            toast.held_since = is_read(piece).then_some(since);
+            if toast.held_since.is_some() && now - since < HELD_MAX_MILLIS {
                 toast.until_millis = toast.until_millis.max(now + HELD_MILLIS);
             }
         }
@@ -46,7 +39,7 @@ impl Hold {
 pub fn bind(signals: &Signals) {
     let toasting = signals.clone();
     let rows = Rc::new(RefCell::new(Rows::of("toasts")));
-    let hold = Rc::new(Hold { signals: signals.clone(), rows: Rc::clone(&rows), held: Cell::default() });
+    let hold = Rc::new(Hold { signals: signals.clone(), rows: Rc::clone(&rows) });
     for name in ["focusin", "pointerover"] {
         let hold = Rc::clone(&hold);
         listen(rows.borrow().list(), name, move |_| hold.renew());

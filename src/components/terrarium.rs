@@ -36,6 +36,8 @@ use std::{
 const ARRANGE_EVERY_MILLIS: f64 = 700.0;
 /// The same for the rows of the one column, which are soon in order; a row that has not grown yet lies under its words.
 const ROWS_EVERY_MILLIS: f64 = 100.0;
+/// The tallest ground that is drawn, in CSS pixels.
+const GROUND_MAX: f32 = 6_000.0;
 /// How long the engine may take, in milliseconds (`product.md`, "Features").
 const ARRANGE_MAX_MILLIS: f64 = 100.0;
 /// Below this height of the field (a phone on its side) the agents stand in one column too: as masks they would say
@@ -81,6 +83,7 @@ struct Field {
     layers: [Piece; 2],
     size: Cell<(f32, f32)>,
     text_scale: Cell<f32>,
+    storm: Cell<bool>,
     /// Heights of the key and of what silence says. Measured when they change: asking the browser in between makes it
     /// lay out what is half written.
     key_height: Cell<f32>,
@@ -127,6 +130,7 @@ pub fn bind(signals: &Signals) {
         layers: ["flow-layer", "comets"].map(Piece::section),
         size: Cell::default(),
         text_scale: Cell::new(1.0),
+        storm: Cell::default(),
         key_height: Cell::default(),
         silence_height: Cell::default(),
         filled: RefCell::default(),
@@ -245,6 +249,10 @@ impl Field {
             // What silence says stands above the rows.
             occasion.top += self.silence_height.get();
         }
+        if self.storm.replace(storm) != storm {
+            // All cards give or take back room at once: that is no unrest.
+            self.calm.take();
+        }
         self.calm.borrow_mut().see(&occasion.bodies, now);
         let resized = {
             let before = self.occasion.borrow();
@@ -301,12 +309,13 @@ impl Field {
                 let is = seats.get(position(&agents, id).ok()?)?.as_ref()?;
                 Some((seats::seat_of(&before, id)?, is.rect))
             };
-            if let Some((was, is)) = held.first().and_then(was_and_is) {
-                let from = self.scrolled.get();
+            let from = self.scrolled.get();
+            // Of one who is out of view nobody sees where it goes.
+            let seen = |(was, _): &(&Seat, Rect)| view::touches(was, (from, from + self.occasion.borrow().height));
+            if let Some((was, is)) = held.first().and_then(was_and_is).filter(seen) {
                 let to = from + is.y - was.rect.y;
-                let seen = resized && view::touches(was, (from, from + self.occasion.borrow().height));
-                let to = if seen { view::nearest(to, is, height, self.key_height.get()) } else { to };
-                scrolled = Some(to).filter(|to| *to != from);
+                let to = if resized { view::nearest(to, is, height, self.key_height.get()) } else { to };
+                scrolled = Some(to.max(0.0)).filter(|to| *to != from);
             }
             (seats, tall.max(height + scrolled.unwrap_or_default()))
         } else {
@@ -358,9 +367,9 @@ impl Field {
             layer.stand(0.0, top);
         }
         let down = |rect: Rect| Rect { y: rect.y - top, ..rect };
-        let crowd =
-            self.crowd.place(agents.len().saturating_sub(seats.len()), (width, tall), self.text_scale.get()).map(down);
-        scene.scale = self.text_scale.get();
+        let (waiting, scale) = (agents.len().saturating_sub(seats.len()), self.text_scale.get());
+        let crowd = self.crowd.place(waiting, (width, tall), scene.one_column, scale).map(down);
+        scene.scale = scale;
         let (mut ids, mut bodies, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (id, seat) in seats.iter() {
             ids.push(id.clone());
@@ -382,9 +391,13 @@ impl Field {
             hills.extend(of(agents, id).and_then(|agent| ground::hill(agent, seat)));
         }
         let (width, tall) = (self.size.get().0, self.tall.get());
+        // Stretched over more than this it would be a smear, and say nothing.
+        if tall > GROUND_MAX {
+            hills.clear();
+        }
         let interval = canvas::find("ground").and_then(|canvas| ground::paint(&canvas, &hills, width, tall));
         self.key.show("contour", interval.is_some());
-        self.key.say("files", &voice::counted(whole(interval.unwrap_or_default()).unsigned_abs() as usize, "file"));
+        self.key.say("files", &voice::numbered(whole(interval.unwrap_or_default()).unsigned_abs() as usize, "file"));
     }
 
     /// Writes everybody's card: at once those that have been left alone for a while, the others at the next beat.
@@ -448,8 +461,9 @@ impl Field {
 
     /// Wakes everybody, from the first who stirs after silence.
     fn spread_waking(&self, agents: &[Rc<AgentView>]) {
-        let first = agents.iter().find(|agent| seats::is_awake(agent));
-        if let Some(seat) = first.and_then(|first| seats::seat_of(&self.seats.borrow(), &first.id).copied()) {
+        let seats = self.seats.borrow();
+        let mut awake = agents.iter().filter(|agent| seats::is_awake(agent));
+        if let Some(seat) = awake.find_map(|agent| seats::seat_of(&seats, &agent.id)) {
             self.waking.spread(&self.rows.borrow(), &self.filled.borrow(), seat.rect);
         }
     }

@@ -157,10 +157,13 @@ impl Core {
                 place: entity.domain.as_ref().map(|domain| domain.path.to_string()).unwrap_or_default(),
                 why: text(&entity.reason),
                 until_millis: now_millis + TOAST_MILLIS,
+                held_since: None,
             });
         }
-        let excess = toasts.len().saturating_sub(TOASTS_MAX);
-        toasts.drain(..excess);
+        while toasts.len() > TOASTS_MAX {
+            // The oldest goes that nobody is at.
+            toasts.remove(toasts.iter().position(|toast| toast.held_since.is_none()).unwrap_or_default());
+        }
         drop(agents);
         self.signals.toasts.set(toasts);
     }

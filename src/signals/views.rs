@@ -251,6 +251,8 @@ pub struct Toast {
     pub why: String,
     /// When it goes, on the monotonic clock.
     pub until_millis: f64,
+    /// Since when somebody is at it: it is pointed at or has the focus.
+    pub held_since: Option<f64>,
 }
 
 /// A tab of the detail panel.

@@ -77,8 +77,12 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, full: bool, now_millis: 
     for dispute in scene.disputes.iter().filter(|dispute| !dispute.way.is_empty()) {
         brush.dispute(dispute);
     }
-    for strand in scene.strands.iter().filter(|strand| !strand.way.is_empty()) {
-        brush.strand(strand);
+    // What broke over all others.
+    for broken in [false, true] {
+        let strands = scene.strands.iter().filter(|strand| (strand.status == FlowStatus::Error) == broken);
+        for strand in strands.filter(|strand| !strand.way.is_empty()) {
+            brush.strand(strand);
+        }
     }
     // Words last: no line runs through them.
     for strand in scene.strands.iter().filter(|strand| brush.words && strand.status == FlowStatus::Error) {

@@ -70,6 +70,8 @@ pub fn words_size(words: &str, scale: f32) -> (f32, f32) {
     (words.chars().take(WORDS_MAX).count() as f32 * 0.61 * LETTER * scale + 8.0, 16.0 * scale)
 }
 
+/// How far from a card a ribbon must not run through words, in CSS pixels.
+const NEAR: f32 = 10.0;
 /// What it costs a ribbon to end where there is no room for its count, in points of other ways.
 const ROOMLESS: usize = 1_000;
 /// Room that a ribbon's count takes, in CSS pixels.
@@ -203,7 +205,7 @@ impl Scene {
         // Newest first: where two reasons would lie on one another, or on somebody, one is told in the list alone.
         let mut told: Vec<Point> = Vec::new();
         for strand in strands.iter_mut().rev() {
-            let Some(reason) = &strand.reason else { continue };
+            let Some(reason) = strand.reason.as_ref().filter(|_| !self.one_column) else { continue };
             let size = words_size(reason.as_str(), self.scale);
             let cross = strand.way.at(BREAK).0;
             let half = size.0 / 2.0 + 1.0;
@@ -334,7 +336,12 @@ impl Scene {
                 let lies_under = |at: &&Point| (at.x - end.x).abs() < COUNT.0 && (at.y - end.y).abs() < COUNT.1;
                 let ways = self.ways.iter().map(|(_, way)| way.points().iter().filter(lies_under).count());
                 // Where there is no room anywhere, somewhere all the same.
-                let price = ways.sum::<usize>() + if self.is_free(end, COUNT) { 0 } else { ROOMLESS };
+                let mut price = ways.sum::<usize>();
+                // Neither its count lies on somebody or on words, nor it on its own card's.
+                let beside = Point { x: start.x + x * NEAR, y: start.y + y * NEAR };
+                for is_free in [self.is_free(end, COUNT), self.is_free(beside, (2.0, 2.0))] {
+                    price += if is_free { 0 } else { ROOMLESS };
+                }
                 if price < best.0 {
                     best = (price, vec![start, end]);
                 }

@@ -31,6 +31,8 @@ const NAME_LETTER: f32 = 7.8;
 const STATE_LETTER: f32 = 6.6;
 const GLYPH: f32 = 17.0;
 const AGE_LETTERS: f32 = 4.0;
+/// Air between the words of one at rest and a line's end.
+const REST_AIR: f32 = 8.0;
 /// The most that one at rest takes.
 const REST_MAX: f32 = 216.0;
 const REST_COMPACT_MAX: f32 = 174.0;
@@ -205,7 +207,9 @@ pub fn seat(agent: &AgentView, ignored: bool, outer: Rect, detail: Detail, field
         (true, Detail::Plain) => Form::Plain,
         (true, Detail::Compact) => Form::Compact,
     };
-    let body = Rect { x: rect.x - left, width: rect.width + left, ..rect };
+    // At rest there is no edge between a line's end and the words.
+    let air = if form == Form::Rest { REST_AIR } else { 0.0 };
+    let body = Rect { x: rect.x - left, width: rect.width + left + air, ..rect };
     let beads = if form == Form::Card { agent.beads.len() } else { 0 };
     Seat { form, rect, outer, body, beads, row: (0, 0) }
 }

@@ -63,7 +63,7 @@ async fn of_more_than_fifty_open_flows_fifty_are_drawn_and_the_others_counted() 
     let listed: usize = page.value("document.querySelectorAll('[data-testid=flow-list] [data-flow-id]').length").await;
     assert_eq!(listed, 50);
     let said: String = page.value("document.querySelector('main').innerText").await;
-    assert!(said.contains("50 of 120 flows drawn, 70 in one bundle"), "{said}");
+    assert!(said.contains("50 of 120 flows drawn, 70 in 1 bundle"), "{said}");
     page.complains_of_nothing().await;
     browser.close().await;
 }
@@ -92,7 +92,7 @@ async fn the_key_says_in_words_what_a_line_of_the_ground_is_worth() {
     let browser = Browser::start().await;
     let page = browser.visit(&stream.url("/")).await;
     page.until_state("live").await;
-    for (agent, files, said) in [("ada", 3, "contour, one file"), ("bob", 40, "contour, two files")] {
+    for (agent, files, said) in [("ada", 3, "contour, 1 file"), ("bob", 40, "contour, 2 files")] {
         let data = json!({
             "id": agent, "kind": "agent", "label": agent, "status": "active", "activity": "draws a map",
             "domain": {"path": "maps/", "files": files},

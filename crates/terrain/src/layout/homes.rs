@@ -22,6 +22,8 @@ const SPARE: f32 = 1.1;
 /// The share of the field's height that the band of the resting takes up, however few they are: the first who rests moves
 /// nobody. And the most it may; who has no room in it sits above it too.
 const BAND_MIN: f32 = 0.2;
+/// Where the awake would take up more than this share of the field, that least is theirs.
+const CROWDED: f32 = 0.5;
 const BAND_MAX: f32 = 0.4;
 
 /// How far work draws a wish towards those it is done with, at most.
@@ -76,7 +78,8 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
     } else {
         // The band of the resting is half full at most, and grows by rows: one more at rest seldom moves the awake.
         let rows = if row > 0.0 { (quiet_area * 2.0 / (width * row)).ceil() } else { 0.0 };
-        let band = (rows * row).max(height * BAND_MIN).min(height * BAND_MAX).floor();
+        let least = if active_area > width * height * CROWDED { 0.0 } else { height * BAND_MIN };
+        let band = (rows * row).max(least).min(height * BAND_MAX).floor();
         let over = Rect { x: 0.0, y: 0.0, width, height: height - band };
         let under = Rect { x: 0.0, y: height - band, width, height: band };
         let filled = active_area / (over.width * over.height);
@@ -86,7 +89,7 @@ pub(super) fn send_home(ground: &mut Ground, bodies: &[Body], pulls: &[(u64, u32
                 piece.top = under.y;
             }
         }
-        // Without air: so the seats stay where they are whoever comes to rest.
+        // Without air: so the seats mostly stay where they are, however many rest.
         seat(&mut ground.pieces, &mut quiet, under, gap, &AIR[4..], &wishes);
         for (wish, piece) in wishes.iter_mut().zip(&ground.pieces) {
             if bodies[piece.body].posture != Posture::Completing {

@@ -28,14 +28,17 @@ pub struct Bundling {
 const BUNDLES_MAX: usize = 10;
 /// So many pairs keep a bundle of their own, however many sources the others have.
 const PAIRS_KEPT: usize = BUNDLES_MAX / 2;
+/// Of more pairs than this the smallest have no bundle of their own: far more than are drawn.
+const PAIRS_WEIGHED: usize = 200;
 /// Fewer flows than this make no bundle of a pair.
 const PAIR_MIN: usize = 3;
 
 /// Divides flows (source, target, kind), the most important first: the first `drawn_max` are drawn one by one, every
 /// other is in exactly one bundle. A bundle joins a source and a target, or gathers what else a source sends. At most
 /// ten: where there are more, the smallest pairs are gathered by source, and where the sources are too many, the
-/// smallest of those are one bundle that joins nothing in particular. Where some are drawn, only between those whom
-/// these join is there a bundle of a pair: any other would be one more way to follow.
+/// smallest of those are one bundle that joins nothing in particular. Where some are drawn, a pair
+/// whom none of these joins has no bundle of its own: it would be one more way to follow. (What its source sends is
+/// gathered, and says so; where it happens to go to one alone, it says that.)
 #[must_use]
 pub fn bundle(flows: &[(u32, u32, u8)], drawn_max: usize) -> Bundling {
     let drawn = drawn_max.min(flows.len());
@@ -43,9 +46,11 @@ pub fn bundle(flows: &[(u32, u32, u8)], drawn_max: usize) -> Bundling {
     let mut pairs = ranked(rest.iter().map(pair).collect());
     let count = |key: u64| rest.iter().filter(|flow| pair(flow) == key).count();
     let shown = flows.get(..drawn).unwrap_or_default();
+    // Of the others there may be thousands.
+    pairs.truncate(PAIRS_WEIGHED);
     pairs.retain(|key| {
         let joins = |flow: &(u32, u32, u8)| pair(flow) == *key || pair(flow).rotate_left(32) == *key;
-        count(*key) >= PAIR_MIN && (drawn == 0 || shown.iter().any(joins))
+        (drawn == 0 || shown.iter().any(joins)) && count(*key) >= PAIR_MIN
     });
     let mut keep = pairs.len().min(BUNDLES_MAX);
     let mut sources: Vec<u64>;
