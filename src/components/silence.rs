@@ -57,8 +57,9 @@ impl Silence {
                 let last = item.as_ref().map(|item| {
                     let at = item.agent.as_ref().and_then(|id| position(agents, id).ok());
                     let who = at.and_then(|at| agents.get(at));
-                    let who = who
-                        .map_or_else(String::new, |agent| [" ", &*voice::name(agent.entity.label.as_str())].concat());
+                    let who = who.map_or_else(String::new, |agent| {
+                        [" ", &*voice::name(agent.entity.label.as_str()), ","].concat()
+                    });
                     ["last, ", &*voice::ago(now.since_millis(item.time)), ":", &who].concat()
                 });
                 (last.unwrap_or_default(), item, if whole { "still watching. nothing has been missed." } else { "" })

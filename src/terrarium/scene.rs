@@ -4,7 +4,7 @@
 
 use super::{seats::whole, way::Way};
 use crate::{sigil::hash, signals::FlowsView};
-use monkeytown_protocol::{EntityId, FlowKind, FlowStatus, Text};
+use monkeytown_protocol::{EntityId, FlowId, FlowKind, FlowStatus, Text};
 use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, rising, route};
 use std::rc::Rc;
 
@@ -85,6 +85,13 @@ struct Pair {
     strand: usize,
 }
 
+impl Pair {
+    /// Whether it joins these two, whichever way.
+    fn joins(&self, from: usize, to: usize) -> bool {
+        (self.from, self.to) == (from, to) || (self.from, self.to) == (to, from)
+    }
+}
+
 /// What two contradict one another on.
 #[derive(Debug, Clone)]
 pub struct Dispute {
@@ -115,6 +122,8 @@ pub struct Scene {
     pub disputes: Vec<Dispute>,
     /// Where the people are, while a flow goes to them or comes from them.
     pub people: Option<Point>,
+    /// On which strand of its pair each flow ran last.
+    strand_of: Vec<(FlowId, usize)>,
     ids: Vec<EntityId>,
     nodes: Vec<Node>,
     labels: Vec<Rect>,
@@ -166,10 +175,9 @@ impl Scene {
         let one_column = self.one_column;
         let between = |from: usize, to: usize, pairs: &mut Vec<Pair>| {
             // At most sixty are drawn, so looking back costs less than remembering.
-            let joins = |pair: &&Pair| (pair.from, pair.to) == (from, to) || (pair.from, pair.to) == (to, from);
-            let strand = pairs.iter().filter(joins).count();
+            let is_free = |strand: &usize| !pairs.iter().any(|pair| pair.joins(from, to) && pair.strand == *strand);
             // In the gutter there is room for one arc between two; what runs on it says of what kinds they are.
-            let strand = if one_column { 0 } else { strand.min(STRANDS_MAX) };
+            let strand = if one_column { 0 } else { (0..STRANDS_MAX).find(is_free).unwrap_or(STRANDS_MAX) };
             pairs.push(Pair { from, to, strand });
         };
         // A ribbon runs in the middle, its strands beside it.
@@ -177,9 +185,30 @@ impl Scene {
             let end = |id: &Option<EntityId>| id.as_ref().map_or(self.nodes.len(), |id| self.node(id, agents));
             between(end(&bundle.source), end(&bundle.target), &mut pairs);
         }
-        for flow in &flows.drawn {
-            between(self.node(&flow.source, agents), self.node(&flow.target, agents), &mut pairs);
+        // A flow keeps its strand for as long as it is drawn, whoever comes and goes beside it.
+        let bundled = pairs.len();
+        let mut kept = vec![None; flows.drawn.len()];
+        for (flow, kept) in flows.drawn.iter().zip(&mut kept).filter(|_| !one_column) {
+            let (from, to) = (self.node(&flow.source, agents), self.node(&flow.target, agents));
+            let strand = self.strand_of.iter().find(|(held, _)| *held == flow.id).map(|(_, strand)| *strand);
+            let is_free = |strand: &usize| !pairs.iter().any(|pair| pair.joins(from, to) && pair.strand == *strand);
+            if let Some(strand) = strand.filter(is_free) {
+                *kept = Some(pairs.len());
+                pairs.push(Pair { from, to, strand });
+            }
         }
+        for (flow, kept) in flows.drawn.iter().zip(&mut kept) {
+            kept.get_or_insert_with(|| {
+                between(self.node(&flow.source, agents), self.node(&flow.target, agents), &mut pairs);
+                pairs.len() - 1
+            });
+        }
+        // In the order of the flows again.
+        let strands: Vec<Pair> = kept.iter().filter_map(|at| pairs.get((*at)?).copied()).collect();
+        pairs.truncate(bundled);
+        pairs.extend(strands);
+        let strands = pairs.iter().skip(bundled).map(|pair| pair.strand);
+        self.strand_of = flows.drawn.iter().map(|flow| flow.id.clone()).zip(strands).collect();
         for (a, b, _) in disputes {
             between(self.node(a, agents), self.node(b, agents), &mut pairs);
         }
@@ -202,6 +231,7 @@ impl Scene {
             way,
         });
         let mut strands: Vec<Strand> = strands.collect();
+        let drawn: Vec<Rc<Way>> = strands.iter().map(|strand| Rc::clone(&strand.way)).collect();
         // Newest first: where two reasons would lie on one another, or on somebody, one is told in the list alone.
         let mut told: Vec<Point> = Vec::new();
         for strand in strands.iter_mut().rev() {
@@ -214,18 +244,28 @@ impl Scene {
             const DOWN: [f32; 11] = [20.0, -20.0, 0.0, 38.0, -38.0, 56.0, -56.0, 74.0, -74.0, 92.0, -92.0];
             const ACROSS: [f32; 5] = [0.0, 0.5, -0.5, 1.0, -1.0];
             let places = DOWN.iter().flat_map(|down| ACROSS.iter().map(move |across| (across * aside, *down)));
-            let place = places.into_iter().find_map(|(x, y)| {
+            let mut best = (usize::MAX, Point::default());
+            for (x, y) in places {
                 let at = Point { x: (cross.x + x).min(self.width - half).max(half), y: cross.y + y };
                 let near = |other: &Point| (other.x - at.x).abs() < size.0 && (other.y - at.y).abs() < size.1;
                 let covers = y == 0.0 && (at.x - cross.x).abs() < aside;
-                (!covers && self.is_free(at, size) && !told.iter().any(near)).then_some(at)
-            });
-            match place {
-                Some(at) => {
-                    told.push(at);
-                    strand.reason_at = at;
+                if !covers && self.is_free(at, size) && !told.iter().any(near) {
+                    // Where the fewest lines run under it, of equals the nearest.
+                    let under = |point: &&Point| (point.x - at.x).abs() < half && (point.y - at.y).abs() < size.1;
+                    let price = drawn.iter().map(|way| way.points().iter().filter(under).count()).sum();
+                    if price < best.0 {
+                        best = (price, at);
+                    }
+                    if price == 0 {
+                        break;
+                    }
                 }
-                None => strand.reason = None,
+            }
+            if best.0 == usize::MAX {
+                strand.reason = None;
+            } else {
+                told.push(best.1);
+                strand.reason_at = best.1;
             }
         }
         let disputes = disputes.iter().zip(ways).map(|(dispute, way)| Dispute { over: dispute.2.clone(), way });
@@ -253,12 +293,16 @@ impl Scene {
         let (stubs, joined): (Vec<_>, Vec<_>) =
             pairs.iter().zip(routes).partition(|(pair, _)| pair.to >= self.nodes.len());
         // What goes to several looks for room when all others have their ways.
+        let drawn = pairs.to_vec();
         for (pair, route) in joined.into_iter().chain(stubs) {
             if self.ways.iter().any(|(held, _)| held == pair) {
                 continue;
             }
-            let points =
-                if pair.to >= self.nodes.len() { self.stub(pair.from) } else { self.strand(*pair, route.points) };
+            let points = if pair.to >= self.nodes.len() {
+                self.stub(pair.from, &drawn)
+            } else {
+                self.strand(*pair, route.points)
+            };
             self.ways.push((*pair, Rc::new(Way::new(points))));
         }
     }
@@ -324,7 +368,7 @@ impl Scene {
     }
 
     /// A short way out of a card, to where there is room for a count and the fewest lines run.
-    fn stub(&self, from: usize) -> Vec<Point> {
+    fn stub(&self, from: usize, drawn: &[Pair]) -> Vec<Point> {
         let Some(Node { rect }) = self.nodes.get(from).filter(|_| from < self.ids.len()) else { return Vec::new() };
         let centre = rect.centre();
         let mut best = (usize::MAX, Vec::new());
@@ -334,7 +378,8 @@ impl Scene {
                 let start = Point { x: centre.x + across * rect.width, y: centre.y + down * rect.height };
                 let end = Point { x: start.x + x * STUB, y: start.y + y * STUB };
                 let lies_under = |at: &&Point| (at.x - end.x).abs() < COUNT.0 && (at.y - end.y).abs() < COUNT.1;
-                let ways = self.ways.iter().map(|(_, way)| way.points().iter().filter(lies_under).count());
+                let ways = self.ways.iter().filter(|(held, _)| drawn.contains(held));
+                let ways = ways.map(|(_, way)| way.points().iter().filter(lies_under).count());
                 // Where there is no room anywhere, somewhere all the same.
                 let mut price = ways.sum::<usize>();
                 // Neither its count lies on somebody or on words, nor it on its own card's.
@@ -417,5 +462,34 @@ mod tests {
         let ends = scene.way(long);
         assert!(ends.at(0.0).0.y < 50.0 && ends.at(1.0).0.y > 500.0);
         assert!(scene.way(several).is_empty());
+    }
+
+    #[test]
+    fn a_flow_keeps_its_strand_whoever_leaves_beside_it() {
+        let mut scene = Scene { width: 1_000.0, height: 600.0, ..Scene::default() };
+        let agents = ["ada", "bob"].map(|id| EntityId::new(id).expect("an id"));
+        let body = |x: f32| Rect { x, y: 200.0, width: 100.0, height: 100.0 };
+        scene.seat(agents.to_vec(), vec![body(50.0), body(700.0)], Vec::new(), None);
+        let name = |name: &str| monkeytown_protocol::Text::fitted(name);
+        let flow = |id: &str| crate::signals::FlowRow {
+            id: FlowId::new(id).expect("an id"),
+            source: agents[0].clone(),
+            source_name: name("ada"),
+            target: agents[1].clone(),
+            target_name: name("bob"),
+            kind: FlowKind::Message,
+            status: FlowStatus::Active,
+            reason: None,
+            leaves_at: None,
+        };
+        let mut cast = |ids: &[&str]| {
+            let flows = FlowsView { drawn: ids.iter().map(|id| flow(id)).collect(), ..FlowsView::default() };
+            scene.cast(&flows, &[], &agents, None);
+            scene.strands.iter().map(|strand| Rc::clone(&strand.way)).collect::<Vec<_>>()
+        };
+        let before = cast(&["a", "b", "c"]);
+        let after = cast(&["b", "c", "d"]);
+        assert!(Rc::ptr_eq(&before[1], &after[0]) && Rc::ptr_eq(&before[2], &after[1]), "they stay where they are");
+        assert!(Rc::ptr_eq(&before[0], &after[2]), "who comes takes the place that is free");
     }
 }
