@@ -76,6 +76,10 @@ pub fn bind(signals: &Signals) {
         }
         let active = signals.figures.peek().pulse.map_or(0, |pulse| pulse.active_agents as usize);
         let said = match signals.connection.peek().state {
+            // A pause holds what is told of the agents too.
+            ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling if signals.gaze.peek().paused => {
+                return;
+            }
             ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling => {
                 format!("{} at work", voice::counted(active, "agent"))
             }

@@ -17,7 +17,7 @@ async fn when_all_rest_the_page_says_so_with_what_happened_last_and_waking_ends_
     until_said(&page, "#silence", "lay the last stone").await;
     let said = text(&page, "#silence").await;
     assert!(said.contains("last, ") && said.contains("still watching"), "{said}");
-    assert!(said.contains(": ada lay the last stone"), "who settled it is said: {said}");
+    assert!(said.contains(": ada, lay the last stone"), "who settled it is said: {said}");
     page.until("document.querySelector('#page').hasAttribute('data-silent')").await;
 
     publish(&stream, &[turns("2", "bob", "active", "wakes")]).await;
