@@ -1,0 +1,173 @@
+//! All that is kept, in memory as it is on the disk: put, taken out, bounded, counted by class.
+//!
+//! Knows nothing of browsers: where lines lie is an [`Area`], which may be full, blocked, or written by others. A record
+//! is one line, so that a write that fails leaves the line before whole and touches no other.
+
+use crate::record::{Class, Record, Unsound};
+
+/// All that this page may keep, in UTF-16 units (`limits.md`): half of what browsers hold, so that it fits everywhere.
+pub const BUDGET_UNITS: usize = 2_400_000;
+
+/// Where lines lie.
+pub trait Area {
+    /// The keys of all lines, whoever wrote them.
+    fn keys(&self) -> Vec<String>;
+    /// The line at a key.
+    fn get(&self, key: &str) -> Option<String>;
+    /// Puts a line in the place of what was there; one that does not fit leaves that whole.
+    ///
+    /// # Errors
+    /// When there is no room, or nothing is kept at all.
+    fn set(&self, key: &str, line: &str) -> Result<(), Refused>;
+    /// Takes a line away.
+    fn remove(&self, key: &str);
+}
+
+/// Why something was not kept. What was there before is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Nothing is kept here at all.
+    Blocked,
+    /// Others have filled the place.
+    Full,
+    /// All of its class takes up as much as it may.
+    Share,
+    /// A newer page has written there.
+    Newer,
+}
+
+/// Something that could not be read and lies where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// Where.
+    pub key: String,
+    /// Why.
+    pub why: Unsound,
+}
+
+/// All that is kept.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// In the order of class and id.
+    records: Vec<Record>,
+    aside: Vec<Aside>,
+}
+
+impl Store {
+    /// Reads all that lies in `area`.
+    pub fn open(area: &dyn Area) -> Self {
+        let mut store = Self::default();
+        for key in area.keys() {
+            store.hear(area, &key);
+        }
+        store
+    }
+
+    /// Reads what lies at `key` now: somebody else has written there.
+    pub fn hear(&mut self, area: &dyn Area, key: &str) {
+        self.aside.retain(|aside| aside.key != key);
+        self.records.retain(|record| record.key() != key);
+        match area.get(key).and_then(|line| Record::read(key, &line)) {
+            Some(Ok(record)) => self.hold(record),
+            Some(Err(why)) => self.aside.push(Aside { key: key.to_owned(), why }),
+            None => {}
+        }
+    }
+
+    fn find(&self, class: Class, id: &str) -> Result<usize, usize> {
+        self.records.binary_search_by(|record| (record.class, record.id.as_str()).cmp(&(class, id)))
+    }
+
+    fn hold(&mut self, record: Record) {
+        match self.find(record.class, &record.id) {
+            Ok(at) => {
+                if let Some(held) = self.records.get_mut(at) {
+                    *held = record;
+                }
+            }
+            Err(at) => self.records.insert(at, record),
+        }
+    }
+
+    /// What is kept under a name.
+    #[must_use]
+    pub fn get(&self, class: Class, id: &str) -> Option<&Record> {
+        self.records.get(self.find(class, id).ok()?)
+    }
+
+    /// All of a class, in the order of their ids.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(move |record| record.class == class)
+    }
+
+    /// Everything, in the order of class and id.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    /// What could not be read.
+    #[must_use]
+    pub fn aside(&self) -> &[Aside] {
+        &self.aside
+    }
+
+    /// What a class takes up, in UTF-16 units.
+    #[must_use]
+    pub fn units_of(&self, class: Class) -> usize {
+        self.of(class).map(Record::units).sum()
+    }
+
+    /// What all of it takes up, in UTF-16 units.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.records.iter().map(Record::units).sum()
+    }
+
+    /// Keeps a record in the place of the one of its name. What is not the witness's own makes room, oldest first.
+    /// Says what went for it.
+    ///
+    /// # Errors
+    /// When it is not kept; then everything is as it was, but for what had already made room.
+    pub fn put(&mut self, area: &dyn Area, record: Record) -> Result<Vec<Record>, Refused> {
+        let key = record.key();
+        if self.aside.iter().any(|aside| aside.key == key && aside.why == Unsound::Newer) {
+            return Err(Refused::Newer);
+        }
+        let before = self.get(record.class, &record.id).map_or(0, Record::units);
+        let more = record.units();
+        let mut gone = Vec::new();
+        while self.units_of(record.class) - before + more > record.class.share_units() {
+            let oldest = self.oldest(|held| held.class == record.class && held.id != record.id);
+            self.give_up(area, oldest.filter(|_| !record.class.is_own()).ok_or(Refused::Share)?, &mut gone);
+        }
+        while let Err(refused) = area.set(&key, &record.line()) {
+            // The least precious first, never anything more precious than what is to be kept.
+            let least = self.records.iter().filter(|held| !held.class.is_own()).map(|held| held.class).max();
+            let oldest = least.filter(|class| *class >= record.class && refused == Refused::Full);
+            let oldest = oldest.and_then(|class| self.oldest(|held| held.class == class && held.key() != key));
+            self.give_up(area, oldest.ok_or(refused)?, &mut gone);
+        }
+        self.aside.retain(|aside| aside.key != key);
+        self.hold(record);
+        Ok(gone)
+    }
+
+    fn oldest(&self, is_among: impl Fn(&Record) -> bool) -> Option<usize> {
+        let among = self.records.iter().enumerate().filter(|(_, record)| is_among(record));
+        among.min_by_key(|(_, record)| record.changed_millis).map(|(at, _)| at)
+    }
+
+    fn give_up(&mut self, area: &dyn Area, at: usize, gone: &mut Vec<Record>) {
+        let record = self.records.remove(at);
+        area.remove(&record.key());
+        gone.push(record);
+    }
+
+    /// Takes something out; it is given back, so that it can be put again.
+    pub fn take(&mut self, area: &dyn Area, class: Class, id: &str) -> Option<Record> {
+        let at = self.find(class, id).ok()?;
+        let record = self.records.remove(at);
+        area.remove(&record.key());
+        Some(record)
+    }
+}

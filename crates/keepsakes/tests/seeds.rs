@@ -1,0 +1,121 @@
+//! What a witness meets when planting: plain words for every fault, stages that only go forward, an end after a day.
+
+use monkeytown_keepsakes::{
+    Form, Seed, Stage,
+    seed::{LIVES_MILLIS, NOTICE_MILLIS, kinds},
+};
+use monkeytown_protocol::{HttpsUrl, Ratio, SeedId, SeedReport, SeedStatus, SeedType};
+use proptest::prelude::*;
+
+const TYPES: [SeedType; 4] = [SeedType::Contract, SeedType::Constraint, SeedType::Resource, SeedType::Query];
+
+fn form(seed_type: SeedType, first: &str, second: &str) -> Form {
+    Form { seed_type, first: first.to_owned(), second: second.to_owned() }
+}
+
+fn seed(seed_type: SeedType) -> Seed {
+    let second = kinds(seed_type).first().copied().unwrap_or_default();
+    Seed {
+        id: "seed-1".into(),
+        planted_millis: 1_000,
+        form: form(seed_type, "words", second),
+        status: SeedStatus::Pending,
+        percent: 0,
+        result: None,
+    }
+}
+
+fn report(status: SeedStatus, progress: f32) -> SeedReport {
+    let result = HttpsUrl::new("https://example.org/pull/7").ok();
+    let id = SeedId::new("seed-1").expect("an id");
+    let progress = Ratio::clamped(progress);
+    SeedReport { id, seed_type: SeedType::Query, status, progress, result }
+}
+
+#[test]
+fn a_form_with_its_first_field_in_plain_words_can_be_planted() {
+    for seed_type in TYPES {
+        assert_eq!(seed(seed_type).form.faults(), ["", ""], "{seed_type:?}");
+        let [blank, _] = form(seed_type, " \n ", &seed(seed_type).form.second).faults();
+        assert!(!blank.is_empty() && blank.starts_with(char::is_lowercase), "{seed_type:?}: {blank}");
+    }
+}
+
+#[test]
+fn what_is_no_plain_word_is_refused_in_plain_words() {
+    let first = |seed_type, words: &str| form(seed_type, words, &seed(seed_type).form.second).faults()[0];
+    for markup in ["<script>alert(1)</script>", "a <b>bold</b> word", "<!-- -->", "</x>"] {
+        assert_eq!(first(SeedType::Query, markup), "plain words only, no tags", "{markup}");
+    }
+    assert_eq!(first(SeedType::Query, "1 < 2 and a <3"), "");
+    for unseen in ["a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{1b}[31m"] {
+        assert_eq!(first(SeedType::Constraint, unseen), "there are letters in it that nobody can see", "{unseen:?}");
+    }
+    assert_eq!(first(SeedType::Query, &"x".repeat(201)), "that is more than 200 letters");
+    assert_eq!(
+        first(SeedType::Resource, &"x".repeat(8_001)),
+        "that is more than 8,000 letters: give its https address"
+    );
+    for address in ["http://example.org/", "ftp://x", "javascript://%0aalert(1)", "https://user@example.org/"] {
+        assert_eq!(first(SeedType::Resource, address), "an address has to begin with https://", "{address}");
+    }
+    for content in ["https://example.org/a?b#c", "fn main() { let x: Vec<T> = vec![]; }", "see http://x for more"] {
+        assert_eq!(first(SeedType::Resource, content), "", "{content}");
+    }
+    assert_eq!(form(SeedType::Contract, " , ,", "").faults()[0], "name who takes part, with commas between them");
+    assert_eq!(form(SeedType::Contract, "Ada", "deadline: friday\n\nbudget: 3").faults(), ["", ""]);
+    assert!(!form(SeedType::Contract, "Ada", "deadline friday").faults()[1].is_empty());
+    assert_eq!(form(SeedType::Constraint, "x", "vast").faults()[1], "choose a kind");
+}
+
+#[test]
+fn it_sprouts_grows_matures_and_comes_to_something_with_its_link() {
+    let mut seed = seed(SeedType::Query);
+    assert_eq!(seed.stage(2_000), Stage::Germinating);
+    for (progress, stage) in
+        [(0.0, Stage::Sprouting), (0.35, Stage::Growing), (0.75, Stage::Maturing), (1.0, Stage::Maturing)]
+    {
+        seed.hear(&report(SeedStatus::Growing, progress));
+        assert_eq!(seed.stage(2_000), stage, "{progress}");
+    }
+    assert!(seed.hear(&report(SeedStatus::Complete, 1.0)));
+    assert_eq!((seed.stage(2_000), seed.percent), (Stage::Outcome, 100));
+    assert_eq!(seed.result.as_ref().map(HttpsUrl::as_str), Some("https://example.org/pull/7"));
+    assert!(!seed.hear(&report(SeedStatus::Error, 0.0)), "an outcome stands");
+}
+
+#[test]
+fn it_lives_for_a_day_and_says_so_in_its_last_hour() {
+    let seed = seed(SeedType::Contract);
+    assert_eq!(seed.expires_in(1_000 + LIVES_MILLIS - NOTICE_MILLIS - 1), None);
+    assert_eq!(seed.expires_in(1_000 + LIVES_MILLIS - 60_000), Some(60_000));
+    assert!(seed.is_under_way(1_000 + LIVES_MILLIS - 1));
+    assert!(seed.is_expired(1_000 + LIVES_MILLIS) && seed.stage(1_000 + LIVES_MILLIS) == Stage::Outcome);
+    // A clock that was set back does not end it.
+    assert!(seed.is_under_way(0));
+}
+
+proptest! {
+    #[test]
+    fn no_seed_shrinks_whatever_is_told_in_whatever_order(
+        told in prop::collection::vec((0_usize..4, 0.0_f32..=1.0), 0..30),
+    ) {
+        let statuses = [SeedStatus::Pending, SeedStatus::Growing, SeedStatus::Complete, SeedStatus::Error];
+        let mut seed = seed(SeedType::Query);
+        let mut before = (seed.stage(0) as u8, 0);
+        for (status, progress) in told {
+            seed.hear(&report(statuses[status], progress));
+            let now = (seed.stage(0) as u8, seed.percent);
+            prop_assert!(now.0 >= before.0 && now.1 >= before.1, "{before:?} {now:?}");
+            before = now;
+        }
+    }
+
+    #[test]
+    fn a_seed_is_read_as_it_was_written(first in any::<String>(), second in any::<String>(), percent in 0_u64..=100) {
+        let mut whole = seed(SeedType::Resource);
+        (whole.form.first, whole.form.second, whole.percent) = (first, second, percent);
+        let record = whole.to_record(5);
+        prop_assert_eq!(Seed::from_record(&record), Some(whole));
+    }
+}
