@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod remote;
 mod repository;
+mod seeds;
 mod teller;
 mod translate;
 

@@ -23,7 +23,7 @@ pub(super) fn settled(record: &Record) -> Option<Settled> {
     if let Some((title, number)) = squashed(&record.subject) {
         return Some(Settled { number: Some(number), title: title.to_owned() });
     }
-    (record.parents >= 2).then(|| {
+    (record.parents.len() >= 2).then(|| {
         let request = record.merge_request;
         let title = body.filter(|_| request.is_some()).unwrap_or(&record.subject);
         Settled { number: request, title: title.to_owned() }

@@ -9,6 +9,7 @@ use super::{
     domains::{Domains, Owner},
     mentions::{Needles, TEXT_READ_MAX_BYTES},
     plan::{Base, Count, Planned},
+    seeds,
 };
 use gix::{
     ObjectId,
@@ -17,7 +18,7 @@ use gix::{
     objs::Find,
     prelude::Header,
 };
-use monkeytown_protocol::Timestamp;
+use monkeytown_protocol::{SeedId, Timestamp};
 use std::{collections::HashMap, rc::Rc};
 
 /// Most texts of one commit that are read for references: an import of everything refers to everything.
@@ -32,10 +33,14 @@ const OBJECT_CACHE_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Record {
     pub(super) id: ObjectId,
     pub(super) time: Timestamp,
-    pub(super) parents: usize,
+    pub(super) parents: Vec<ObjectId>,
     pub(super) subject: String,
     /// First line of the message's body.
     pub(super) body: Option<String>,
+    /// Seeds that the message names.
+    pub(super) seeds: Vec<SeedId>,
+    /// Whether it is on the branch itself, rather than on one that was merged into it.
+    pub(super) stays: bool,
     /// Number of a GitLab merge request, from the body.
     pub(super) merge_request: Option<u64>,
     pub(super) author: String,
@@ -89,9 +94,11 @@ impl<'a> Recorder<'a> {
         let mut record = Record {
             id: planned.id,
             time: planned.time,
-            parents: 0,
+            parents: Vec::new(),
             subject: String::new(),
             body: None,
+            seeds: Vec::new(),
+            stays: planned.count != Count::No,
             merge_request: None,
             author: String::new(),
             touched: Vec::new(),
@@ -115,7 +122,7 @@ impl<'a> Recorder<'a> {
                 }
                 record.workflows = (!changes.workflows.is_empty()).then(|| self.workflow_names(&changes.workflows));
                 // A merge only brings what the merged commits have said themselves.
-                if record.parents < 2 && !record.cut {
+                if record.parents.len() < 2 && !record.cut {
                     record.mentions = self.mentions(&changes, planned.tree, &mut incomplete);
                 }
             }
@@ -145,7 +152,7 @@ impl<'a> Recorder<'a> {
             record.incomplete = true;
             return;
         };
-        record.parents = commit.parents.len();
+        record.seeds = seeds::named(commit.body());
         record.subject = commit.subject();
         record.body = commit.body().next().map(|line| super::domains::printable(BStr::new(line)));
         record.merge_request = commit.body().find_map(|line| {
@@ -153,6 +160,7 @@ impl<'a> Recorder<'a> {
             number.to_str().ok()?.parse().ok()
         });
         record.author = commit.author_email();
+        record.parents = commit.parents;
     }
 
     fn changes(&mut self, before: Option<ObjectId>, after: ObjectId) -> gix::Result<Changes<'a>> {

@@ -9,6 +9,8 @@
 //!   none: what it holds is not its own work.
 //! - A signal goes to the agents that the map gives the changed workflows, else to the owner of `.github/`,
 //!   else to the root, never to the agent itself.
+//! - A seed that a commit names is found by it, moved on by others, and comes to something, with the commit's address,
+//!   when it is on the branch ([`super::seeds`]).
 //! - An agent rests [`REST_MILLIS`] after its last commit.
 //!
 //! Every id is made from commits' ids, so that reading again gives the same events. Knows no repository, no
@@ -20,11 +22,12 @@ use super::{
     forge::Forge,
     pulls,
     record::Record,
+    seeds::{self, Growth, Seeds},
 };
 use gix::{ObjectId, bstr::BStr};
 use monkeytown_protocol::{
     Domain, EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, EventId, Field, Flow, FlowId, FlowKind,
-    FlowStatus, FlowVerb, Payload, Ratio, SourceUri, Text, Timestamp,
+    FlowStatus, FlowVerb, Payload, Ratio, SeedReport, SeedStatus, SeedVerb, SourceUri, Text, Timestamp,
 };
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -63,6 +66,7 @@ pub(super) struct Translator {
     /// Who rests when, in the order of the times. Void when the agent has committed since.
     rests: VecDeque<(Timestamp, usize, ObjectId)>,
     pulls: HashSet<u64>,
+    seeds: Seeds,
     latest: Option<Timestamp>,
     incomplete: usize,
 }
@@ -88,6 +92,7 @@ impl Translator {
             last_of_author: HashMap::new(),
             rests: VecDeque::new(),
             pulls: HashSet::new(),
+            seeds: Seeds::default(),
             latest: None,
             incomplete: 0,
         }
@@ -170,6 +175,7 @@ impl Translator {
             self.count(owner, *delta, record, &mut events);
         }
         self.start_flows(at, record, settles, &mut events);
+        self.grow_seeds(record, &mut events);
 
         if let Some(agent) = self.agents.get_mut(at) {
             agent.awake_for = Some(id);
@@ -275,6 +281,22 @@ impl Translator {
         true
     }
 
+    /// Tells what becomes of the seeds that the commit, or what it merges, names.
+    fn grow_seeds(&mut self, record: &Record, events: &mut Vec<Event>) {
+        for (id, growth) in self.seeds.hear(record.id, &record.parents, &record.seeds, record.stays) {
+            let (verb, status, progress, word) = match growth {
+                Growth::Found => (SeedVerb::Discovery, SeedStatus::Growing, 0.1, "discovery"),
+                Growth::MovedOn => (SeedVerb::Progress, SeedStatus::Growing, 0.5, "progress"),
+                Growth::Complete => (SeedVerb::Complete, SeedStatus::Complete, 1.0, "complete"),
+            };
+            let result = self.forge.as_ref().and_then(|forge| forge.commit(record.id));
+            let seed_type = seeds::type_of(&id);
+            let name = format!("{}/seed/{id}/{word}", record.id);
+            let report = SeedReport { id, seed_type, status, progress: Ratio::clamped(progress), result };
+            events.push(self.event(&name, record.time, Payload::Seed(verb, report)));
+        }
+    }
+
     fn start_flows(&mut self, at: usize, record: &Record, settles: bool, events: &mut Vec<Event>) {
         let mut targets: Vec<(FlowKind, EntityId)> = Vec::new();
         let mut towards = |kind, id: EntityId| {
@@ -285,7 +307,7 @@ impl Translator {
         if settles {
             towards(FlowKind::Contract, entity_id(PEOPLE_ID));
         }
-        if record.parents < 2 && !record.cut {
+        if record.parents.len() < 2 && !record.cut {
             for (owner, _) in &record.touched {
                 let to = self.agent(owner, record, events);
                 if to != at {
