@@ -11,7 +11,7 @@ pub(crate) const STREAM: &str = "monkeytown-stream";
 /// The tests of the browser and the whole system.
 pub(crate) const SYSTEM_TESTS: &str = "monkeytown-tests";
 /// Packages without I/O, tested on WebAssembly as well.
-pub(crate) const PURE: [&str; 2] = ["monkeytown-protocol", "monkeytown-civilization"];
+pub(crate) const PURE: [&str; 3] = ["monkeytown-protocol", "monkeytown-civilization", "monkeytown-keepsakes"];
 /// The target of the page.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 

@@ -6,6 +6,8 @@ use monkeytown_keepsakes::{
 use monkeytown_protocol::{SeedStatus, SeedType};
 use proptest::prelude::*;
 use std::{cell::RefCell, collections::BTreeMap};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[derive(Default)]
 struct Shelf(RefCell<BTreeMap<String, String>>);

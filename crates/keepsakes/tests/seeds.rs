@@ -6,6 +6,8 @@ use monkeytown_keepsakes::{
 };
 use monkeytown_protocol::{HttpsUrl, Ratio, SeedId, SeedReport, SeedStatus, SeedType};
 use proptest::prelude::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const TYPES: [SeedType; 4] = [SeedType::Contract, SeedType::Constraint, SeedType::Resource, SeedType::Query];
 

@@ -4,6 +4,8 @@ use monkeytown_keepsakes::{Area, Class, Record, Refused, Store, Unsound, units};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A place of so many units, which refuses the writes it is told to.
 #[derive(Default)]

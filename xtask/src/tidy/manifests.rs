@@ -6,8 +6,14 @@ use toml::{Table, Value};
 use super::Complaint;
 
 /// Packages of the product: whoever builds it must not depend on it.
-const PRODUCT: [&str; 5] =
-    ["monkeytown-protocol", "monkeytown-civilization", "monkeytown-terrain", "monkeytown-stream", "monkeytown-witness"];
+const PRODUCT: [&str; 6] = [
+    "monkeytown-protocol",
+    "monkeytown-civilization",
+    "monkeytown-terrain",
+    "monkeytown-keepsakes",
+    "monkeytown-stream",
+    "monkeytown-witness",
+];
 
 /// What a package may depend on, development aside.
 enum Rule {
@@ -15,10 +21,11 @@ enum Rule {
     Never(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 6] = [
+const RULES: [(&str, Rule); 7] = [
     ("monkeytown-protocol", Rule::Only(&["serde"])),
     ("monkeytown-civilization", Rule::Only(&["monkeytown-protocol", "serde"])),
     ("monkeytown-terrain", Rule::Only(&[])),
+    ("monkeytown-keepsakes", Rule::Only(&["monkeytown-protocol"])),
     ("monkeytown-stream", Rule::Never(&["monkeytown-witness"])),
     ("monkeytown-witness", Rule::Never(&["monkeytown-stream"])),
     ("xtask", Rule::Never(&PRODUCT)),
