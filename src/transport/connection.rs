@@ -81,8 +81,8 @@ struct State {
     timer: Option<Timer>,
     greeted_at: Option<f64>,
     heard_at: f64,
-    /// When [`Connection::watch`] looked last, by the monotonic clock and by the wall clock.
-    watched_at: Option<(f64, f64)>,
+    /// When [`Connection::watch`] looked last, or this was made, by the monotonic clock and by the wall clock.
+    watched_at: (f64, f64),
     silence_max_millis: f64,
     asked_millis: Option<u32>,
     /// A look at a better way, beside the one that works.
@@ -124,6 +124,8 @@ impl Connection {
         let at = Cell::new(streams.home);
         let mut state = State::default();
         state.policy.take(route);
+        // A sleep before the first look is one too.
+        state.watched_at = (monotonic_millis(), clock::wall_millis());
         Self(Rc::new(Inner { streams, at, handlers, state: RefCell::new(state) }))
     }
 
@@ -247,7 +249,7 @@ impl Connection {
         let now = (monotonic_millis(), clock::wall_millis());
         let (slept, silent, look) = {
             let mut state = self.0.state.borrow_mut();
-            let before = state.watched_at.replace(now).unwrap_or(now);
+            let before = std::mem::replace(&mut state.watched_at, now);
             let slept = (now.1 - before.1) - (now.0 - before.0) > SLEPT_MILLIS;
             let greeted = state.greeted_at.is_some();
             let silent = greeted && now.0 - state.heard_at > state.silence_max_millis;
