@@ -2,8 +2,9 @@
 //!
 //! A file may be anybody's: it is read whole before anything of it is kept, and what is wrong with it is said.
 
+use crate::form::LINE_MAX_UNITS;
 use crate::record::{Class, Record, units};
-use crate::seed::{LINE_MAX_UNITS, Seed};
+use crate::seed::Seed;
 use crate::store::{BUDGET_UNITS, Store};
 use crate::writing::Writing;
 use monkeytown_protocol::Json;

@@ -1,9 +1,9 @@
-//! A witness's seed: what its form takes, how far it has grown, when it expires.
+//! A witness's seed: how far it has grown, when it expires, how it is kept, how it is told elsewhere.
 //!
-//! Pure: the witness's clock is an argument. Knows what events report of a seed, nothing of how they arrive, and nothing
-//! of what the form looks like.
+//! Pure: the witness's clock is an argument. Knows what events report of a seed, nothing of how they arrive.
 
-use crate::record::{Class, Record, units};
+use crate::form::Form;
+use crate::record::{Class, Record};
 use crate::writing::Writing;
 use monkeytown_protocol::{HttpsUrl, Json, SeedReport, SeedStatus, SeedType};
 
@@ -13,133 +13,10 @@ pub const UNDER_WAY_MAX: usize = 5;
 pub const LIVES_MILLIS: u64 = 86_400_000;
 /// How long before it expires that is said, in milliseconds: an hour.
 pub const NOTICE_MILLIS: u64 = 3_600_000;
-/// The most that a field of one line takes, in UTF-16 units.
-pub const LINE_MAX_UNITS: usize = 200;
-/// The most that a field of many lines takes, in UTF-16 units.
-pub const PASTE_MAX_UNITS: usize = 8_000;
-
-/// What a form takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// What is asked for.
-    pub seed_type: SeedType,
-    /// The first field: who takes part, the expression, what is given, or the filter.
-    pub first: String,
-    /// The second: the terms, or one of [`kinds`]; empty for a query.
-    pub second: String,
-}
-
-/// Which kinds a type has, the one taken unless another is chosen first.
-#[must_use]
-pub fn kinds(seed_type: SeedType) -> &'static [&'static str] {
-    match seed_type {
-        SeedType::Constraint => &["performance", "scope", "resource", "temporal"],
-        SeedType::Resource => &["data", "code", "configuration", "token"],
-        SeedType::Contract | SeedType::Query => &[],
-    }
-}
-
-/// What the two fields of a type are called.
-#[must_use]
-pub fn fields(seed_type: SeedType) -> [&'static str; 2] {
-    match seed_type {
-        SeedType::Contract => ["parties", "terms"],
-        SeedType::Constraint => ["expression", "kind"],
-        SeedType::Resource => ["content", "kind"],
-        SeedType::Query => ["filter", ""],
-    }
-}
-
-impl Form {
-    /// What is wrong with each of its two fields, in words; empty where nothing is.
-    #[must_use]
-    pub fn faults(&self) -> [&'static str; 2] {
-        let first = match self.seed_type {
-            SeedType::Contract if self.parties().next().is_none() => "name who takes part, with commas between them",
-            SeedType::Constraint if is_blank(&self.first) => "say what has to hold",
-            SeedType::Resource if is_blank(&self.first) => "paste what you give, or its https address",
-            SeedType::Query if is_blank(&self.first) => "say what you look for",
-            SeedType::Resource => self.content_fault(),
-            _ => line_fault(&self.first),
-        };
-        let second = match self.seed_type {
-            SeedType::Contract => terms_fault(&self.second),
-            SeedType::Query => "",
-            _ if kinds(self.seed_type).contains(&self.second.as_str()) => "",
-            _ => "choose a kind",
-        };
-        [first, second]
-    }
-
-    fn content_fault(&self) -> &'static str {
-        let content = self.first.trim();
-        let is_address = content.split_once("://").is_some_and(|(scheme, rest)| {
-            scheme.chars().all(|letter| letter.is_ascii_alphanumeric()) && !rest.contains(char::is_whitespace)
-        });
-        match () {
-            () if is_address && HttpsUrl::new(content).is_err() => "an address has to begin with https://",
-            () if units(content) > PASTE_MAX_UNITS => "that is more than 8,000 letters: give its https address",
-            () if has_unseen(content, true) => "there are letters in it that nobody can see",
-            () => "",
-        }
-    }
-
-    /// Those who take part in a contract.
-    pub fn parties(&self) -> impl Iterator<Item = &str> {
-        self.first.split(',').map(str::trim).filter(|party| !party.is_empty())
-    }
-
-    /// The terms of a contract, as key and value.
-    pub fn terms(&self) -> impl Iterator<Item = (&str, &str)> {
-        let pairs = self.second.lines().filter_map(|line| line.split_once(':'));
-        pairs.map(|(key, value)| (key.trim(), value.trim()))
-    }
-}
-
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
-}
-
-/// Whether it holds letters that are not seen and may change how others are read: control characters, and those that
-/// turn the direction of what follows.
-fn has_unseen(text: &str, many_lines: bool) -> bool {
-    text.chars().any(|letter| match letter {
-        '\n' | '\r' | '\t' => !many_lines,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
-        _ => letter.is_control(),
-    })
-}
-
-/// Whether it looks like markup: forms take words.
-fn has_tags(text: &str) -> bool {
-    let after = text.split('<').skip(1);
-    after
-        .into_iter()
-        .any(|rest| rest.starts_with(|letter: char| letter.is_ascii_alphabetic() || matches!(letter, '/' | '!' | '?')))
-}
-
-fn line_fault(text: &str) -> &'static str {
-    match () {
-        () if units(text) > LINE_MAX_UNITS => "that is more than 200 letters",
-        () if has_unseen(text, false) => "there are letters in it that nobody can see",
-        () if has_tags(text) => "plain words only, no tags",
-        () => "",
-    }
-}
-
-fn terms_fault(text: &str) -> &'static str {
-    let is_pair = |line: &str| {
-        is_blank(line) || line.split_once(':').is_some_and(|(key, value)| !is_blank(key) && !is_blank(value))
-    };
-    match () {
-        () if units(text) > PASTE_MAX_UNITS => "that is more than 8,000 letters",
-        () if has_unseen(text, true) => "there are letters in it that nobody can see",
-        () if has_tags(text) => "plain words only, no tags",
-        () if !text.lines().all(is_pair) => "each line is a name, a colon and what holds: \"deadline: friday\"",
-        () => "",
-    }
-}
-
+/// The longest address of a new issue, in bytes: GitHub answers 414 to much more.
+pub const ISSUE_MAX_BYTES: usize = 8_000;
+/// The longest title of an issue, in letters.
+const TITLE_MAX: usize = 72;
 /// How far a seed has grown, as it is shown (`states.md`, "Seeds").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -247,6 +124,29 @@ impl Seed {
         before != (self.status, self.percent)
     }
 
+    /// What is put into an issue, or copied: what it asks for, and the line by which sources know it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        [&self.form.preview(), "\n\nSeed: ", &self.id, "\n"].concat()
+    }
+
+    /// The address of a new issue of `repository` with its words filled in; `None` where the repository is not on
+    /// GitHub, or the address would be longer than GitHub takes.
+    #[must_use]
+    pub fn issue_address(&self, repository: &str) -> Option<String> {
+        let name = repository.strip_prefix("https://github.com/")?.trim_end_matches('/');
+        let (owner, name) = name.split_once('/')?;
+        let is_name = |part: &str| {
+            !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+        };
+        let title: String = self.form.title().chars().take(TITLE_MAX).collect();
+        let mut address = ["https://github.com/", owner, "/", name, "/issues/new?title="].concat();
+        escape(&mut address, &title);
+        address.push_str("&body=");
+        escape(&mut address, &self.text());
+        (is_name(owner) && is_name(name) && address.len() <= ISSUE_MAX_BYTES).then_some(address)
+    }
+
     /// As it is kept.
     #[must_use]
     pub fn to_record(&self, changed_millis: u64) -> Record {
@@ -293,5 +193,19 @@ impl Seed {
             percent: number("percent")?.min(100),
             result: text("result").and_then(|url| HttpsUrl::new(url).ok()),
         })
+    }
+}
+
+/// Writes a part of a query (RFC 3986, section 2.1): everything but what needs no escape in any part of an address.
+fn escape(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+            continue;
+        }
+        out.push('%');
+        for digit in [byte >> 4, byte & 15] {
+            out.extend(char::from_digit(digit.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+        }
     }
 }

@@ -3,10 +3,15 @@
 //! Knows nothing of browsers: where lines lie is an [`Area`], which may be full, blocked, or written by others. A record
 //! is one line, so that a write that fails leaves the line before whole and touches no other.
 
-use crate::record::{Class, Record, Unsound};
+use crate::record::{Class, Record, Unsound, units};
 
 /// All that this page may keep, in UTF-16 units (`limits.md`): half of what browsers hold, so that it fits everywhere.
 pub const BUDGET_UNITS: usize = 2_400_000;
+
+/// What the key of a line begins with that was torn and has been put aside for another.
+pub const ASIDE: &str = "monkeytown.aside.";
+/// All that may be put aside so, in UTF-16 units.
+const ASIDE_MAX_UNITS: usize = 50_000;
 
 /// Where lines lie.
 pub trait Area {
@@ -67,11 +72,22 @@ impl Store {
     pub fn hear(&mut self, area: &dyn Area, key: &str) {
         self.aside.retain(|aside| aside.key != key);
         self.records.retain(|record| record.key() != key);
+        if key.starts_with(ASIDE) && area.get(key).is_some() {
+            self.aside.push(Aside { key: key.to_owned(), why: Unsound::Torn });
+        }
         match area.get(key).and_then(|line| Record::read(key, &line)) {
             Some(Ok(record)) => self.hold(record),
             Some(Err(why)) => self.aside.push(Aside { key: key.to_owned(), why }),
             None => {}
         }
+    }
+
+    /// Reads again what lies under a name, which another page may have written meanwhile: to be done before it is
+    /// changed.
+    pub fn refresh(&mut self, area: &dyn Area, class: Class, id: &str) -> Option<&Record> {
+        let name = Record { class, id: id.to_owned(), changed_millis: 0, body: String::new() };
+        self.hear(area, &name.key());
+        self.get(class, id)
     }
 
     fn find(&self, class: Class, id: &str) -> Result<usize, usize> {
@@ -130,8 +146,10 @@ impl Store {
     /// When it is not kept; then everything is as it was, but for what had already made room.
     pub fn put(&mut self, area: &dyn Area, record: Record) -> Result<Vec<Record>, Refused> {
         let key = record.key();
-        if self.aside.iter().any(|aside| aside.key == key && aside.why == Unsound::Newer) {
-            return Err(Refused::Newer);
+        match self.aside.iter().find(|aside| aside.key == key).map(|aside| aside.why) {
+            Some(Unsound::Newer) => return Err(Refused::Newer),
+            Some(Unsound::Torn) => self.put_aside(area, &key)?,
+            None => {}
         }
         let before = self.get(record.class, &record.id).map_or(0, Record::units);
         let more = record.units();
@@ -150,6 +168,20 @@ impl Store {
         self.aside.retain(|aside| aside.key != key);
         self.hold(record);
         Ok(gone)
+    }
+
+    /// Makes the place of a torn line free without losing what is left of it.
+    fn put_aside(&mut self, area: &dyn Area, key: &str) -> Result<(), Refused> {
+        let Some(line) = area.get(key) else { return Ok(()) };
+        let to = [ASIDE, key].concat();
+        let there = self.aside.iter().filter(|aside| aside.key.starts_with(ASIDE) && aside.key != to);
+        let held: usize = there.map(|aside| units(&aside.key) + area.get(&aside.key).as_deref().map_or(0, units)).sum();
+        if held + units(&to) + units(&line) > ASIDE_MAX_UNITS {
+            return Err(Refused::Share);
+        }
+        area.set(&to, &line)?;
+        self.hear(area, &to);
+        Ok(())
     }
 
     fn oldest(&self, is_among: impl Fn(&Record) -> bool) -> Option<usize> {

@@ -2,7 +2,8 @@
 
 use monkeytown_keepsakes::{
     Form, Seed, Stage,
-    seed::{LIVES_MILLIS, NOTICE_MILLIS, kinds},
+    form::kinds,
+    seed::{ISSUE_MAX_BYTES, LIVES_MILLIS, NOTICE_MILLIS},
 };
 use monkeytown_protocol::{HttpsUrl, Ratio, SeedId, SeedReport, SeedStatus, SeedType};
 use proptest::prelude::*;
@@ -119,5 +120,46 @@ proptest! {
         (whole.form.first, whole.form.second, whole.percent) = (first, second, percent);
         let record = whole.to_record(5);
         prop_assert_eq!(Seed::from_record(&record), Some(whole));
+    }
+}
+
+#[test]
+fn an_issue_is_filled_in_with_the_seeds_words_and_its_line() {
+    let mut seed = seed(SeedType::Contract);
+    seed.form = form(SeedType::Contract, "ada, babbage", "deadline: friday & no later\nprice: 3 %");
+    let address = seed.issue_address("https://github.com/owner/name/").expect("a repository on GitHub");
+    assert!(address.starts_with("https://github.com/owner/name/issues/new?title=ada%2C%20babbage&body="), "{address}");
+    assert!(address.contains("friday%20%26%20no%20later%0Aprice%3A%203%20%25%0A%0ASeed%3A%20seed-1%0A"), "{address}");
+    assert!(address.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert_eq!(seed.text(), "contract between ada, babbage\ndeadline: friday & no later\nprice: 3 %\n\nSeed: seed-1\n");
+}
+
+#[test]
+fn no_issue_is_offered_where_there_is_none_or_the_address_would_be_too_long() {
+    let mut seed = seed(SeedType::Resource);
+    for elsewhere in [
+        "",
+        "https://example.org/a/b",
+        "https://github.com/owner",
+        "https://github.com/a/b/c",
+        "https://github.com/a/b?x",
+    ] {
+        assert_eq!(seed.issue_address(elsewhere), None, "{elsewhere}");
+    }
+    seed.form.first = "é".repeat(1_000);
+    assert!(seed.issue_address("https://github.com/a/b").is_some_and(|address| address.len() <= ISSUE_MAX_BYTES));
+    seed.form.first = "é".repeat(2_000);
+    assert_eq!(seed.issue_address("https://github.com/a/b"), None);
+}
+
+#[test]
+fn a_preview_says_in_words_what_would_be_planted() {
+    for (seed_type, first, second, words) in [
+        (SeedType::Contract, " ada , babbage", "deadline: friday", "contract between ada, babbage\ndeadline: friday"),
+        (SeedType::Constraint, "under 120 KB ", "performance", "performance constraint: under 120 KB"),
+        (SeedType::Resource, "fn main() {}", "code", "code:\nfn main() {}"),
+        (SeedType::Query, "granite", "", "query: granite"),
+    ] {
+        assert_eq!(form(seed_type, first, second).preview(), words);
     }
 }

@@ -199,3 +199,41 @@ fn two_tabs_that_write_different_things_lose_neither() {
     here.hear(&shelf, "monkeytown.kept.note.bob");
     assert_eq!(here.of(Class::Note).map(|record| record.id.as_str()).collect::<Vec<_>>(), ["ada"]);
 }
+
+#[test]
+fn a_torn_line_that_is_written_over_is_put_aside_first_and_found_again() {
+    let shelf = Shelf::of(10_000);
+    let key = record(Class::Note, "ada", 1, "").key();
+    shelf.set(&key, "1 77 1 {\"words\":\"half of wh").expect("there is room");
+    let mut store = Store::open(&shelf);
+    assert_eq!(store.aside().iter().map(|aside| aside.why).collect::<Vec<_>>(), [Unsound::Torn]);
+    store.put(&shelf, record(Class::Note, "ada", 2, "anew")).expect("there is room");
+    let again = Store::open(&shelf);
+    assert_eq!(again.get(Class::Note, "ada").map(|held| held.changed_millis), Some(2));
+    assert_eq!(again.aside().len(), 1, "{:?}", again.aside());
+    let aside = again.aside().first().and_then(|aside| shelf.get(&aside.key));
+    assert_eq!(aside.as_deref(), Some("1 77 1 {\"words\":\"half of wh"));
+}
+
+#[test]
+fn a_torn_line_that_cannot_be_put_aside_is_not_written_over() {
+    let torn = "1 77 1 half";
+    let key = record(Class::Note, "ada", 1, "").key();
+    let shelf = Shelf::of(units(&key) + units(torn) + 40);
+    shelf.set(&key, torn).expect("there is room");
+    let mut store = Store::open(&shelf);
+    assert_eq!(store.put(&shelf, record(Class::Note, "ada", 2, "anew")), Err(Refused::Full));
+    assert_eq!(shelf.get(&key).as_deref(), Some(torn));
+}
+
+#[test]
+fn what_another_page_wrote_meanwhile_is_read_before_it_is_changed() {
+    let shelf = Shelf::of(10_000);
+    let (mut here, mut there) = (Store::open(&shelf), Store::open(&shelf));
+    there.put(&shelf, record(Class::Note, "ada", 5, "theirs")).expect("there is room");
+    assert_eq!(here.get(Class::Note, "ada"), None);
+    let held = here.refresh(&shelf, Class::Note, "ada").cloned();
+    assert_eq!(held, Some(record(Class::Note, "ada", 5, "theirs")));
+    there.take(&shelf, Class::Note, "ada");
+    assert_eq!(here.refresh(&shelf, Class::Note, "ada"), None);
+}

@@ -25,7 +25,7 @@ const RULES: [(&str, Rule); 7] = [
     ("monkeytown-protocol", Rule::Only(&["serde"])),
     ("monkeytown-civilization", Rule::Only(&["monkeytown-protocol", "serde"])),
     ("monkeytown-terrain", Rule::Only(&[])),
-    ("monkeytown-keepsakes", Rule::Only(&["monkeytown-protocol"])),
+    ("monkeytown-keepsakes", Rule::Only(&["monkeytown-civilization", "monkeytown-protocol"])),
     ("monkeytown-stream", Rule::Never(&["monkeytown-witness"])),
     ("monkeytown-witness", Rule::Never(&["monkeytown-stream"])),
     ("xtask", Rule::Never(&PRODUCT)),
