@@ -10,6 +10,7 @@ pub use views::{
     Gaze, GhostsView, HourView, LaneView, Tab, Times, Toast,
 };
 
+use crate::voice::holds;
 use leptos::prelude::*;
 use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, HistoryItem, HistoryKind, Keys};
 use monkeytown_protocol::{EntityId, EntityKind, Text, Timestamp};
@@ -253,7 +254,7 @@ impl Signals {
 /// own on the page, where Rust's tables for it would cost 10 KB.
 #[must_use]
 pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> bool {
-    let has = |text: &str| lower(text).contains(query);
+    let has = |text: &str| holds(&lower(text), query);
     query.is_empty()
         || has(item.label.as_str())
         || has(item.id.as_str())
