@@ -3,7 +3,7 @@
 //! [`PageClock`] is pure: it is told what the source's clock showed and how fast it runs.
 
 use monkeytown_protocol::Timestamp;
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 use wasm_bindgen::{JsCast, closure::Closure};
 
 /// The source's own time on this page (`states.md`, "Clocks"): every age is measured against it.
@@ -174,9 +174,8 @@ pub enum PageEvent {
 /// Calls `run` for every [`PageEvent`], for as long as the page lives.
 pub fn on_page_event(run: impl FnMut(PageEvent) + 'static) {
     let Some(window) = web_sys::window() else { return };
-    let run = Rc::new(RefCell::new(run));
+    let run: &'static RefCell<_> = Box::leak(Box::new(RefCell::new(run)));
     let listen = |target: &web_sys::EventTarget, name: &str, page_event: fn() -> PageEvent| {
-        let run = Rc::clone(&run);
         let callback = Closure::<dyn FnMut()>::new(move || {
             // A listener that causes another page event would find the first still running: it is left out.
             if let Ok(mut run) = run.try_borrow_mut() {

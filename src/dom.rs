@@ -8,7 +8,7 @@
 //! Knows nothing of what is shown. The reactive part is Leptos': signals run effects, effects fill pieces.
 
 use leptos::prelude::*;
-use std::cell::RefCell;
+use std::{cell::RefCell, mem::ManuallyDrop};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Document, Element, Event, HtmlElement, HtmlTemplateElement};
 
@@ -23,14 +23,17 @@ pub fn document() -> Document {
 
 /// Runs `follow` now and whenever a signal that it read has changed. One type of effect for the whole page.
 pub fn follow(follow: impl Fn() + 'static) {
-    let follow: Box<dyn Fn()> = Box::new(follow);
+    // What runs for as long as the page lives is never let go, so that nothing is written out for that; so below.
+    let follow = ManuallyDrop::new(follow);
+    let follow: Box<dyn Fn()> = Box::new(move || (*follow)());
     // It runs for as long as the page lives, so nobody keeps a handle that would end it.
     std::mem::forget(RenderEffect::new(move |_: Option<()>| follow()));
 }
 
 /// Calls `heard` for every `name` of `target`, for as long as the page lives.
 pub fn listen(target: &web_sys::EventTarget, name: &str, heard: impl Fn(Event) + 'static) {
-    let heard: Box<dyn Fn(Event)> = Box::new(heard);
+    let heard = ManuallyDrop::new(heard);
+    let heard: Box<dyn Fn(Event)> = Box::new(move |event| (*heard)(event));
     let callback = Closure::<dyn Fn(Event)>::wrap(heard);
     // Only a target of another document refuses.
     let _ = target.add_event_listener_with_callback(name, callback.as_ref().unchecked_ref());
@@ -40,7 +43,8 @@ pub fn listen(target: &web_sys::EventTarget, name: &str, heard: impl Fn(Event) +
 /// Calls `measure` now and whenever one of `elements` has another size, for as long as the page lives: when nothing is
 /// half written that the browser would have to lay out to answer.
 pub fn watch_sizes(elements: &[&Element], measure: impl FnMut() + 'static) {
-    let measure: Box<dyn FnMut()> = Box::new(measure);
+    let mut measure = ManuallyDrop::new(measure);
+    let measure: Box<dyn FnMut()> = Box::new(move || (*measure)());
     let callback = Closure::<dyn FnMut()>::wrap(measure);
     if let Ok(observer) = web_sys::ResizeObserver::new(callback.as_ref().unchecked_ref()) {
         for element in elements {

@@ -28,7 +28,7 @@ use crate::{
 };
 use monkeytown_civilization::{Changes, Civilization, Contradiction};
 use monkeytown_protocol::{SourceKind, Timestamp};
-use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque};
 
 /// How long decoding and folding may hold a frame, in milliseconds.
 const FRAME_SHARE_MILLIS: f64 = 8.0;
@@ -104,7 +104,7 @@ struct Core {
 
 /// The session. Cloning shares it.
 #[derive(Clone)]
-pub struct Session(Rc<RefCell<Core>>);
+pub struct Session(&'static RefCell<Core>);
 
 impl Session {
     /// Starts a visit: shows what was last known, then connects.
@@ -155,7 +155,7 @@ impl Session {
             connection: None,
             config,
         };
-        let session = Self(Rc::new(RefCell::new(core)));
+        let session = Self(Box::leak(Box::new(RefCell::new(core))));
         session.show_last_known();
         session.connect();
         session.tick_every_second();

@@ -2,6 +2,7 @@
 //!
 //! Bounded in bytes. Knows nothing of what events mean: it finds them by their identity's place in the text.
 
+use crate::voice::holds;
 use js_sys::{Array, JSON, Reflect};
 use monkeytown_protocol::EntityId;
 use std::collections::VecDeque;
@@ -32,7 +33,7 @@ impl Recent {
     #[must_use]
     pub fn newest_event_of(&self, id: &EntityId) -> Option<String> {
         let quoted = JSON::stringify(&JsValue::from_str(id.as_str())).ok()?.as_string()?;
-        let holding = self.frames.iter().rev().filter(|frame| frame.contains(&quoted));
+        let holding = self.frames.iter().rev().filter(|frame| holds(frame, &quoted));
         holding.filter_map(|frame| event_in(frame, id)).next()
     }
 }

@@ -10,6 +10,7 @@ pub use views::{
     Gaze, GhostsView, HourView, LaneView, Tab, Times, Toast,
 };
 
+use crate::voice::holds;
 use leptos::prelude::*;
 use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, HistoryItem, HistoryKind, Keys};
 use monkeytown_protocol::{EntityId, EntityKind, Text, Timestamp};
@@ -22,55 +23,58 @@ use std::{
 pub const GHOSTS_SHOWN_MAX: usize = 120;
 
 /// A value that effects follow. Leptos' trigger beside a plain cell: a signal of its own for every type costs the page
-/// kilobytes each (`ARCHITECTURE.md`, "Bytes").
-pub struct Topic<T> {
-    value: Rc<RefCell<T>>,
+/// kilobytes each (`ARCHITECTURE.md`, "Bytes"). It lives for as long as the page, so that nobody counts who has it: that
+/// would be written out wherever one is handed on or let go.
+pub struct Topic<T: 'static>(&'static Followed<T>);
+
+struct Followed<T> {
+    value: RefCell<T>,
     changed: ArcTrigger,
 }
 
 impl<T> Clone for Topic<T> {
     fn clone(&self) -> Self {
-        Self { value: Rc::clone(&self.value), changed: self.changed.clone() }
+        Self(self.0)
     }
 }
 
 impl<T> Topic<T> {
     fn new(value: T) -> Self {
-        Self { value: Rc::new(RefCell::new(value)), changed: ArcTrigger::new() }
+        Self(Box::leak(Box::new(Followed { value: RefCell::new(value), changed: ArcTrigger::new() })))
     }
 
     /// What it is; an effect that asks runs again when it changes.
     pub fn read(&self) -> Ref<'_, T> {
-        self.changed.track();
-        self.value.borrow()
+        self.0.changed.track();
+        self.0.value.borrow()
     }
 
     /// What it is; nobody runs again for having asked.
     pub fn peek(&self) -> Ref<'_, T> {
-        self.value.borrow()
+        self.0.value.borrow()
     }
 
     /// What it is, to be changed quietly; [`notify`](Self::notify) says so.
     pub fn peek_mut(&self) -> RefMut<'_, T> {
-        self.value.borrow_mut()
+        self.0.value.borrow_mut()
     }
 
     /// Says that it has changed.
     pub fn notify(&self) {
-        self.changed.notify();
+        self.0.changed.notify();
     }
 
     /// Changes it and says so.
     pub fn change(&self, change: impl FnOnce(&mut T)) {
-        change(&mut self.value.borrow_mut());
-        self.changed.notify();
+        change(&mut self.0.value.borrow_mut());
+        self.0.changed.notify();
     }
 }
 
 impl<T: PartialEq> Topic<T> {
     /// Sets it, and says so only when that changes something: an equal value would redraw for nothing.
     pub fn set(&self, value: T) {
-        if *self.value.borrow() != value {
+        if *self.0.value.borrow() != value {
             self.change(|held| *held = value);
         }
     }
@@ -250,7 +254,7 @@ impl Signals {
 /// own on the page, where Rust's tables for it would cost 10 KB.
 #[must_use]
 pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> bool {
-    let has = |text: &str| lower(text).contains(query);
+    let has = |text: &str| holds(&lower(text), query);
     query.is_empty()
         || has(item.label.as_str())
         || has(item.id.as_str())

@@ -23,9 +23,11 @@ pub fn said(occasion: char, standing: &ConnectionState, at: usize, now: f64) -> 
 pub fn told(words: &str, now: f64) -> Option<(ConnectionState, usize)> {
     let mut parts = words.splitn(4, ' ');
     let head = parts.next()?;
-    let failures = head.get(2..)?.parse().ok()?;
-    let at = parts.next()?.parse().ok()?;
-    let left: u32 = parts.next()?.parse().ok()?;
+    // One kind of number is read in the whole page.
+    let number = |digits: &str| u32::try_from(digits.parse::<u64>().ok()?).ok();
+    let failures = number(head.get(2..)?)?;
+    let at = number(parts.next()?)? as usize;
+    let left = number(parts.next()?)?;
     let why = parts.next()?.to_owned();
     let next_at_millis = (left > 0).then(|| now + f64::from(left));
     let standing = match head.as_bytes().get(1)? {

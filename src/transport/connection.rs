@@ -15,10 +15,7 @@ use crate::{
     config::{StreamAddress, Streams},
 };
 use monkeytown_protocol::{Position, limits::HEARTBEAT_MILLIS};
-use std::{
-    cell::{Cell, RefCell},
-    rc::{Rc, Weak},
-};
+use std::cell::{Cell, RefCell};
 
 /// How long a link may take until the stream says hello, in milliseconds; longer each time that every way has failed,
 /// for a snapshot takes its time where the network is slow.
@@ -54,9 +51,9 @@ pub struct Handlers {
     pub position: Box<dyn Fn() -> Option<Position>>,
 }
 
-/// The connection. Cloning shares it.
-#[derive(Clone)]
-pub struct Connection(Rc<Inner>);
+/// The connection. It lives as long as the page.
+#[derive(Clone, Copy)]
+pub struct Connection(&'static Inner);
 
 struct Inner {
     streams: Streams,
@@ -126,7 +123,7 @@ impl Connection {
         state.policy.take(route);
         // A sleep before the first look is one too.
         state.watched_at = (monotonic_millis(), clock::wall_millis());
-        Self(Rc::new(Inner { streams, at, handlers, state: RefCell::new(state) }))
+        Self(Box::leak(Box::new(Inner { streams, at, handlers, state: RefCell::new(state) })))
     }
 
     /// The stream that is asked.
@@ -278,8 +275,8 @@ impl Connection {
             (state.made, state.looked)
         };
         let Ok(link) = self.open(id, route) else { return };
-        let weak = Rc::downgrade(&self.0);
-        let timer = Timer::after(GREETING_MILLIS, move || with(&weak, |connection| drop(connection.stop_looking())));
+        let connection = *self;
+        let timer = Timer::after(GREETING_MILLIS, move || drop(connection.stop_looking()));
         let mut state = self.0.state.borrow_mut();
         (state.look, state.look_timer) = (Some((id, route, link)), timer);
     }
@@ -296,7 +293,7 @@ impl Connection {
             (state.attempt, state.policy.route())
         };
         if route >= Route::LongPoll {
-            let connection = self.clone();
+            let connection = *self;
             wasm_bindgen_futures::spawn_local(async move { connection.poll(attempt, route).await });
             return;
         }
@@ -307,12 +304,11 @@ impl Connection {
     }
 
     fn expect_greeting(&self, link: Link) {
-        let weak = Rc::downgrade(&self.0);
+        let connection = *self;
         let mut state = self.0.state.borrow_mut();
         state.link = Some(link);
-        state.timer = Timer::after(state.patience_millis(), move || {
-            with(&weak, |connection| connection.refused("no answer in time".to_owned()));
-        });
+        let patience = state.patience_millis();
+        state.timer = Timer::after(patience, move || connection.refused("no answer in time".to_owned()));
     }
 
     /// Drops whatever is under way.
@@ -334,8 +330,8 @@ impl Connection {
             let afresh = if self.0.state.borrow().afresh { "&snapshot=1" } else { "" };
             url = format!("{url}?after={position}{afresh}");
         }
-        let weak = Rc::downgrade(&self.0);
-        Link::open(route, &url, Box::new(move |event| with(&weak, |connection| connection.hear(id, event))))
+        let connection = *self;
+        Link::open(route, &url, Box::new(move |event| connection.hear(id, event)))
     }
 
     fn is_current(&self, id: u64) -> bool {
@@ -392,7 +388,7 @@ impl Connection {
             (state.attempt, state.policy.failures())
         };
         (self.0.handlers.report)(ConnectionState::trying(failures, None, why.clone()));
-        let connection = self.clone();
+        let connection = *self;
         wasm_bindgen_futures::spawn_local(async move {
             let answer = http::get(&format!("{}/ready", connection.stream().rest), READY_MILLIS).await;
             if !connection.is_current(attempt) {
@@ -439,14 +435,8 @@ impl Connection {
         };
         let next_at_millis = Some(monotonic_millis() + f64::from(wait_millis));
         (self.0.handlers.report)(ConnectionState::trying(failures, next_at_millis, why));
-        let weak = Rc::downgrade(&self.0);
-        let timer = Timer::after(wait_millis, move || with(&weak, Self::attempt));
+        let connection = *self;
+        let timer = Timer::after(wait_millis, move || connection.attempt());
         self.0.state.borrow_mut().timer = timer;
-    }
-}
-
-fn with(weak: &Weak<Inner>, run: impl FnOnce(&Connection)) {
-    if let Some(inner) = weak.upgrade() {
-        run(&Connection(inner));
     }
 }

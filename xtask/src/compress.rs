@@ -1,10 +1,10 @@
 //! Compressed copies beside the files of a site, and the sizes that a browser would fetch.
 
-use std::io::Write;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use flate2::{Compression, write::GzEncoder};
+use flate2::read::GzDecoder;
 
 use crate::workspace::files_below;
 
@@ -16,14 +16,22 @@ const EDITED_LATER: [&str; 1] = ["config.json"];
 const BROTLI_QUALITY: i32 = 11;
 const BROTLI_WINDOW_BITS: i32 = 22;
 
-/// `bytes` as gzip, at its best level.
+/// `bytes` as gzip, as small as it is known how: a browser unpacks it like any other, and it is 4 % smaller than what
+/// `gzip -9` makes. Seconds for the program, once a build.
 ///
 /// # Errors
 /// When the encoder fails.
 pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).context("gzip failed")?;
-    encoder.finish().context("gzip failed")
+    let mut compressed = Vec::new();
+    zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, bytes, &mut compressed)
+        .context("gzip failed")?;
+    Ok(compressed)
+}
+
+/// Whether `gzip` unpacks to `bytes`.
+pub(crate) fn holds(gzip: &[u8], bytes: &[u8]) -> bool {
+    let mut unpacked = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut unpacked).is_ok() && unpacked == bytes
 }
 
 /// `bytes` as Brotli, at its best quality.
@@ -67,16 +75,13 @@ pub(crate) fn compress_site(site: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     #[test]
     fn a_compressed_copy_holds_what_the_file_holds() {
         let text = "the whole history plays, then the present begins. ".repeat(200);
-        let mut unzipped = String::new();
-        flate2::read::GzDecoder::new(&*gzip(text.as_bytes()).unwrap()).read_to_string(&mut unzipped).unwrap();
-        assert_eq!(unzipped, text);
+        let zipped = gzip(text.as_bytes()).unwrap();
+        assert!(holds(&zipped, text.as_bytes()) && !holds(&zipped, b"other") && !holds(b"none", b""));
         let mut unpacked = Vec::new();
         brotli::BrotliDecompress(&mut &*brotli(text.as_bytes()).unwrap(), &mut unpacked).unwrap();
         assert_eq!(unpacked, text.as_bytes());

@@ -115,10 +115,21 @@ impl Glue {
         let mut text = self.before.clone();
         for (name, function) in &self.imports {
             // Writing into a string never fails.
-            let _ = writeln!(text, "{INDENT}{name}: {function}");
+            let _ = writeln!(text, "{INDENT}{name}: {}", arrow(function));
         }
         text + &self.after
     }
+}
+
+/// A function of the glue in the short form: none of them asks for its `this`.
+fn arrow(function: &str) -> String {
+    const CAUGHT: &str = "function() { return handleError(function (";
+    let (head, rest) = match (function.strip_prefix(CAUGHT), function.strip_prefix("function(")) {
+        (Some(rest), _) => ("(...all) => { return handleError((", rest.replace("}, arguments); }", "}, all); }")),
+        (None, Some(rest)) => ("(", rest.to_owned()),
+        (None, None) => return function.to_owned(),
+    };
+    [head, &rest.replacen(") {", ") => {", 1)].concat()
 }
 
 /// `text` with other names for exports: the glue says `wasm.NAME`.
@@ -194,11 +205,18 @@ const registry = new FinalizationRegistry(ptr => wasm.drop(ptr));
         let mut glue = Glue::read(GLUE).unwrap();
         glue.keep(&["__wbg_get_3".to_owned()]).unwrap();
         let text = glue.text();
-        assert!(text.contains("__wbg_get_3: function(arg0) {\n") && !text.contains("close"), "{text}");
+        assert!(text.contains("__wbg_get_3: (arg0) => {\n") && !text.contains("close"), "{text}");
         assert!(!text.contains("Symbol.dispose") && text.contains("/* @__PURE__ */ new FinalizationRegistry("));
         let error = glue.keep(&["__wbg_close_1".to_owned()]).unwrap_err().to_string();
         assert_eq!(error, "the glue has no __wbg_close_1");
         assert!(Glue::read("function init() {}").is_err());
+    }
+
+    #[test]
+    fn functions_are_written_in_the_short_form() {
+        let text = Glue::read(GLUE).unwrap().text();
+        assert!(text.contains("close_1: (...all) => { return handleError((arg0) => {\n"), "{text}");
+        assert!(text.contains("        }, all); },\n") && !text.contains("arguments"), "{text}");
     }
 
     #[test]
@@ -213,7 +231,7 @@ const registry = new FinalizationRegistry(ptr => wasm.drop(ptr));
         let (imports, exports) = (map(&[("__wbg_get_3", "c")]), map(&[("make", "x"), ("drop", "y")]));
         glue.rename(("./page_bg.js", "a"), &imports, &exports).unwrap();
         let text = glue.text();
-        assert!(text.contains("        c: function(arg0) {\n") && text.contains("wasm.x(options, wasm.make_more);"));
+        assert!(text.contains("        c: (arg0) => {\n") && text.contains("wasm.x(options, wasm.make_more);"));
         assert!(text.contains("        \"a\": import0,\n") && text.contains("ptr => wasm.y(ptr)"), "{text}");
         assert!(glue.rename(("./page_bg.js", "a"), &imports, &exports).is_err(), "it is called otherwise now");
         let mut other = Glue::read(&GLUE.replace("wasm.make(", "instance.exports.make(")).unwrap();

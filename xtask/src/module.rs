@@ -15,6 +15,8 @@ const FUNCTION_NAMES: u8 = 1;
 const FUNCTION: u8 = 0;
 /// Which of an entry's names is its own.
 const OWN: usize = 1;
+/// The body of a function that has no locals and traps: `unreachable`, `end`.
+const TRAP: &[u8] = &[0, 0, 0x0b];
 
 /// Names of what the module `program` exports.
 ///
@@ -80,6 +82,56 @@ pub(crate) fn functions(program: &[u8]) -> Result<Vec<&[u8]>> {
     let mut section = Reader { bytes: code.context("the module has no code")?.1 };
     let count = section.number()?;
     (0..count).map(|_| section.vector()).collect()
+}
+
+/// The module `program` in which the functions that `is_out` names do nothing but trap.
+///
+/// # Errors
+/// When it is no module, or is cut short.
+pub(crate) fn emptied(program: &[u8], is_out: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+    // Functions that are imported are counted first.
+    let imported = imports(program)?.len();
+    let mut gone = Vec::new();
+    for (number, name) in function_names(program)? {
+        gone.extend(is_out(name).then(|| number.checked_sub(imported)).flatten());
+    }
+    let mut out = HEADER.to_vec();
+    for (kind, content) in sections(program)? {
+        out.push(kind);
+        if kind == CODE {
+            let functions = functions(program)?;
+            let mut section = Vec::new();
+            put_number(&mut section, functions.len());
+            for (at, body) in functions.into_iter().enumerate() {
+                put_vector(&mut section, if gone.contains(&at) { TRAP } else { body });
+            }
+            put_vector(&mut out, &section);
+        } else {
+            put_vector(&mut out, content);
+        }
+    }
+    Ok(out)
+}
+
+/// The numbers and names of functions, as far as the custom section `name` has them.
+fn function_names(program: &[u8]) -> Result<Vec<(usize, &str)>> {
+    let mut named = Vec::new();
+    for (_, content) in sections(program)?.into_iter().filter(|(kind, _)| *kind == CUSTOM) {
+        let mut section = Reader { bytes: content };
+        if section.vector()? != b"name" {
+            continue;
+        }
+        while !section.bytes.is_empty() {
+            let (part, content) = (section.byte()?, section.vector()?);
+            let mut names = Reader { bytes: content };
+            if part == FUNCTION_NAMES {
+                for _ in 0..names.number()? {
+                    named.push((names.number()?, std::str::from_utf8(names.vector()?)?));
+                }
+            }
+        }
+    }
+    Ok(named)
 }
 
 /// The module `program`, its functions named so that their names come in `order`.
@@ -221,6 +273,15 @@ mod tests {
         let names = b"\0\x18\x04name\x01\x11\x02\x01\x06000001\x02\x06000000";
         assert_eq!(numbered, [&module, names.as_slice()].concat());
         assert!(functions(MODULE).is_err());
+    }
+
+    #[test]
+    fn a_function_that_is_out_traps_and_the_others_stay() {
+        let code = b"\x0a\x09\x02\x03\0\x01\x0b\x03\0\x01\x0b";
+        let module = numbered(&[MODULE, code.as_slice()].concat(), &[1, 0]).unwrap();
+        let emptied = emptied(&module, |name| name == "000000").unwrap();
+        assert_eq!(functions(&emptied).unwrap(), [b"\0\x01\x0b", TRAP]);
+        assert_eq!(emptied.len(), module.len());
     }
 
     #[test]

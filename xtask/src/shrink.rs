@@ -24,6 +24,11 @@ const NO_HINTS: &str = "--dealign";
 /// What the program imports from, once the names are short.
 const MODULE: &str = "a";
 
+/// A class of which the exports begin so makes the promises of a crate that Leptos brings along for its servers. When
+/// nobody uses the class, nobody makes those; but tables in the program's data name their functions, so no tool sees it.
+const CLASS: &str = "intounderlying";
+const PROMISES: [&str; 2] = ["future_to_promise", "wasm_streams"];
+
 /// Where a program and its glue are, or are to be.
 pub(crate) struct Pair<'a> {
     pub(crate) glue: &'a Path,
@@ -76,7 +81,10 @@ pub(crate) fn shrink(
     process::capture("leaving out what nobody reaches", &mut metadce)?;
 
     // Functions of the glue that do the same are one, and so are those of the program that differed in them alone.
-    let program = read(&reached)?;
+    let mut program = read(&reached)?;
+    if !module::exports(&program)?.iter().any(|export| export.starts_with(CLASS)) {
+        program = module::emptied(&program, |name| PROMISES.iter().all(|part| name.contains(part)))?;
+    }
     glue.keep(&module::imports(&program)?)?;
     let twins = glue.twins();
     let other = |name: &str| twins.get(name).map_or(name, String::as_str).to_owned();

@@ -141,6 +141,59 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Where the value of a field goes until all of them are read.
+pub trait Slot<'a> {
+    /// Reads the value into the slot, which holds nothing yet. False, and why in `wrong`, when it is something else.
+    fn fill(&mut self, json: &'a Json<'a>, wrong: &mut Wrong) -> bool;
+}
+
+impl<'a, T: FromJson<'a>> Slot<'a> for Option<T> {
+    fn fill(&mut self, json: &'a Json<'a>, wrong: &mut Wrong) -> bool {
+        // What would drop an earlier value would be written out for every type, and there is none.
+        std::mem::forget(std::mem::replace(self, T::from_json(json, wrong)));
+        self.is_some()
+    }
+}
+
+/// The value of a field that may be left out: what it is then, until it is filled.
+#[derive(Default)]
+pub struct May<T>(pub T);
+
+impl<'a, T: FromJson<'a>> Slot<'a> for May<T> {
+    fn fill(&mut self, json: &'a Json<'a>, wrong: &mut Wrong) -> bool {
+        let Some(value) = T::from_json(json, wrong) else { return false };
+        // As above: a value that is nothing yet has nothing to drop.
+        std::mem::forget(std::mem::replace(&mut self.0, value));
+        true
+    }
+}
+
+/// Reads the fields of an object called `names`: `read` is told which of them, and takes its value. The first `needed`
+/// must be there. One for every struct.
+pub fn fill<'a>(
+    json: &'a Json<'a>,
+    names: &'static [&'static str],
+    needed: usize,
+    read: &mut dyn FnMut(usize, &'a Json<'a>, &mut Wrong) -> bool,
+    wrong: &mut Wrong,
+) -> Option<()> {
+    let members = json.members(wrong)?;
+    for (at, name) in names.iter().enumerate() {
+        let mut values = members.iter().filter(|(held, _)| **held == **name);
+        let filled = match (values.next(), values.next()) {
+            (None, _) if at >= needed => true,
+            (None, _) => wrong.say::<()>(Wrong::missing("").why).is_some(),
+            (Some((_, value)), None) => read(at, value, wrong),
+            (Some(_), Some(_)) => wrong.say::<()>("is there twice").is_some(),
+        };
+        if !filled {
+            wrong.within(name);
+            return None;
+        }
+    }
+    Some(())
+}
+
 /// Which of `words` it is.
 pub fn word(json: &Json<'_>, words: &'static [&'static str], wrong: &mut Wrong) -> Option<usize> {
     let text = json.text(wrong)?;
@@ -240,13 +293,40 @@ macro_rules! from_json {
                 json: &'json $crate::json::Json<'json>,
                 wrong: &mut $crate::from_json::Wrong,
             ) -> Option<Self> {
-                let mut places = const { [
-                    $($crate::from_json::Place::of($crate::from_json!(@name $need $($need_name)?)),)*
-                    $($crate::from_json::Place::of($crate::from_json!(@name $may $($may_name)?)),)*
-                ] };
-                $crate::from_json::Place::find(json, &mut places, wrong)?;
-                let [$($need,)* $($may,)*] = &places;
-                Some($name { $($need: $need.need(wrong)?,)* $($may: $may.may(wrong)?,)* })
+                // Each field's type has the field's name: which it is, the struct says.
+                #[allow(non_camel_case_types)]
+                struct Draft<$($need,)* $($may,)*> {
+                    $($need: Option<$need>,)*
+                    $($may: $crate::from_json::May<$may>,)*
+                }
+
+                let mut draft = Draft { $($need: None,)* $($may: $crate::from_json::May::default(),)* };
+                let slots = &mut draft;
+                $crate::from_json::fill(
+                    json,
+                    const { &[
+                        $($crate::from_json!(@name $need $($need_name)?),)*
+                        $($crate::from_json!(@name $may $($may_name)?),)*
+                    ] },
+                    const { <[&str]>::len(&[$(stringify!($need)),*]) },
+                    #[allow(unused_assignments)]
+                    &mut move |mut at, json, wrong| {
+                        $(if at == 0 {
+                            return $crate::from_json::Slot::fill(&mut slots.$need, json, wrong);
+                        }
+                        at -= 1;)*
+                        $(if at == 0 {
+                            return $crate::from_json::Slot::fill(&mut slots.$may, json, wrong);
+                        }
+                        at -= 1;)*
+                        false
+                    },
+                    wrong,
+                )?;
+                Some($name {
+                    $($need: draft.$need.expect("a field that is needed is filled, or nothing is"),)*
+                    $($may: draft.$may.0,)*
+                })
             }
         }
     };
