@@ -3,7 +3,8 @@
 //! Everything that an operator must mend is a [`ConfigError`]: one line that says what to give.
 
 use crate::sources::{
-    git::{DomainMapError, GitError, GitSpeed},
+    domains::DomainMapError,
+    git::{GitError, GitSpeed},
     simulator::RateError,
 };
 use crate::{

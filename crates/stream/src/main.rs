@@ -6,7 +6,8 @@
 use monkeytown_stream::{
     Config, ConfigError, Invocation, Log, Metrics, Server, logging, now,
     sources::{
-        git::{DomainMap, GitConfig, GitSource},
+        domains::DomainMap,
+        git::{GitConfig, GitSource},
         simulator::{Simulator, SimulatorConfig},
     },
 };
