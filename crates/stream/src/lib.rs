@@ -11,6 +11,7 @@ pub mod server;
 pub mod sources;
 
 mod accept;
+mod body;
 mod connection;
 mod headers;
 mod health;
