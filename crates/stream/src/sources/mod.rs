@@ -3,6 +3,7 @@
 
 pub mod domains;
 pub mod git;
+pub mod github;
 pub mod simulator;
 
 mod commit_message;

@@ -144,6 +144,12 @@ fn elsewhere() -> Identity {
     Identity { id, label: Text::fitted(ELSEWHERE_ID), parent: None, path: None }
 }
 
+/// The agent that a workflow or an application is when the map gives it to nobody: one of its own, called as it is.
+pub(super) fn named(name: &str) -> Identity {
+    let name = BString::from(name);
+    Identity { id: folder_id(&name), label: label(name.as_bstr()), parent: None, path: None }
+}
+
 /// What a map may call the workflow that the file at `path` holds, but for its `name:`: the file and its stem, in lower
 /// case.
 pub(super) fn workflow_names(path: &BStr) -> Vec<String> {
