@@ -1,6 +1,8 @@
 //! Pull requests, their reviews, checks and releases.
 
-use crate::support::{Stream, changed, payload, with_map};
+use crate::support::{Stream, changed, options, payload, with_map};
+use monkeytown_protocol::SourceUri;
+use monkeytown_stream::WebhookOptions;
 use serde_json::{Value, json};
 
 const MERGED: &str = "34c5c7793cb3b279e22454cb6750c80560547b3a";
@@ -100,6 +102,23 @@ async fn pull_requests_of_a_second_repository_are_others() {
     stream.deliver("pull_request", &changed(pull("opened"), &elsewhere)).await;
     let entities = stream.state().await["entities"].clone();
     assert!(entities["pull:2"].is_object() && entities["pull:octo-org/other#2"].is_object(), "{entities}");
+}
+
+#[tokio::test]
+async fn the_repository_that_the_git_source_tells_of_keeps_its_name_and_numbers() {
+    let mut options = options();
+    let home = Some(SourceUri::new("https://github.com/codertocat/hello-world").unwrap());
+    options.webhooks = options.webhooks.map(|webhooks| WebhookOptions { home, ..webhooks });
+    let stream = Stream::with(options).await;
+    let elsewhere = [
+        ("/repository/html_url", json!("https://github.com/octo-org/other")),
+        ("/repository/full_name", json!("octo-org/other")),
+    ];
+    stream.deliver("pull_request", &changed(pull("opened"), &elsewhere)).await;
+    stream.deliver("pull_request", &pull("opened")).await;
+    let entities = stream.state().await["entities"].clone();
+    assert!(entities["pull:2"].is_object() && entities["pull:octo-org/other#2"].is_object(), "{entities}");
+    assert_eq!(stream.events().await.pop().unwrap()["source"], "https://github.com/codertocat/hello-world");
 }
 
 #[tokio::test]

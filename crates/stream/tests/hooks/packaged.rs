@@ -1,7 +1,7 @@
 //! All payloads of `@octokit/webhooks-examples`, when somebody has fetched the package.
 //!
 //! `npm pack @octokit/webhooks-examples@7.6.1`, unpack it, and
-//! `MONKEYTOWN_PAYLOADS=package cargo test -p monkeytown-stream --test hooks packaged -- --ignored --nocapture`
+//! `MONKEYTOWN_PAYLOADS=$PWD/package cargo test -p monkeytown-stream --test hooks packaged -- --ignored --nocapture`
 
 use crate::support::{Stream, options};
 use serde_json::Value;

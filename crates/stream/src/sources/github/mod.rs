@@ -231,6 +231,9 @@ impl GitHub {
         if repository.is_some() && self.home.is_none() {
             self.home = Some(source.clone());
         }
+        // GitHub takes an address in any case, and whoever cloned may have written another than it does.
+        let home = self.home.as_ref().filter(|home| home.as_str().eq_ignore_ascii_case(source.as_str()));
+        let source = home.cloned().unwrap_or(source);
         let domains = self.map.clone().unwrap_or_else(|| {
             let root = name.and_then(Json::text).unwrap_or_else(|| "root".to_owned());
             Arc::new(Domains::Folders { root_label: telling::name(&root).to_string() })
