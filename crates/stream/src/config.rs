@@ -3,10 +3,12 @@
 //! Everything that an operator must mend is a [`ConfigError`]: one line that says what to give.
 
 use crate::sources::{
-    git::{DomainMapError, GitError, GitSpeed},
+    domains::DomainMapError,
+    git::{GitError, GitSpeed},
     simulator::RateError,
 };
 use crate::{
+    hooks::{SecretError, WebhookSecret},
     log::RingBounds,
     origin::AllowedOrigin,
     publish::{TokenError, Tokens},
@@ -81,6 +83,9 @@ pub struct Config {
     /// Who may publish; from the environment only.
     #[arg(skip)]
     pub tokens: Tokens,
+    /// What GitHub signs webhooks with; from the environment only.
+    #[arg(skip)]
+    pub webhook_secret: Option<WebhookSecret>,
 }
 
 /// A number of bytes.
@@ -121,6 +126,9 @@ pub enum ConfigError {
     /// The tokens.
     #[error("MONKEYTOWN_PUBLISH_TOKENS: {0}; give tokens separated by commas")]
     Tokens(#[from] TokenError),
+    /// The secret of the webhooks.
+    #[error("MONKEYTOWN_GITHUB_WEBHOOK_SECRET: {0}; give the one that GitHub was given")]
+    WebhookSecret(#[from] SecretError),
     /// The repository.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -132,11 +140,12 @@ pub enum ConfigError {
     Simulator(#[from] RateError),
     /// Nothing to tell.
     #[error(
-        "no source of events: give --git PATH, --simulate RATE, or tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS"
+        "no source of events: give --git PATH, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS, or \
+         the secret of GitHub's webhooks in MONKEYTOWN_GITHUB_WEBHOOK_SECRET"
     )]
     NoSource,
     /// A domain map without a repository.
-    #[error("--domains says whose a repository's paths are: give --git too")]
+    #[error("--domains says whose a repository's paths are: give --git or MONKEYTOWN_GITHUB_WEBHOOK_SECRET too")]
     DomainsWithoutGit,
     /// No page in the folder.
     #[error("--site {folder}: {error}; give the folder that `cargo xtask build` writes", folder = .0.display(), error = .1)]
@@ -147,9 +156,8 @@ pub enum ConfigError {
 }
 
 /// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 7] = [
+const NOT_YET: [&str; 6] = [
     "MONKEYTOWN_PUBLISH_TOKENS_FILE",
-    "MONKEYTOWN_GITHUB_WEBHOOK_SECRET",
     "MONKEYTOWN_JOURNAL",
     "MONKEYTOWN_REDIS",
     "MONKEYTOWN_FLEET",
@@ -178,6 +186,9 @@ impl Invocation {
         if let Some(list) = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS") {
             config.tokens = Tokens::read(list.to_str().ok_or(TokenError::Unsendable)?)?;
         }
+        if let Some(secret) = std::env::var_os("MONKEYTOWN_GITHUB_WEBHOOK_SECRET") {
+            config.webhook_secret = Some(WebhookSecret::new(secret.as_encoded_bytes())?);
+        }
         config.check()?;
         Ok(Self::Serve(Box::new(config)))
     }
@@ -185,10 +196,11 @@ impl Invocation {
 
 impl Config {
     fn check(&self) -> Result<(), ConfigError> {
-        if self.git.is_none() && self.domains.is_some() {
+        if self.git.is_none() && self.webhook_secret.is_none() && self.domains.is_some() {
             return Err(ConfigError::DomainsWithoutGit);
         }
-        if self.git.is_none() && self.simulate.is_none() && self.tokens.is_empty() {
+        let hears = !self.tokens.is_empty() || self.webhook_secret.is_some();
+        if self.git.is_none() && self.simulate.is_none() && !hears {
             return Err(ConfigError::NoSource);
         }
         if let Some(folder) = &self.site {
@@ -203,7 +215,7 @@ impl Config {
         RingBounds { max_events: as_size(self.ring_events), max_bytes: self.ring_bytes.0 }
     }
 
-    /// What the server is told.
+    /// What the server is told, but for the webhooks: what they are taken by is read from files and sources.
     #[must_use]
     pub fn options(&self) -> Options {
         // Invented events among real ones make the whole invented; the page must say so.
@@ -216,6 +228,7 @@ impl Config {
             site: self.site.clone(),
             source_kind,
             tokens: self.tokens.clone(),
+            webhooks: None,
             max_subscribers: as_size(self.max_subscribers),
             max_events_per_second: self.max_events_per_second,
             max_event_bytes: as_size(self.max_event_bytes),

@@ -11,13 +11,16 @@ pub mod server;
 pub mod sources;
 
 mod accept;
+mod body;
 mod connection;
 mod headers;
 mod health;
+mod hooks;
 mod origin;
 mod problem;
 mod publish;
 mod random;
+mod recent;
 mod rest;
 mod site;
 mod sse;
@@ -27,6 +30,7 @@ pub mod time;
 mod ws;
 
 pub use config::{Config, ConfigError, Invocation};
+pub use hooks::{SecretError, WebhookOptions, WebhookSecret};
 pub use log::{Log, RingBounds};
 pub use metrics::Metrics;
 pub use origin::AllowedOrigin;

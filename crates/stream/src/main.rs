@@ -4,9 +4,10 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Log, Metrics, Server, logging, now,
+    Config, ConfigError, Invocation, Log, Metrics, Options, Server, WebhookOptions, logging, now,
     sources::{
-        git::{DomainMap, GitConfig, GitSource},
+        domains::DomainMap,
+        git::{GitConfig, GitSource},
         simulator::{Simulator, SimulatorConfig},
     },
 };
@@ -36,15 +37,15 @@ fn main() -> ExitCode {
         Err(error) => return give_up(MEND, &error),
     };
     // Sources are opened before the port is, so that a wrong path is told and not served.
-    let sources = match open_sources(&config) {
-        Ok(sources) => sources,
+    let (sources, options) = match open_sources(&config) {
+        Ok(opened) => opened,
         Err(error) => return give_up(MEND, error.as_ref()),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return give_up(FAILED, &error),
     };
-    let code = runtime.block_on(run(*config, sources));
+    let code = runtime.block_on(run(*config, options, sources));
     // A source may be in the middle of a read that nothing can interrupt.
     runtime.shutdown_background();
     code
@@ -55,18 +56,23 @@ fn give_up(code: u8, error: &dyn Error) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Opens what the flags name, so that a wrong path is told and not served.
-fn open_sources(config: &Config) -> Result<Vec<Source>, Box<dyn Error>> {
+/// Opens what the flags name, so that a wrong path is told and not served. What the server is told comes with it, since it
+/// hears the webhooks itself.
+fn open_sources(config: &Config) -> Result<(Vec<Source>, Options), Box<dyn Error>> {
     let mut sources: Vec<Source> = Vec::new();
+    let domains = config.domains.as_deref().map(DomainMap::read).transpose()?;
+    let mut home = None;
     if let Some(repository) = &config.git {
         let git = GitSource::open(GitConfig {
             repository: repository.clone(),
             branch: config.git_branch.clone(),
             speed: config.git_speed,
-            domains: config.domains.as_deref().map(DomainMap::read).transpose()?,
+            domains: domains.clone(),
             fetch_seconds: config.git_fetch_seconds,
             cache: None,
         })?;
+        // A repository without a page on a forge is none that webhooks come from.
+        home = Some(git.source().clone()).filter(|source| source.as_str().starts_with("https://"));
         sources.push(Box::new(move |log| {
             Box::pin(async move {
                 git.run(log, now).await;
@@ -77,10 +83,11 @@ fn open_sources(config: &Config) -> Result<Vec<Source>, Box<dyn Error>> {
         let simulator = Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?;
         sources.push(Box::new(move |log| Box::pin(simulator.run(log, now))));
     }
-    Ok(sources)
+    let webhooks = config.webhook_secret.clone().map(|secret| WebhookOptions { secret, domains, home });
+    Ok((sources, Options { webhooks, ..config.options() }))
 }
 
-async fn run(config: Config, sources: Vec<Source>) -> ExitCode {
+async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode {
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -115,7 +122,7 @@ async fn run(config: Config, sources: Vec<Source>) -> ExitCode {
             }
         }
     };
-    match Server::new(log, metrics, config.options()).serve(listener, shutdown).await {
+    match Server::new(log, metrics, options).serve(listener, shutdown).await {
         Ok(()) if broken => ExitCode::from(FAILED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(FAILED, &error),

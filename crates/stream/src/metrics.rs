@@ -3,6 +3,10 @@
 //!
 //! Knows nothing of what is measured: others say what happened.
 
+mod agents;
+
+pub(crate) use agents::{AgentMetrics, DeliveryOutcome};
+
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder, core::Collector,
@@ -20,8 +24,8 @@ const RATE_SECONDS: u64 = 10;
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The routes that requests are counted by; everything else is the site.
-pub(crate) const ROUTES: [&str; 8] =
-    ["/ws", "/api/v1/events", "/api/v1/snapshot", "/health", "/ready", "/version", "/metrics", "site"];
+pub(crate) const ROUTES: [&str; 9] =
+    ["/ws", "/api/v1/events", "/api/v1/snapshot", "/hooks/github", "/health", "/ready", "/version", "/metrics", "site"];
 
 /// Why events or requests to publish were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,8 @@ pub struct Metrics {
     http_requests_total: IntCounterVec,
     http_errors_total: IntCounterVec,
     http_duration: HistogramVec,
+    webhook_deliveries: IntCounterVec,
+    pub(crate) agents: AgentMetrics,
 }
 
 impl Default for Metrics {
@@ -155,6 +161,8 @@ impl Metrics {
                     &["route"],
                 ),
             ),
+            webhook_deliveries: agents::deliveries(&registry),
+            agents: AgentMetrics::new(&registry),
             registry,
         };
         for (family, labels) in [
@@ -181,6 +189,10 @@ impl Metrics {
 
     pub(crate) fn rejected(&self, reason: Rejection, requests: u64) {
         self.rejected_total.with_label_values(&[reason.label()]).inc_by(requests);
+    }
+
+    pub(crate) fn delivered_by_webhook(&self, event: &str, outcome: DeliveryOutcome) {
+        agents::delivered(&self.webhook_deliveries, event, outcome);
     }
 
     pub(crate) fn evicted(&self, reason: Eviction) {

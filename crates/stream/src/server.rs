@@ -7,6 +7,7 @@ use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     connection::{self, StallGuard, Stalled},
     headers, health,
+    hooks::{self, Hooks, WebhookOptions},
     log::Log,
     metrics::{self, Metrics},
     origin::{AllowedOrigin, Refused},
@@ -23,7 +24,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -71,6 +72,10 @@ pub struct Timing {
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
     pub body_read: Duration,
+    /// How long after a run that went well an agent of GitHub's webhooks rests.
+    pub rest_after: Duration,
+    /// After how long without a word such a run is given up.
+    pub run_silence: Duration,
 }
 
 /// Heartbeats that may pass without a sign of the other end.
@@ -90,6 +95,8 @@ impl Default for Timing {
             write_stall: Duration::from_secs(30),
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
+            rest_after: Duration::from_secs(60),
+            run_silence: Duration::from_secs(6 * 3_600),
         }
     }
 }
@@ -103,6 +110,8 @@ pub struct Options {
     pub source_kind: SourceKind,
     /// Who may publish.
     pub tokens: Tokens,
+    /// What GitHub's webhooks are taken by; `None` takes none.
+    pub webhooks: Option<WebhookOptions>,
     /// Most subscribers, of every transport.
     pub max_subscribers: usize,
     /// Most published events a second.
@@ -123,6 +132,7 @@ impl Default for Options {
             site: None,
             source_kind: SourceKind::Live,
             tokens: Tokens::default(),
+            webhooks: None,
             max_subscribers: 1_000,
             max_events_per_second: 10_000,
             max_event_bytes: limits::EVENT_MAX_BYTES,
@@ -148,6 +158,7 @@ pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) places: Places,
     pub(crate) bucket: Bucket,
+    pub(crate) hooks: Option<Arc<Hooks>>,
     /// Pages elsewhere that were refused, for the log.
     pub(crate) refused_origins: Refused,
     /// How many subscribers there were when the drain began; `None` before that.
@@ -159,6 +170,10 @@ impl App {
         Self {
             places: Places::new(options.max_subscribers, metrics.clone()),
             bucket: Bucket::new(options.max_events_per_second),
+            hooks: options
+                .webhooks
+                .as_ref()
+                .map(|webhooks| Arc::new(Hooks::new(webhooks, options.timing.rest_after, options.timing.run_silence))),
             refused_origins: Refused::default(),
             draining: watch::Sender::new(None),
             log,
@@ -213,6 +228,12 @@ impl Server {
         let service = router(&app, address);
         let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
         let mut tasks = JoinSet::new();
+        // Ends with this call, not with the drain: whoever lies down meanwhile is still told of.
+        let mut telling = JoinSet::new();
+        if let Some(hooks) = app.hooks.clone() {
+            let app = Arc::clone(&app);
+            telling.spawn(async move { hooks.tell_later(&app.log, &app.metrics).await });
+        }
         let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -299,6 +320,7 @@ fn router(app: &Arc<App>, address: SocketAddr) -> Router {
         .layer(CompressionLayer::new().compress_when(compressible));
     let mut api = Router::new()
         .route("/ws", get(ws::subscribe))
+        .route("/hooks/github", post(hooks::github))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/version", get(health::version))

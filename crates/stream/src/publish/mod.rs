@@ -12,7 +12,14 @@ pub use auth::{TokenError, Tokens};
 
 pub(crate) use rate::Bucket;
 
-use crate::{log::Draft, metrics::Rejection, problem::Refusal, server::App, time};
+use crate::{
+    body::{self, BodyBounds, BodyError},
+    log::Draft,
+    metrics::Rejection,
+    problem::Refusal,
+    server::App,
+    time,
+};
 use axum::{
     Json,
     body::Body,
@@ -20,9 +27,8 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use decode::{DecodeError, Decoder};
-use futures_util::StreamExt;
 use monkeytown_protocol::PublishReceipt;
 use std::sync::Arc;
 
@@ -159,33 +165,13 @@ fn mode_of(headers: &HeaderMap) -> Option<Mode> {
 }
 
 async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Outcome<Bytes> {
-    let too_large = || {
-        let detail = format!("a request holds at most {BODY_MAX_BYTES} bytes; send smaller batches");
-        (Rejection::TooLarge, Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
-    };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > DISCARD_MAX_BYTES as u64) {
-        return Err(too_large());
-    }
-    let collect = async {
-        let mut chunks = body.into_data_stream();
-        let (mut collected, mut length) = (BytesMut::new(), 0_usize);
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| {
-                (Rejection::Malformed, Refusal::new(StatusCode::BAD_REQUEST, "the request's body broke off"))
-            })?;
-            length += chunk.len();
-            if length > DISCARD_MAX_BYTES {
-                return Err(too_large());
-            }
-            if length <= BODY_MAX_BYTES {
-                collected.extend_from_slice(&chunk);
-            }
-        }
-        if length > BODY_MAX_BYTES { Err(too_large()) } else { Ok(collected.freeze()) }
-    };
-    tokio::time::timeout(app.options.timing.body_read, collect).await.unwrap_or_else(|_| {
-        Err((Rejection::Malformed, Refusal::new(StatusCode::REQUEST_TIMEOUT, "the request's body took too long")))
+    let bounds = BodyBounds { max_bytes: BODY_MAX_BYTES, discard_max_bytes: DISCARD_MAX_BYTES };
+    body::read(headers, body, bounds, app.options.timing.body_read).await.map_err(|error| {
+        let detail = match error {
+            BodyError::TooLarge => format!("a request holds at most {BODY_MAX_BYTES} bytes; send smaller batches"),
+            BodyError::BrokeOff | BodyError::TooSlow => error.to_string(),
+        };
+        (error.reason(), Refusal::new(error.status(), detail))
     })
 }
 

@@ -30,6 +30,12 @@ impl Bucket {
         self.take_at(events, Instant::now())
     }
 
+    /// Takes `events` that have been let in already; where there are not as many, whoever comes next waits for longer.
+    #[expect(clippy::cast_precision_loss, reason = "a delivery holds far fewer events than f64 counts exactly")]
+    pub(crate) fn owe(&self, events: usize) {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).events -= events as f64;
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a batch holds far fewer events than f64 counts exactly")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number of seconds")]
     fn take_at(&self, events: usize, now: Instant) -> Result<(), u64> {
@@ -61,5 +67,8 @@ mod tests {
         assert_eq!(bucket.take_at(5, start + Duration::from_millis(500)), Ok(()));
         assert_eq!(bucket.take_at(10, start + Duration::from_millis(500)), Err(1));
         assert_eq!(bucket.take_at(10, start + Duration::from_secs(60)), Ok(()));
+        bucket.owe(20);
+        assert_eq!(bucket.take_at(1, start + Duration::from_secs(61)), Err(2));
+        assert_eq!(bucket.take_at(1, start + Duration::from_secs(63)), Ok(()));
     }
 }

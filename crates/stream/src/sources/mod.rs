@@ -1,8 +1,13 @@
 //! Where events come from. A source knows how to append and to say what time its own clock shows; it knows
 //! nothing of the log behind, of subscribers or of HTTP.
 
+pub mod domains;
 pub mod git;
+pub mod github;
 pub mod simulator;
+
+mod commit_message;
+mod seed_lines;
 
 use monkeytown_protocol::{Event, Timestamp};
 

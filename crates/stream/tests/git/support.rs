@@ -5,7 +5,8 @@ use monkeytown_protocol::{
 };
 use monkeytown_stream::sources::{
     Sink, SourceClock,
-    git::{DomainMap, GitConfig, GitError, GitSource, GitSpeed},
+    domains::DomainMap,
+    git::{GitConfig, GitError, GitSource, GitSpeed},
 };
 use std::{
     fs,

@@ -68,6 +68,11 @@ async fn every_metric_is_there_from_the_start_at_zero() {
         ("http_requests_total", "counter"),
         ("http_request_duration_seconds", "histogram"),
         ("http_request_errors_total", "counter"),
+        ("agent_runs_total", "counter"),
+        ("agent_runs_success", "counter"),
+        ("agent_run_duration_seconds", "histogram"),
+        ("workflow_failures_total", "counter"),
+        ("agent_runs_active", "gauge"),
     ] {
         assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} {kind}");
         let samples: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();

@@ -46,6 +46,7 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         ("MONKEYTOWN_PUBLISH_TOKENS", "a,,b"),
         ("MONKEYTOWN_PUBLISH_TOKENS", ""),
         ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/tokens.toml"),
+        ("MONKEYTOWN_GITHUB_WEBHOOK_SECRET", ""),
         ("MONKEYTOWN_JOURNAL", "/journal"),
         ("MONKEYTOWN_REDIS", "redis://x"),
         ("MONKEYTOWN_FLEET", "/fleet.toml"),
@@ -95,6 +96,28 @@ async fn the_first_line_names_the_address_and_sigterm_ends_with_0() {
     assert_eq!(request.send().await.unwrap().status(), 200);
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_webhook_secret_alone_is_source_enough_and_goes_with_a_domain_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = folder.path().join("domains.toml");
+    std::fs::write(&map, "[[agent]]\nid = \"builder\"\nworkflows = [\"build\"]").unwrap();
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--log-level", "error", "--domains"])
+        .arg(&map)
+        .env("MONKEYTOWN_GITHUB_WEBHOOK_SECRET", "open sesame")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let line: Value = serde_json::from_str(&first).unwrap();
+    let address = line["context"]["address"].as_str().unwrap();
+    let asked = reqwest::Client::new().post(format!("http://{address}/hooks/github")).send().await.unwrap();
+    assert_eq!(asked.status(), 401);
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
 }
 

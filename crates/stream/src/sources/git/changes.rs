@@ -2,7 +2,7 @@
 //!
 //! Knows paths and ids, never contents.
 
-use super::domains::{Domains, Owner};
+use crate::sources::domains::{Domains, Owner};
 use gix::{
     ObjectId,
     bstr::{BStr, BString, ByteSlice},

@@ -3,11 +3,8 @@
 //!
 //! Knows nothing of the object database, and nothing of what a subject means.
 
-use super::domains::printable;
-use gix::{
-    ObjectId,
-    bstr::{BStr, ByteSlice},
-};
+use crate::sources::commit_message;
+use gix::{ObjectId, bstr::ByteSlice};
 
 /// The parts of a commit that are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,26 +60,12 @@ impl<'a> CommitText<'a> {
 
     /// The first paragraph on one line, as `git log --format=%s` shows it.
     pub(super) fn subject(&self) -> String {
-        let lines = self.message.lines().map(ByteSlice::trim).skip_while(|line| line.is_empty());
-        let mut subject = String::new();
-        for line in lines.take_while(|line| !line.is_empty()) {
-            if !subject.is_empty() {
-                subject.push(' ');
-            }
-            subject.push_str(&printable(BStr::new(line)));
-        }
-        subject
+        commit_message::subject(self.message)
     }
 
     /// The lines after the first paragraph that are not empty.
     pub(super) fn body(&self) -> impl Iterator<Item = &'a [u8]> {
-        let message: &'a [u8] = self.message;
-        message
-            .lines()
-            .map(ByteSlice::trim)
-            .skip_while(|line| line.is_empty())
-            .skip_while(|line| !line.is_empty())
-            .filter(|line| !line.is_empty())
+        commit_message::body(self.message)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the search; knows nothing of commits, and nothing of what a reference means.
 
-use super::domains::{Domains, Owner};
+use crate::sources::domains::{Domains, Owner};
 use gix::bstr::{BString, ByteSlice};
 
 /// A text over this is not read for references, in bytes.
@@ -127,7 +127,7 @@ fn edge(byte: Option<&u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::git::domain_map::DomainMap;
+    use crate::sources::domains::DomainMap;
     use std::path::Path;
 
     fn folders(text: &str) -> Vec<usize> {

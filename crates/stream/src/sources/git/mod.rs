@@ -9,8 +9,6 @@
 mod alerts;
 mod changes;
 mod commit;
-mod domain_map;
-mod domains;
 mod error;
 mod follow;
 mod forge;
@@ -26,12 +24,13 @@ mod seeds;
 mod teller;
 mod translate;
 
-pub use domain_map::{DomainMap, MappedAgent};
-pub use error::{DomainMapError, GitError, KnownBranches, SpeedError};
+pub use error::{GitError, KnownBranches, SpeedError};
 pub use playback::GitSpeed;
 
-use crate::sources::{Sink, SourceClock};
-use domains::Domains;
+use crate::sources::{
+    Sink, SourceClock,
+    domains::{DomainMap, Domains},
+};
 use monkeytown_protocol::{Event, SourceUri, Timestamp};
 use plan::Plan;
 use playback::Pace;

@@ -3,10 +3,10 @@
 //! Bounded: a thread that is ahead waits. Knows nothing of what becomes of a record.
 
 use super::{
-    domains::Domains,
     plan::Plan,
     record::{Record, Recorder},
 };
+use crate::sources::domains::Domains;
 use std::{ops::ControlFlow, sync::mpsc, thread};
 
 /// Commits that a thread reads at a stretch: neighbours share most of their trees.

@@ -6,10 +6,12 @@
 use super::{
     changes::{Changes, tree_entries},
     commit::CommitText,
-    domains::{Domains, Owner},
     mentions::{Needles, TEXT_READ_MAX_BYTES},
     plan::{Base, Count, Planned},
-    seeds,
+};
+use crate::sources::{
+    domains::{Domains, Owner, printable, workflow_names},
+    seed_lines,
 };
 use gix::{
     ObjectId,
@@ -152,9 +154,9 @@ impl<'a> Recorder<'a> {
             record.incomplete = true;
             return;
         };
-        record.seeds = seeds::named(commit.body());
+        record.seeds = seed_lines::named(commit.body());
         record.subject = commit.subject();
-        record.body = commit.body().next().map(|line| super::domains::printable(BStr::new(line)));
+        record.body = commit.body().next().map(|line| printable(BStr::new(line)));
         record.merge_request = commit.body().find_map(|line| {
             let (_, number) = line.strip_prefix(b"See merge request ")?.rsplit_once_str(b"!")?;
             number.to_str().ok()?.parse().ok()
@@ -254,10 +256,7 @@ impl<'a> Recorder<'a> {
             return names;
         }
         for (path, blob) in workflows {
-            let file = path.to_str_lossy().to_lowercase();
-            let file = file.rsplit('/').next().unwrap_or_default();
-            names.push(file.to_owned());
-            names.extend(file.rsplit_once('.').map(|(stem, _)| stem.to_owned()));
+            names.extend(workflow_names(path.as_bstr()));
             let readable = self.repository.objects.try_header(blob).ok().flatten();
             if readable.is_some_and(|header| header.size() <= TEXT_READ_MAX_BYTES as u64) {
                 let data = self.repository.objects.try_find(blob, &mut self.buffer).ok().flatten();

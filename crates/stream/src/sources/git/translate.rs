@@ -17,12 +17,14 @@
 //! pace and no sink.
 
 use super::{
-    domain_map::PEOPLE_ID,
-    domains::{Domains, Owner},
     forge::Forge,
     pulls,
     record::Record,
-    seeds::{self, Growth, Seeds},
+    seeds::{Growth, Seeds},
+};
+use crate::sources::{
+    domains::{Domains, Owner, PEOPLE_ID},
+    seed_lines,
 };
 use gix::{ObjectId, bstr::BStr};
 use monkeytown_protocol::{
@@ -290,7 +292,7 @@ impl Translator {
                 Growth::Complete => (SeedVerb::Complete, SeedStatus::Complete, 1.0, "complete"),
             };
             let result = self.forge.as_ref().and_then(|forge| forge.commit(record.id));
-            let seed_type = seeds::type_of(&id);
+            let seed_type = seed_lines::type_of(&id);
             let name = format!("{}/seed/{id}/{word}", record.id);
             let report = SeedReport { id, seed_type, status, progress: Ratio::clamped(progress), result };
             events.push(self.event(&name, record.time, Payload::Seed(verb, report)));

@@ -13,9 +13,9 @@ use toml::{
 
 /// Longest id of an agent, in bytes: ids of flows and their events carry it beside a commit's id and must
 /// fit into `ID_MAX_BYTES`.
-pub(super) const AGENT_ID_MAX_BYTES: usize = 150;
+pub(in crate::sources) const AGENT_ID_MAX_BYTES: usize = 150;
 /// The target of contract flows: those who merge. No entity is made for it.
-pub(super) const PEOPLE_ID: &str = "people";
+pub(in crate::sources) const PEOPLE_ID: &str = "people";
 
 const TOP_KEYS: [&str; 2] = ["people", "agent"];
 const AGENT_KEYS: [&str; 6] = ["id", "label", "paths", "parent", "authors", "workflows"];
@@ -146,8 +146,8 @@ impl Reader<'_> {
             Ok(self.list(table, key)?.into_iter().map(|(text, _)| text.to_lowercase()).collect())
         };
         let (authors, workflows) = (lower("authors")?, lower("workflows")?);
-        if paths.is_empty() && authors.is_empty() {
-            let message = format!("`{id}` has neither `paths` nor `authors`: nothing would ever be its work");
+        if paths.is_empty() && authors.is_empty() && workflows.is_empty() {
+            let message = format!("`{id}` has no `paths`, `authors` or `workflows`: nothing would ever be its work");
             return Err(self.fault(&id_value.span(), message));
         }
         Ok(ReadAgent {
@@ -337,7 +337,7 @@ mod tests {
             ("[[agent]]\nid = \"a\"\npaths = \"x\"", "domains.toml:3: `paths` is a list"),
             ("[[agent]]\nid = 7\npaths = [\"x\"]", "domains.toml:2: `id` is a text"),
             ("[[agent]]\npaths = [\"x\"]", "domains.toml:1: this agent has no `id`"),
-            ("[[agent]]\nid = \"a\"", "domains.toml:2: `a` has neither `paths` nor `authors`"),
+            ("[[agent]]\nid = \"a\"", "domains.toml:2: `a` has no `paths`, `authors` or `workflows`"),
             ("[[agent]]\nid = \"people\"\npaths = [\"x\"]", "domains.toml:2: `people` stands for those who merge"),
             ("[[agent]]\nid = \"a\"\npaths = [\"../x\"]", "domains.toml:3: `../x` is no path"),
             ("[agent]\nid = \"a\"", "domains.toml:1: agents are written [[agent]]"),

@@ -1,8 +1,16 @@
 //! Whose a path is: by the domain map, or, without one, by the top-level folder it lies in.
 //!
-//! Knows nothing of commits, and nothing of agents beyond their identity and name.
+//! Shared by the sources that tell of a repository. Knows nothing of commits, and nothing of agents beyond their identity
+//! and name.
 
-use super::domain_map::{AGENT_ID_MAX_BYTES, DomainMap, MappedAgent, PEOPLE_ID};
+mod error;
+mod map;
+
+pub use error::DomainMapError;
+pub use map::{DomainMap, MappedAgent};
+
+pub(super) use map::{AGENT_ID_MAX_BYTES, PEOPLE_ID};
+
 use gix::bstr::{BStr, BString, ByteSlice};
 use monkeytown_protocol::{EntityId, Text};
 
@@ -134,6 +142,21 @@ impl Domains {
 fn elsewhere() -> Identity {
     let id = fixed_id(ELSEWHERE_ID);
     Identity { id, label: Text::fitted(ELSEWHERE_ID), parent: None, path: None }
+}
+
+/// The agent that a workflow or an application is when the map gives it to nobody: one of its own, called as it is.
+pub(super) fn named(name: &str) -> Identity {
+    let name = BString::from(name);
+    Identity { id: folder_id(&name), label: label(name.as_bstr()), parent: None, path: None }
+}
+
+/// What a map may call the workflow that the file at `path` holds, but for its `name:`: the file and its stem, in lower
+/// case.
+pub(super) fn workflow_names(path: &BStr) -> Vec<String> {
+    let file = path.to_str_lossy().to_lowercase();
+    let file = file.rsplit('/').next().unwrap_or_default();
+    let stem = file.rsplit_once('.').map(|(stem, _)| stem.to_owned());
+    std::iter::once(file.to_owned()).chain(stem).collect()
 }
 
 fn fixed_id(id: &str) -> EntityId {

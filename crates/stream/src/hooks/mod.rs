@@ -1,0 +1,311 @@
+//! `POST /hooks/github`: GitHub's deliveries, from a request to events in the log.
+//!
+//! Owns who may deliver, how much at once, what a delivery is answered, and that one that comes again adds nothing and is
+//! answered the same. In this order: a signature that could be one, the headers, a place, the body within its bounds, the
+//! signature itself, and only then JSON. What a payload means is `sources::github`'s; where events go is the log's.
+//!
+//! GitHub signs the body and not its headers, so the delivery's id is only as good as TLS: it tells redeliveries, not
+//! forgeries. Deliveries are remembered by it; of those long past the log still knows the events.
+
+mod places;
+mod signature;
+
+pub use signature::{SecretError, WebhookSecret};
+
+use crate::{
+    body::{self, BodyBounds, BodyError},
+    metrics::{DeliveryOutcome, Metrics, Rejection},
+    problem::Refusal,
+    recent::Recent,
+    server::App,
+    sources::{
+        Sink,
+        domains::DomainMap,
+        github::{Delivery, DeliveryId, EVENTS, GitHub, GitHubConfig, Told, Untold},
+    },
+    time,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use monkeytown_protocol::SourceUri;
+use places::{BODY_MAX_BYTES, BodyPlaces};
+use serde::Serialize;
+use signature::Signature;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
+
+/// Longest time for a place and a body together: GitHub waits for 10 s in all.
+const READ_MAX: Duration = Duration::from_secs(8);
+/// Deliveries remembered with their answers.
+const DELIVERIES_MAX: usize = 20_000;
+/// Longest name of an event, in bytes.
+const EVENT_MAX_BYTES: usize = 64;
+/// Seconds after which a delivery that found no room may come again.
+const RETRY_SECONDS: u64 = 5;
+
+/// What deliveries are taken by.
+#[derive(Debug, Clone)]
+pub struct WebhookOptions {
+    /// What GitHub signs with.
+    pub secret: WebhookSecret,
+    /// Whose workflow and folder is whose.
+    pub domains: Option<DomainMap>,
+    /// The source of the repository that another source tells of, so that both call its pull requests the same.
+    pub home: Option<SourceUri>,
+}
+
+/// What takes deliveries.
+pub(crate) struct Hooks {
+    secret: WebhookSecret,
+    places: BodyPlaces,
+    /// One at a time: the same delivery twice at once is one.
+    heard: Mutex<Heard>,
+    /// There is something new to be told later.
+    later: Notify,
+}
+
+struct Heard {
+    github: GitHub,
+    answers: Recent<DeliveryId, Answer>,
+}
+
+/// What a delivery is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Answer {
+    delivery: String,
+    event: String,
+    /// How many events it gave.
+    events: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip)]
+    accepted_only: bool,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let status = if self.accepted_only { StatusCode::ACCEPTED } else { StatusCode::OK };
+        (status, [(header::CACHE_CONTROL, "no-store")], Json(self)).into_response()
+    }
+}
+
+/// Takes a delivery.
+pub(crate) async fn github(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
+    match accept(&app, request).await {
+        Ok(answer) => Ok(answer.into_response()),
+        Err((reason, refusal)) => {
+            if let Some(reason) = reason {
+                app.metrics.rejected(reason, 1);
+            }
+            tracing::debug!(status = refusal.status().as_u16(), "a delivery is refused");
+            Err(refusal)
+        }
+    }
+}
+
+type Outcome<T> = Result<T, (Option<Rejection>, Refusal)>;
+
+fn refused<T>(reason: Rejection, status: StatusCode, detail: impl Into<String>) -> Outcome<T> {
+    Err((Some(reason), Refusal::new(status, detail)))
+}
+
+async fn accept(app: &Arc<App>, request: Request) -> Outcome<Answer> {
+    let Some(hooks) = app.hooks.clone() else {
+        let detail = "this stream was started without MONKEYTOWN_GITHUB_WEBHOOK_SECRET, and hears no webhooks";
+        return Err((None, Refusal::new(StatusCode::NOT_FOUND, detail)));
+    };
+    not_draining(app)?;
+    let (parts, body) = request.into_parts();
+    let Some(signature) = Signature::of(&parts.headers) else {
+        return unsigned();
+    };
+    let (event, id) = named(&parts.headers)?;
+    let announced = body::announced(&parts.headers);
+    let bounds = BodyBounds { max_bytes: BODY_MAX_BYTES, discard_max_bytes: 2 * BODY_MAX_BYTES };
+    let within = READ_MAX.min(app.options.timing.body_read);
+    let begun = Instant::now();
+    let Ok(place) = tokio::time::timeout(within, hooks.places.take(announced)).await else {
+        let detail = "too many large deliveries are under way; deliver it again";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS);
+        return Err((Some(Rejection::RateLimited), refusal));
+    };
+    let left = within.saturating_sub(begun.elapsed());
+    let body = match body::read(&parts.headers, body, bounds, left).await {
+        Ok(body) => body,
+        Err(error) => {
+            let detail = match error {
+                BodyError::TooLarge => format!("a delivery holds at most {BODY_MAX_BYTES} bytes"),
+                BodyError::BrokeOff | BodyError::TooSlow => error.to_string(),
+            };
+            return refused(error.reason(), error.status(), detail);
+        }
+    };
+    // 25 MB to hash and to look through are no work for a thread that others wait for.
+    let app = Arc::clone(app);
+    let taking = tokio::task::spawn_blocking(move || {
+        let taken = hooks.take(&app, &event, &id, &body, &signature);
+        drop(place);
+        taken
+    });
+    taking.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a delivery could not be taken");
+        let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this delivery could not be taken");
+        Err((None, refusal))
+    })
+}
+
+fn unsigned<T>() -> Outcome<T> {
+    let detail = "a delivery carries X-Hub-Signature-256: sha256=, and the HMAC of its body with this stream's secret";
+    refused(Rejection::Unauthorized, StatusCode::UNAUTHORIZED, detail)
+}
+
+fn not_draining(app: &App) -> Outcome<()> {
+    if app.is_draining() {
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "this stream is draining; deliver it again");
+        return Err((Some(Rejection::Draining), refusal.retry_after(1)));
+    }
+    Ok(())
+}
+
+/// The event's name and the delivery's id, and that the body is JSON.
+fn named(headers: &HeaderMap) -> Outcome<(String, DeliveryId)> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let plain = |name: &&str| {
+        !name.is_empty()
+            && name.len() <= EVENT_MAX_BYTES
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let Some(event) = header("x-github-event").filter(plain) else {
+        return refused(Rejection::Malformed, StatusCode::BAD_REQUEST, "X-GitHub-Event names the event, in one word");
+    };
+    let Some(id) = header("x-github-delivery").and_then(DeliveryId::new) else {
+        let detail = "X-GitHub-Delivery is the delivery's id, in at most 128 visible ASCII characters";
+        return refused(Rejection::Malformed, StatusCode::BAD_REQUEST, detail);
+    };
+    let json = |media: &str| {
+        media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+    };
+    if headers.contains_key(header::CONTENT_TYPE) && !header("content-type").is_some_and(json) {
+        let detail = "choose application/json as the webhook's content type";
+        return refused(Rejection::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    }
+    Ok((event.to_owned(), id))
+}
+
+impl Hooks {
+    pub(crate) fn new(options: &WebhookOptions, rest_after: Duration, silence: Duration) -> Self {
+        let WebhookOptions { secret, domains, home } = options.clone();
+        let github = GitHub::new(GitHubConfig { domains, home, rest_after, silence });
+        Self {
+            secret,
+            places: BodyPlaces::default(),
+            heard: Mutex::new(Heard { github, answers: Recent::new(DELIVERIES_MAX) }),
+            later: Notify::new(),
+        }
+    }
+
+    /// Tells, for ever, what deliveries have left to be told later.
+    pub(crate) async fn tell_later(&self, log: &impl Sink, metrics: &Metrics) {
+        loop {
+            let due = {
+                let mut heard = self.heard();
+                for told in heard.github.due(time::now(), Instant::now()) {
+                    publish(told, log, metrics);
+                }
+                heard.github.next_due()
+            };
+            match due {
+                Some(due) => tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => {}
+                    () = self.later.notified() => {}
+                },
+                None => self.later.notified().await,
+            }
+        }
+    }
+
+    fn take(&self, app: &App, event: &str, id: &DeliveryId, body: &Bytes, signature: &Signature) -> Outcome<Answer> {
+        if !self.secret.signed(body, signature) {
+            return unsigned();
+        }
+        let delivery = std::str::from_utf8(body).ok().and_then(|text| Delivery::read(id, event, text).ok());
+        let Some(delivery) = delivery else {
+            return refused(Rejection::Malformed, StatusCode::BAD_REQUEST, "the payload is one JSON object, in UTF-8");
+        };
+        // The body may have taken a while.
+        not_draining(app)?;
+        let mut heard = self.heard();
+        if let Some(answer) = heard.answers.get(id) {
+            app.metrics.delivered_by_webhook(event, DeliveryOutcome::Repeated);
+            return Ok(answer.clone());
+        }
+        app.bucket.take(1).map_err(|wait_seconds| {
+            let detail = "this stream has as many events as it takes in a second; deliver it again";
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(wait_seconds);
+            (Some(Rejection::RateLimited), refusal)
+        })?;
+        let told = heard.github.hear(delivery, time::now(), Instant::now());
+        let answer = answer(event, id, &told);
+        let outcome = DeliveryOutcome::of(told.untold);
+        app.metrics.delivered_by_webhook(event, outcome);
+        log_what_is_left_out(event, &told);
+        app.bucket.owe(told.events.len().saturating_sub(1));
+        publish(told, &app.log, &app.metrics);
+        heard.answers.insert(id.clone(), answer.clone());
+        drop(heard);
+        self.later.notify_one();
+        Ok(answer)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        // What is remembered is at worst what one delivery left half-said.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn publish(told: Told, log: &impl Sink, metrics: &Metrics) {
+    let Told { events, runs, .. } = told;
+    for report in &runs {
+        metrics.agents.count(report);
+    }
+    if !events.is_empty() {
+        log.append(events);
+    }
+}
+
+fn answer(event: &str, id: &DeliveryId, told: &Told) -> Answer {
+    let detail = match told.untold {
+        Some(Untold::Ignored) => Some(format!("accepted and ignored: this stream tells nothing of `{event}`")),
+        Some(Untold::Nothing(why)) => Some(format!("nothing to tell: {why}")),
+        Some(Untold::Missing(field)) => Some(format!("nothing to tell: `{field}` is missing or of another type")),
+        None if told.left_out > 0 => Some(format!("{} things were left out", told.left_out)),
+        None => None,
+    };
+    // A ping asks whether anybody is there.
+    let accepted_only = told.untold.is_some() && event != "ping";
+    Answer {
+        delivery: id.as_str().to_owned(),
+        event: event.to_owned(),
+        events: told.events.len(),
+        detail,
+        accepted_only,
+    }
+}
+
+/// By name only: no payload is in a log line.
+fn log_what_is_left_out(event: &str, told: &Told) {
+    let event = EVENTS.into_iter().find(|known| *known == event).unwrap_or("another");
+    match told.untold {
+        Some(Untold::Missing(field)) => tracing::warn!(event, field, "a webhook lacks what it would have to say"),
+        _ if told.left_out > 0 => tracing::warn!(event, left_out = told.left_out, "a webhook says more than is told"),
+        _ => tracing::debug!(event, events = told.events.len(), "a webhook is heard"),
+    }
+}
