@@ -10,6 +10,7 @@ pub mod program;
 pub mod proxy;
 pub mod puppet;
 pub mod repository;
+pub mod script;
 pub mod site;
 pub mod stream;
 pub mod wait;
