@@ -3,7 +3,10 @@
 //! Keeps what the browser complains of (errors in the console, exceptions, violations of the security policy) and
 //! what it asked of whom.
 
-use crate::wait::{PATIENCE, soon};
+use crate::{
+    script,
+    wait::{PATIENCE, soon},
+};
 use chromiumoxide::{
     Browser as Driver, BrowserConfig, Page as Tab,
     cdp::{
@@ -58,10 +61,15 @@ pub fn executable() -> PathBuf {
     if let Some(named) = std::env::var_os("CHROME") {
         return named.into();
     }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let programs = std::env::split_paths(&folders).flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    let found = programs.into_iter().find(|program| program.is_file());
-    found.expect("no Chromium on the PATH: apt-get install chromium, or name one with CHROME=")
+    on_path(&NAMES).expect("no Chromium on the PATH: apt-get install chromium, or name one with CHROME=")
+}
+
+/// The first program on the `PATH` that has one of the names.
+pub(crate) fn on_path(names: &[&str]) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let mut programs =
+        std::env::split_paths(&folders).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    programs.find(|program| program.is_file())
 }
 
 impl Browser {
@@ -292,16 +300,7 @@ impl Page {
     /// # Panics
     /// When it does not come to hold; says how the page stands.
     pub async fn until(&self, condition: &str) {
-        let script = format!(
-            "new Promise((resolve) => {{
-                const holds = () => {{ try {{ return Boolean({condition}); }} catch {{ return false; }} }};
-                if (holds()) return resolve(true);
-                const done = (held) => {{ observer.disconnect(); clearTimeout(clock); resolve(held); }};
-                const observer = new MutationObserver(() => holds() && done(true));
-                observer.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
-                const clock = setTimeout(() => done(holds()), {SLICE_MILLIS});
-            }})"
-        );
+        let script = script::holds(condition, SLICE_MILLIS);
         let begun = Instant::now();
         let mut last = String::new();
         while begun.elapsed() < PATIENCE {
@@ -331,10 +330,7 @@ impl Page {
 
     /// How the page stands, for whoever reads a failure.
     async fn standing(&self) -> String {
-        let script = "(document.querySelector('[data-testid=connection]')?.outerHTML ?? 'no connection panel') \
-                      + '\\n' + (document.querySelector('.notice')?.textContent ?? 'no notice') \
-                      + '\\n' + document.body.innerText.slice(0, 1500)";
-        let told = self.ask(script).await.unwrap_or_else(Value::from);
+        let told = self.ask(script::STANDING).await.unwrap_or_else(Value::from);
         let heard = self.heard().await;
         format!("{}\n{:#?}", told.as_str().unwrap_or_default(), heard.complaints)
     }
@@ -357,9 +353,7 @@ impl Page {
 
     /// Waits until an attribute of the element with a `data-testid` has a value.
     pub async fn until_attribute(&self, test_id: &str, name: &str, value: impl ToString + Send) {
-        let value = Value::from(value.to_string());
-        let element = format!("document.querySelector('[data-testid={test_id}]')");
-        self.until(&format!("{element}.getAttribute('{name}') === {value}")).await;
+        self.until(&script::attribute_is(test_id, name, &value.to_string())).await;
     }
 
     /// Waits until the connection says `state`.
@@ -369,15 +363,12 @@ impl Page {
 
     /// Waits until `text` stands in the card of an agent.
     pub async fn until_card(&self, agent: &str, text: &str) {
-        let (agent, text) = (Value::from(agent), Value::from(text));
-        let card = "document.querySelector(`[data-testid=agent-card][data-entity-id=\"${CSS.escape(agent)}\"]`)";
-        self.until(&format!("((agent) => {card}.textContent.includes({text}))({agent})")).await;
+        self.until(&script::card_says(agent, text)).await;
     }
 
     /// The ids of the agents that have a card, in the order of the document.
     pub async fn agents(&self) -> Vec<String> {
-        self.value("[...document.querySelectorAll('[data-testid=agent-card]')].map((card) => card.dataset.entityId)")
-            .await
+        self.value(script::AGENTS).await
     }
 
     /// What the browser has said of this page so far.

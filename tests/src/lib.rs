@@ -6,11 +6,14 @@
 pub mod axe;
 pub mod browser;
 pub mod events;
+pub mod firefox;
 pub mod program;
 pub mod proxy;
 pub mod puppet;
 pub mod repository;
+pub mod script;
 pub mod site;
+pub mod storage;
 pub mod stream;
 pub mod wait;
 pub mod words;

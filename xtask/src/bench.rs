@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
+use crate::browsers::CHROMIUM;
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{SYSTEM_TESTS, Workspace};
-use crate::{build, chromium, process};
+use crate::{build, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -40,7 +41,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> 
             command.arg(flag).arg(value.to_string());
         }
     }
-    command.env("CHROME", chromium::ensure(workspace)?);
+    command.env(CHROMIUM.variable, CHROMIUM.ensure(workspace)?);
     if arguments.name.as_deref().is_none_or(|name| name == "lighthouse") {
         let tools = tools::ensure(workspace, &[Tool::Lighthouse])?;
         command.env("LIGHTHOUSE", tools.path(Tool::Lighthouse)?);

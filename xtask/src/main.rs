@@ -8,9 +8,9 @@ compile_error!("xtask runs on Linux and macOS; on Windows use it inside WSL");
 
 mod assets;
 mod bench;
+mod browsers;
 mod budget;
 mod build;
-mod chromium;
 mod compress;
 mod glue;
 #[cfg(test)]

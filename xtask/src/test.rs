@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::browsers::{CHROMIUM, FIREFOX};
 use crate::process::{self, said};
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{CLIENT, PURE, SYSTEM_TESTS, WASM_TARGET, Workspace};
-use crate::{budget, build, chromium, tidy};
+use crate::{budget, build, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -35,7 +36,7 @@ enum Stage {
     Build,
     /// What a first visit loads
     Budget,
-    /// A real browser and the whole system
+    /// Real browsers and the whole system
     System,
 }
 
@@ -124,13 +125,14 @@ fn passed(output: &str) -> u64 {
 }
 
 fn system(workspace: &Workspace, alone: bool) -> Result<()> {
-    let browser = chromium::ensure(workspace)?;
+    let browsers = [(CHROMIUM.variable, CHROMIUM.ensure(workspace)?), (FIREFOX.variable, FIREFOX.ensure(workspace)?)];
+    let toolbox = tools::ensure(workspace, &[Tool::Geckodriver])?;
     if alone {
         build::build(workspace)?;
     }
     let stream = build_stream(workspace, Optimised::Debug)?;
     let mut command = process::cargo(workspace, ["test", "--package", SYSTEM_TESTS]);
-    command.env("CHROME", browser);
+    command.envs(browsers).env("GECKODRIVER", toolbox.path(Tool::Geckodriver)?);
     command.env("MONKEYTOWN_SITE", workspace.dist()).env("MONKEYTOWN_STREAM", stream);
     process::run("testing the whole system", &mut command)
 }

@@ -28,6 +28,8 @@ pub(crate) enum Tool {
     Esbuild,
     /// Looks at a first visit by its own rules.
     Lighthouse,
+    /// Drives Firefox.
+    Geckodriver,
 }
 
 /// How a tool is had.
@@ -62,7 +64,7 @@ const WASM_BINDGEN_CLI: Recipe = Recipe::Cargo {
     binaries: &["wasm-bindgen", "wasm-bindgen-test-runner"],
 };
 
-const TABLE: [Entry; 6] = [
+const TABLE: [Entry; 7] = [
     // 0.22 wants a newer compiler than rust-toolchain.toml names.
     Entry {
         tool: Tool::Trunk,
@@ -113,6 +115,14 @@ const TABLE: [Entry; 6] = [
         shown_as: None,
         recipe: Recipe::Npm { package: "lighthouse" },
         about: "half a minute",
+    },
+    Entry {
+        tool: Tool::Geckodriver,
+        program: "geckodriver",
+        version: Some("0.37.1"),
+        shown_as: None,
+        recipe: Recipe::Cargo { package: "geckodriver", locked: true, binaries: &["geckodriver"] },
+        about: "about two minutes",
     },
 ];
 
@@ -278,7 +288,8 @@ pub(crate) fn install_debian(workspace: &Workspace, what: &str, packages: &[&str
     let what_waits = format!("installing {what}");
     let apt = |arguments: &[&str]| -> Result<()> {
         let mut command = process::command(workspace, "apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        // Something else may be installing just now.
+        command.args(["-o", "DPkg::Lock::Timeout=600"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         process::run(&what_waits, &mut command)
     };
     let install = [&["install", "-y", "-q", "--no-install-recommends"], packages].concat();
@@ -409,6 +420,7 @@ mod tests {
             Tool::WasmOpt,
             Tool::Esbuild,
             Tool::Lighthouse,
+            Tool::Geckodriver,
         ];
         for tool in every {
             assert_eq!(TABLE.iter().filter(|entry| entry.tool == tool).count(), 1, "{tool:?}");

@@ -10,20 +10,18 @@ use chromiumoxide::{
 };
 use monkeytown_tests::{
     browser::{Browser, Page},
+    script,
     stream::{Source, Stream},
     wait::soon,
 };
 use serde_json::{Value, json};
 
+pub(crate) use monkeytown_tests::script::quoted;
+
 /// The browser's own size of text, and of text of equal width, in pixels; twice that is 200 %.
 const TEXT_PIXELS: (i64, i64) = (16, 13);
 /// Events of one request.
 const BATCH: usize = 250;
-
-/// A script's literal.
-pub(crate) fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
 
 /// The selector of an agent's card.
 pub(crate) fn card(agent: &str) -> String {
@@ -35,32 +33,9 @@ pub(crate) fn opener(agent: &str) -> String {
     format!("{} [data-p=name]", card(agent))
 }
 
-/// How long a place to touch may take to come to rest and into the open, in milliseconds; it bounds a failure.
-const TOUCH_MILLIS: u32 = 10_000;
-
 /// What somebody sees of `selector` and could point at: its middle, once it has come to rest and nothing lies over it.
 async fn middle(page: &Page, selector: &str) -> Point {
-    let script = format!(
-        "new Promise((resolve) => {{
-            let before;
-            const begun = performance.now();
-            const look = () => {{
-                const element = document.querySelector({selector});
-                element?.scrollIntoView({{ block: 'nearest' }});
-                const box = element?.getBoundingClientRect();
-                const [x, y] = box ? [box.x + box.width / 2, box.y + box.height / 2] : [0, 0];
-                const above = box && document.elementFromPoint(x, y);
-                if (above && element.contains(above) && before === `${{x}} ${{y}}`) return resolve([x, y, '']);
-                if (performance.now() - begun > {TOUCH_MILLIS}) {{
-                    return resolve([x, y, `at ${{x}} ${{y}}, before ${{before}}, lies ${{above?.outerHTML.slice(0, 200)}}`]);
-                }}
-                before = `${{x}} ${{y}}`;
-                requestAnimationFrame(look);
-            }};
-            look();
-        }})",
-        selector = quoted(selector)
-    );
+    let script = script::place_to_touch(selector);
     let (x, y, why): (f64, f64, String) = soon(&format!("a place to touch {selector}"), page.value(&script)).await;
     assert!(why.is_empty(), "{selector} cannot be touched: {why}");
     Point::new(x, y)
@@ -130,20 +105,12 @@ pub(crate) async fn until_said(page: &Page, selector: &str, words: &str) {
 
 /// Waits until `selector` finds something that is not hidden.
 pub(crate) async fn until_seen(page: &Page, selector: &str) {
-    let selector = quoted(selector);
-    page.until(&format!(
-        "[...document.querySelectorAll({selector})].some((one) => one.checkVisibility({{ visibilityProperty: true }}))"
-    ))
-    .await;
+    page.until(&script::is_seen(selector)).await;
 }
 
 /// Waits until `selector` finds nothing but what is hidden.
 pub(crate) async fn until_unseen(page: &Page, selector: &str) {
-    let selector = quoted(selector);
-    page.until(&format!(
-        "![...document.querySelectorAll({selector})].some((one) => one.checkVisibility({{ visibilityProperty: true }}))"
-    ))
-    .await;
+    page.until(&format!("!{}", script::is_seen(selector))).await;
 }
 
 /// Waits until the cards stand where they are going: no transition runs, and two frames show the same.

@@ -1,0 +1,4 @@
+//! The page in another browser: a visit, and what that browser keeps in its own way.
+
+mod keeping;
+mod visiting;
