@@ -2,7 +2,9 @@
 // once the program has mounted. It knows nothing of events, of the stream or of what the page shows.
 // A module of its own, since the Content-Security-Policy forbids inline scripts.
 
+import "./hands.js";
 import { renew } from "./renewal.js";
+import { unpack } from "./unpack.js";
 
 // Without a single byte for so long, the line counts as dead. Far above any pause of a slow line.
 const STALL_MILLIS = 30_000;
@@ -88,7 +90,8 @@ async function start() {
   });
   const [{ default: init }, program] = await Promise.all([glue, fetchProgram(wasm)]);
   try {
-    await init({ module_or_path: program.response });
+    const packed = new Uint8Array(await program.response.arrayBuffer());
+    await init({ module_or_path: unpack(packed) });
   } catch (cause) {
     if (program.abort.signal.aborted) throw program.halt;
     // A body cut short rejects with a TypeError of the network; anything else is the program's own end.

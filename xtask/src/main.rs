@@ -17,6 +17,7 @@ mod glue;
 mod headers;
 mod module;
 mod order;
+mod parted;
 mod process;
 mod run;
 mod shell;

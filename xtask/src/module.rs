@@ -161,7 +161,7 @@ pub(crate) fn numbered(program: &[u8], order: &[usize]) -> Result<Vec<u8>> {
 }
 
 /// Each section's kind and content.
-fn sections(program: &[u8]) -> Result<Vec<(u8, &[u8])>> {
+pub(crate) fn sections(program: &[u8]) -> Result<Vec<(u8, &[u8])>> {
     let mut module = Reader { bytes: program.strip_prefix(HEADER).context("no WebAssembly module")? };
     let mut sections = Vec::new();
     while !module.bytes.is_empty() {

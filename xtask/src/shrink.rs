@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::glue::{self, Glue};
 use crate::module;
 use crate::order;
+use crate::parted;
 use crate::process;
 use crate::tools::{Tool, Toolbox};
 use crate::workspace::Workspace;
@@ -113,7 +114,7 @@ pub(crate) fn shrink(
     let short = |names: &BTreeMap<String, String>, name: &str| names.get(name).cloned().unwrap_or_default();
     let renamed = module::renamed(&program, true, MODULE, |name| short(&imports, name), |name| short(&exports, name))?;
     glue.rename((&from, MODULE), &imports, &exports)?;
-    write(target.program, &renamed)?;
+    parted::write(workspace, &renamed, target.program, folder)?;
     write(&script, glue.text().as_bytes())?;
     shorten(&entry, target.glue)
 }

@@ -1,0 +1,62 @@
+// What the witness takes along or brings, and what else only the browser can do: files, the clipboard, how much room
+// there is. The program asks by an event on the document (src/hands.rs); words go there and back by the element #hands.
+// Knows nothing of what they say.
+
+// The largest file that is read: over it, it cannot be one that this page wrote.
+const FILE_MAX_BYTES = 10_000_000;
+// How long a file is offered: the browser may still be reading it.
+const OFFERED_MILLIS = 60_000;
+
+const hands = document.getElementById("hands");
+
+/** Tells the program, as if it were entered in a field of this name. */
+function tell(name, words) {
+  hands.name = name;
+  hands.value = words;
+  hands.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+const size = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const asked = {
+  /** Offers what is in hand as a file. */
+  "hand-out"() {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([hands.value], { type: "application/json" }));
+    link.download = `monkeytown-${new Date().toISOString().slice(0, 10)}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), OFFERED_MILLIS);
+    tell("told", `all that is kept is in ${link.download}`);
+  },
+  async copy() {
+    await navigator.clipboard.writeText(hands.value);
+    tell("told", "copied");
+  },
+  async room() {
+    const { usage, quota } = await navigator.storage.estimate();
+    tell("told", `this browser says that it holds ${size(usage)} for this page, and would hold ${size(quota)}`);
+  },
+  async bring() {
+    const field = document.getElementById("bring");
+    const [file] = field.files;
+    if (file.size > FILE_MAX_BYTES) return tell("told", "the file is not kept: it is larger than all that may be kept here");
+    const words = await file.text();
+    field.value = "";
+    tell("brought", words);
+  },
+  /** Everything that this browser holds of the page goes: the witness has said so. */
+  async erase() {
+    const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
+    await Promise.all(registrations.map((registration) => registration.unregister()));
+    await Promise.all((await caches.keys()).map((name) => caches.delete(name)));
+  },
+};
+
+document.addEventListener("hands", async () => {
+  const what = asked[hands.title];
+  try {
+    await what();
+  } catch {
+    if (hands.title !== "erase") tell("told", "this browser does not let the page do that");
+  }
+});
