@@ -47,7 +47,9 @@ impl Form {
     #[must_use]
     pub fn faults(&self) -> [&'static str; 2] {
         let first = match self.seed_type {
-            SeedType::Contract if self.parties().next().is_none() => "name who takes part, with commas between them",
+            SeedType::Contract if self.first.split(',').all(is_blank) => {
+                "name who takes part, with commas between them"
+            }
             SeedType::Constraint if is_blank(&self.first) => "say what has to hold",
             SeedType::Resource if is_blank(&self.first) => "paste what you give, or its https address",
             SeedType::Query if is_blank(&self.first) => "say what you look for",
@@ -64,9 +66,11 @@ impl Form {
     }
 
     fn content_fault(&self) -> &'static str {
-        let content = self.first.trim();
-        let is_address = content.split_once("://").is_some_and(|(scheme, rest)| {
-            scheme.chars().all(|letter| letter.is_ascii_alphanumeric()) && !rest.contains(char::is_whitespace)
+        let content = self.first.trim_ascii();
+        let is_address = content.split_once(':').is_some_and(|(scheme, rest)| {
+            scheme.bytes().all(|letter| letter.is_ascii_alphanumeric())
+                && rest.starts_with("//")
+                && !rest.contains(char::is_whitespace)
         });
         match () {
             () if is_address && HttpsUrl::new(content).is_err() => "an address has to begin with https://",
@@ -75,48 +79,27 @@ impl Form {
             () => "",
         }
     }
-
-    /// Those who take part in a contract.
-    pub fn parties(&self) -> impl Iterator<Item = &str> {
-        self.first.split(',').map(str::trim).filter(|party| !party.is_empty())
-    }
-
-    /// The terms of a contract, as key and value.
-    pub fn terms(&self) -> impl Iterator<Item = (&str, &str)> {
-        let pairs = self.second.lines().filter_map(|line| line.split_once(':'));
-        pairs.map(|(key, value)| (key.trim(), value.trim()))
-    }
 }
 
 impl Form {
     /// Its first words, on one line.
     #[must_use]
     pub fn title(&self) -> &str {
-        self.first.trim().lines().next().unwrap_or_default()
+        self.first.trim_ascii().split('\n').next().unwrap_or_default()
     }
 
     /// What would be planted, in words.
     #[must_use]
     pub fn preview(&self) -> String {
-        let (first, second) = (self.first.trim(), self.second.trim());
-        match self.seed_type {
-            SeedType::Contract => {
-                let parties: Vec<&str> = self.parties().collect();
-                let mut words = ["contract between ", &parties.join(", ")].concat();
-                for (key, value) in self.terms() {
-                    words.push_str(&["\n", key, ": ", value].concat());
-                }
-                words
-            }
-            SeedType::Constraint => [second, " constraint: ", first].concat(),
-            SeedType::Resource => [second, ":\n", first].concat(),
-            SeedType::Query => ["query: ", first].concat(),
-        }
+        let (first, second) = (self.first.trim_ascii(), self.second.trim_ascii());
+        let of_kind = if kinds(self.seed_type).is_empty() { ["", ""] } else { [second, " "] };
+        let terms = if self.seed_type == SeedType::Contract { ["\n", second] } else { ["", ""] };
+        [of_kind.concat().as_str(), self.seed_type.as_str(), ": ", first, &terms.concat()].concat()
     }
 }
 
 fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+    text.trim_ascii().is_empty()
 }
 
 /// Whether it holds letters that are not seen and may change how others are read: control characters, and those that
@@ -154,7 +137,7 @@ fn terms_fault(text: &str) -> &'static str {
         () if units(text) > PASTE_MAX_UNITS => "that is more than 8,000 letters",
         () if has_unseen(text, true) => "there are letters in it that nobody can see",
         () if has_tags(text) => "plain words only, no tags",
-        () if !text.lines().all(is_pair) => "each line is a name, a colon and what holds: \"deadline: friday\"",
+        () if !text.split('\n').all(is_pair) => "each line is a name, a colon and what holds: \"deadline: friday\"",
         () => "",
     }
 }

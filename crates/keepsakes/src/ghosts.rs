@@ -1,17 +1,13 @@
-//! Ghosts, what settled or broke, as they are kept: many in one record, a line each.
+//! Ghosts, what settled or broke, as they are kept: many in one record, as events' snapshots write them.
 //!
 //! Pure. Knows what the fold calls history, nothing of when a ghost is shown.
 
+use crate::body::Body;
 use crate::record::{Class, Record};
 use crate::writing::Writing;
-use monkeytown_civilization::{HistoryItem, HistoryKind, Outcome};
-use monkeytown_protocol::{EntityId, HttpsUrl, Json, Text, Timestamp};
-
-/// Ghosts that one record holds: few enough that writing it again for each that comes is little work.
-pub const CHUNK_MAX: usize = 50;
-/// Parts the fields of a line, and lines. Control characters that no text needs and that JSON does not escape.
-const FIELDS: char = '\u{9f}';
-const LINES: char = '\u{9e}';
+use monkeytown_civilization::HistoryItem;
+use monkeytown_protocol::{Json, from_json};
+use std::collections::VecDeque;
 
 /// What tells a ghost from every other: whom it is about, how it ended and when. The number of a history item does not:
 /// another history counts from one again.
@@ -31,59 +27,40 @@ pub fn to_record<'a>(
     town: &str,
     items: impl Iterator<Item = &'a HistoryItem>,
 ) -> Record {
-    let mut lines = String::new();
+    let mut list = String::from("[");
     for item in items {
-        let text = |text: Option<&Text>| text.map_or("", Text::as_str).replace([FIELDS, LINES], " ");
-        let fields = [
-            item.kind.as_str().to_owned(),
-            item.outcome.as_str().to_owned(),
-            item.time.millis().to_string(),
-            item.id.as_str().to_owned(),
-            item.agent.as_ref().map_or("", EntityId::as_str).to_owned(),
-            item.url.as_ref().map_or("", HttpsUrl::as_str).to_owned(),
-            text(Some(&item.label)),
-            text(item.reason.as_ref()),
-        ];
-        for (at, field) in fields.iter().enumerate() {
-            lines.push_str(field);
-            lines.push(if at + 1 < fields.len() { FIELDS } else { LINES });
+        list.push_str(if list.len() > 1 { "," } else { "" });
+        let time = item.time.to_string();
+        let mut one = Writing::default();
+        one.number("number", 0);
+        for (name, value) in [
+            ("kind", item.kind.as_str()),
+            ("outcome", item.outcome.as_str()),
+            ("id", item.id.as_str()),
+            ("label", item.label.as_str()),
+            ("time", &time),
+            ("agent", item.agent.as_ref().map_or("", |agent| agent.as_str())),
+            ("reason", item.reason.as_ref().map_or("", |reason| reason.as_str())),
+            ("url", item.url.as_ref().map_or("", |url| url.as_str())),
+        ] {
+            // What is not there has no name either; a label may be empty.
+            if !value.is_empty() || name == "label" {
+                one.text(name, value);
+            }
         }
+        list.push_str(&one.end());
     }
+    list.push(']');
     let mut body = Writing::default();
     body.text("town", town);
-    body.text("lines", &lines);
+    body.text("lines", &list);
     Record { class, id: id.to_owned(), changed_millis, body: body.end() }
 }
 
-/// The ghosts that a record holds, when they are of `town`; lines that no page wrote are left out.
+/// The ghosts that a record holds, when they are of `town` and all of them can be read.
 #[must_use]
-pub fn from_record(record: &Record, town: &str) -> Vec<HistoryItem> {
-    let Ok(Json::Object(members)) = Json::parse(&record.body) else { return Vec::new() };
-    let member = |name: &str| {
-        members.iter().find_map(|(held, value)| match value {
-            Json::Text(text) if held == name => Some(text.as_ref()),
-            _ => None,
-        })
-    };
-    if member("town") != Some(town) {
-        return Vec::new();
-    }
-    member("lines").unwrap_or_default().split(LINES).filter_map(read).collect()
-}
-
-fn read(line: &str) -> Option<HistoryItem> {
-    let mut fields = line.split(FIELDS);
-    let (kind, outcome) = (fields.next()?, fields.next()?);
-    let kinds = [HistoryKind::Run, HistoryKind::Contract, HistoryKind::Transaction];
-    Some(HistoryItem {
-        number: 0,
-        kind: kinds.into_iter().find(|known| known.as_str() == kind)?,
-        outcome: [Outcome::Settled, Outcome::Broken].into_iter().find(|known| known.as_str() == outcome)?,
-        time: Timestamp::from_millis(fields.next()?.parse().ok()?),
-        id: EntityId::new(fields.next()?).ok()?,
-        agent: EntityId::new(fields.next()?).ok(),
-        url: HttpsUrl::new(fields.next()?).ok(),
-        label: Text::fitted(fields.next()?),
-        reason: fields.next().filter(|reason| !reason.is_empty()).map(Text::fitted),
-    })
+pub fn from_record(record: &Record, town: &str) -> VecDeque<HistoryItem> {
+    let body = Body::read(&record.body);
+    let lines = if body.get("town") == Some(town) { body.get("lines").unwrap_or_default() } else { "" };
+    Json::parse(lines).ok().and_then(|json| from_json::read(&json).ok()).unwrap_or_default()
 }

@@ -2,12 +2,13 @@
 //!
 //! A file may be anybody's: it is read whole before anything of it is kept, and what is wrong with it is said.
 
+use crate::body::Body;
 use crate::form::LINE_MAX_UNITS;
 use crate::record::{Class, Record, units};
 use crate::seed::Seed;
 use crate::store::{BUDGET_UNITS, Store};
 use crate::writing::Writing;
-use monkeytown_protocol::Json;
+use monkeytown_protocol::{Json, from_json};
 
 /// What the file says it is.
 const FORMAT: &str = "monkeytown-witness";
@@ -24,20 +25,36 @@ pub const NOTE_MAX_UNITS: usize = 4_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfit(pub &'static str);
 
+/// The file.
+struct Parcel {
+    format: String,
+    version: u64,
+    kept: Vec<Packed>,
+}
+
+from_json!(Parcel { format, version, kept; });
+
+/// One thing in it. Its body is text, so that whatever a later version writes there can be passed over.
+struct Packed {
+    class: String,
+    id: String,
+    changed: u64,
+    body: String,
+}
+
+from_json!(Packed { class, id, changed, body; });
+
 /// All of `store` as a file.
 #[must_use]
 pub fn pack(store: &Store, now_millis: u64) -> String {
     let mut list = String::from("[");
     for record in store.iter() {
-        if list.len() > 1 {
-            list.push(',');
-        }
-        list.push('\n');
+        list.push_str(if list.len() > 1 { ",\n" } else { "\n" });
         let mut one = Writing::default();
         one.text("class", record.class.word());
         one.text("id", &record.id);
         one.number("changed", record.changed_millis);
-        one.raw("body", &record.body);
+        one.text("body", &record.body);
         list.push_str(&one.end());
     }
     list.push_str("\n]");
@@ -58,21 +75,20 @@ pub fn unpack(file: &str) -> Result<Vec<Record>, Unfit> {
         return Err(Unfit("it is larger than all that may be kept here"));
     }
     let json = Json::parse(file).map_err(|_| Unfit("it is not JSON"))?;
-    if text(&json, "format") != Some(FORMAT) {
+    let Parcel { format, version, kept } =
+        from_json::read(&json).map_err(|_| Unfit("it is not a file that this page wrote"))?;
+    if format != FORMAT || kept.len() > RECORDS_MAX {
         return Err(Unfit("it is not a file that this page wrote"));
     }
-    match member(&json, "version") {
-        Some(Json::Whole(VERSION)) => {}
-        Some(Json::Whole(_)) => return Err(Unfit("a newer page wrote it")),
-        _ => return Err(Unfit("it does not say its version")),
-    }
-    let Some(Json::List(kept)) = member(&json, "kept") else { return Err(Unfit("it holds no list")) };
-    if kept.len() > RECORDS_MAX {
-        return Err(Unfit("it holds more than 10,000 things"));
+    if version != VERSION {
+        return Err(Unfit("another version of this page wrote it"));
     }
     let mut records: Vec<Record> = Vec::new();
-    for one in kept {
-        let record = read(one).ok_or(Unfit("one of its things is not whole"))?;
+    for Packed { class, id, changed, body } in kept {
+        let class = Class::of(&class).filter(|_| !id.is_empty() && id.len() <= ID_MAX_BYTES);
+        let body = Body::read(&body);
+        let record = class.map(|class| Record { class, id, changed_millis: changed, body: body.written() });
+        let record = record.filter(|record| is_fit(record, &body)).ok_or(Unfit("one of its things is not whole"))?;
         let before = records.iter_mut().find(|held| held.class == record.class && held.id == record.id);
         match before {
             Some(held) if held.changed_millis < record.changed_millis => *held = record,
@@ -83,37 +99,17 @@ pub fn unpack(file: &str) -> Result<Vec<Record>, Unfit> {
     Ok(records)
 }
 
-fn member<'j, 'a>(json: &'j Json<'a>, name: &str) -> Option<&'j Json<'a>> {
-    let Json::Object(members) = json else { return None };
-    members.iter().find(|(held, _)| held == name).map(|(_, value)| value)
-}
-
-fn text<'j>(json: &'j Json<'_>, name: &str) -> Option<&'j str> {
-    match member(json, name)? {
-        Json::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn read(json: &Json<'_>) -> Option<Record> {
-    let class = Class::of(text(json, "class")?)?;
-    let id = text(json, "id").filter(|id| !id.is_empty() && id.len() <= ID_MAX_BYTES)?;
-    let Some(Json::Whole(changed_millis)) = member(json, "changed") else { return None };
-    let body = written(member(json, "body").filter(|body| matches!(body, Json::Object(_)))?)?;
-    let record = Record { class, id: id.to_owned(), changed_millis: *changed_millis, body };
-    is_fit(&record).then_some(record)
-}
-
 /// Whether a thing says what one of its class says: what no form would take does not come by a file.
-fn is_fit(record: &Record) -> bool {
-    let body = Json::parse(&record.body).ok();
-    let words = |name: &str| body.as_ref().and_then(|body| text(body, name)).map(units);
+fn is_fit(record: &Record, body: &Body) -> bool {
+    let within = |name: &str, least: usize, most: usize| {
+        body.get(name).is_some_and(|words| (least..=most).contains(&units(words)))
+    };
     match record.class {
         Class::Seed => Seed::from_record(record).is_some_and(|seed| seed.form.faults() == ["", ""]),
-        Class::Note => words("words").is_some_and(|units| (1..=NOTE_MAX_UNITS).contains(&units)),
-        Class::Bookmark => words("words").is_some_and(|units| units <= LINE_MAX_UNITS),
-        Class::Preference => words("value").is_some_and(|units| units <= LINE_MAX_UNITS),
-        Class::Ghosts => words("lines").is_some(),
+        Class::Note => within("words", 1, NOTE_MAX_UNITS),
+        Class::Bookmark => within("words", 0, LINE_MAX_UNITS),
+        Class::Preference => within("value", 0, LINE_MAX_UNITS),
+        Class::Ghosts => within("lines", 0, BUDGET_UNITS),
         Class::Pin | Class::Mute | Class::Dismissed => true,
     }
 }
@@ -147,18 +143,4 @@ pub fn preview(store: &Store, records: &[Record]) -> Preview {
         }
     }
     preview
-}
-
-/// A body of texts and whole numbers, as this page writes it; `None` for anything else.
-fn written(json: &Json<'_>) -> Option<String> {
-    let Json::Object(members) = json else { return None };
-    let mut body = Writing::default();
-    for (name, value) in members {
-        match value {
-            Json::Text(text) => body.text(name, text),
-            Json::Whole(number) => body.number(name, *number),
-            _ => return None,
-        }
-    }
-    Some(body.end())
 }

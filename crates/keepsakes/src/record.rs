@@ -3,6 +3,8 @@
 //! Knows nothing of what bodies say, nor of where lines lie. A line that was torn, edited or written by a newer page is
 //! told from a sound one, never taken for it.
 
+use crate::body::Body;
+
 /// What a thing is, the most precious first: what is at the end goes first when room is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -111,6 +113,13 @@ impl Record {
         [KEYS, self.class.word(), ".", &self.id].concat()
     }
 
+    /// What a key names: a class, and which of it.
+    #[must_use]
+    pub fn named(key: &str) -> Option<(Class, &str)> {
+        let (word, id) = key.strip_prefix(KEYS)?.split_once('.')?;
+        Some((Class::of(word)?, id))
+    }
+
     /// As it is written down.
     #[must_use]
     pub fn line(&self) -> String {
@@ -124,7 +133,9 @@ impl Record {
     /// When what lies there is not a whole record of this version.
     #[must_use]
     pub fn read(key: &str, line: &str) -> Option<Result<Self, Unsound>> {
-        let (word, id) = key.strip_prefix(KEYS)?.split_once('.').unwrap_or_default();
+        if !key.starts_with(KEYS) {
+            return None;
+        }
         let mut parts = line.splitn(4, ' ');
         let mut number = || parts.next()?.parse::<u64>().ok();
         let version = number();
@@ -132,8 +143,12 @@ impl Record {
             return Some(Err(Unsound::Newer));
         }
         let (said, changed_millis) = (number(), number());
-        let record = Class::of(word).zip(changed_millis).zip(parts.next()).map(|((class, changed_millis), body)| {
-            Self { class, id: id.to_owned(), changed_millis, body: body.to_owned() }
+        let record = Self::named(key).zip(changed_millis).zip(parts.next());
+        let record = record.map(|(((class, id), changed_millis), body)| Self {
+            class,
+            id: id.to_owned(),
+            changed_millis,
+            body: body.to_owned(),
         });
         let sound = record
             .filter(|record| version == Some(VERSION) && said == Some(sum(key, record.changed_millis, &record.body)));
@@ -145,6 +160,12 @@ impl Record {
     pub fn units(&self) -> usize {
         units(&self.key()) + units(&self.line())
     }
+}
+
+/// The words of a note or a bookmark.
+#[must_use]
+pub fn words_of(record: &Record) -> String {
+    Body::read(&record.body).get("words").unwrap_or_default().to_owned()
 }
 
 /// How many UTF-16 units a text takes up.

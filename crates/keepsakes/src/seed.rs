@@ -2,10 +2,11 @@
 //!
 //! Pure: the witness's clock is an argument. Knows what events report of a seed, nothing of how they arrive.
 
+use crate::body::Body;
 use crate::form::Form;
 use crate::record::{Class, Record};
 use crate::writing::Writing;
-use monkeytown_protocol::{HttpsUrl, Json, SeedReport, SeedStatus, SeedType};
+use monkeytown_protocol::{HttpsUrl, SeedReport, SeedStatus, SeedType};
 
 /// Seeds that may be under way at once.
 pub const UNDER_WAY_MAX: usize = 5;
@@ -137,7 +138,8 @@ impl Seed {
         let name = repository.strip_prefix("https://github.com/")?.trim_end_matches('/');
         let (owner, name) = name.split_once('/')?;
         let is_name = |part: &str| {
-            !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+            !part.is_empty()
+                && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.'))
         };
         let title: String = self.form.title().chars().take(TITLE_MAX).collect();
         let mut address = ["https://github.com/", owner, "/", name, "/issues/new?title="].concat();
@@ -166,32 +168,22 @@ impl Seed {
     /// Reads a kept one; `None` for what no page wrote.
     #[must_use]
     pub fn from_record(record: &Record) -> Option<Self> {
-        let json = Json::parse(&record.body).ok()?;
-        let Json::Object(members) = &json else { return None };
-        let member = |name: &str| members.iter().find(|(held, _)| held == name).map(|(_, value)| value);
-        let text = |name: &str| match member(name) {
-            Some(Json::Text(text)) => Some(text.as_ref()),
-            _ => None,
-        };
-        let number = |name: &str| match member(name) {
-            Some(Json::Whole(number)) => Some(*number),
-            _ => None,
-        };
+        let body = Body::read(&record.body);
         let types = [SeedType::Contract, SeedType::Constraint, SeedType::Resource, SeedType::Query];
         let statuses = [SeedStatus::Pending, SeedStatus::Growing, SeedStatus::Complete, SeedStatus::Error];
-        let seed_type = text("type")?;
-        let status = text("status")?;
+        let seed_type = body.get("type")?;
+        let status = body.get("status")?;
         Some(Self {
             id: record.id.clone(),
-            planted_millis: number("planted")?,
+            planted_millis: body.number("planted")?,
             form: Form {
                 seed_type: types.into_iter().find(|known| known.as_str() == seed_type)?,
-                first: text("first")?.to_owned(),
-                second: text("second")?.to_owned(),
+                first: body.get("first")?.to_owned(),
+                second: body.get("second")?.to_owned(),
             },
             status: statuses.into_iter().find(|known| known.as_str() == status)?,
-            percent: number("percent")?.min(100),
-            result: text("result").and_then(|url| HttpsUrl::new(url).ok()),
+            percent: body.number("percent")?.min(100),
+            result: body.get("result").and_then(|url| HttpsUrl::new(url).ok()),
         })
     }
 }

@@ -55,6 +55,8 @@ pub struct Aside {
 pub struct Store {
     /// In the order of class and id.
     records: Vec<Record>,
+    /// What each class takes up. Derived, because a sum over all lines for each that comes would be most of the work.
+    units: [usize; Class::ALL.len()],
     aside: Vec<Aside>,
 }
 
@@ -71,7 +73,9 @@ impl Store {
     /// Reads what lies at `key` now: somebody else has written there.
     pub fn hear(&mut self, area: &dyn Area, key: &str) {
         self.aside.retain(|aside| aside.key != key);
-        self.records.retain(|record| record.key() != key);
+        if let Some(at) = Record::named(key).and_then(|(class, id)| self.find(class, id).ok()) {
+            self.let_go(at);
+        }
         if key.starts_with(ASIDE) && area.get(key).is_some() {
             self.aside.push(Aside { key: key.to_owned(), why: Unsound::Torn });
         }
@@ -95,14 +99,23 @@ impl Store {
     }
 
     fn hold(&mut self, record: Record) {
-        match self.find(record.class, &record.id) {
-            Ok(at) => {
-                if let Some(held) = self.records.get_mut(at) {
-                    *held = record;
-                }
-            }
-            Err(at) => self.records.insert(at, record),
+        if let Ok(at) = self.find(record.class, &record.id) {
+            self.let_go(at);
         }
+        if let Some(units) = self.units.get_mut(record.class as usize) {
+            *units += record.units();
+        }
+        let (Ok(at) | Err(at)) = self.find(record.class, &record.id);
+        self.records.insert(at, record);
+    }
+
+    /// Takes the record at a place out of memory.
+    fn let_go(&mut self, at: usize) -> Record {
+        let record = self.records.remove(at);
+        if let Some(units) = self.units.get_mut(record.class as usize) {
+            *units -= record.units();
+        }
+        record
     }
 
     /// What is kept under a name.
@@ -130,13 +143,7 @@ impl Store {
     /// What a class takes up, in UTF-16 units.
     #[must_use]
     pub fn units_of(&self, class: Class) -> usize {
-        self.of(class).map(Record::units).sum()
-    }
-
-    /// What all of it takes up, in UTF-16 units.
-    #[must_use]
-    pub fn units(&self) -> usize {
-        self.records.iter().map(Record::units).sum()
+        self.units.get(class as usize).copied().unwrap_or_default()
     }
 
     /// Keeps a record in the place of the one of its name. What is not the witness's own makes room, oldest first.
@@ -190,7 +197,7 @@ impl Store {
     }
 
     fn give_up(&mut self, area: &dyn Area, at: usize, gone: &mut Vec<Record>) {
-        let record = self.records.remove(at);
+        let record = self.let_go(at);
         area.remove(&record.key());
         gone.push(record);
     }
@@ -198,7 +205,7 @@ impl Store {
     /// Takes something out; it is given back, so that it can be put again.
     pub fn take(&mut self, area: &dyn Area, class: Class, id: &str) -> Option<Record> {
         let at = self.find(class, id).ok()?;
-        let record = self.records.remove(at);
+        let record = self.let_go(at);
         area.remove(&record.key());
         Some(record)
     }

@@ -3,7 +3,7 @@
 use monkeytown_civilization::{HistoryItem, HistoryKind, Outcome};
 use monkeytown_keepsakes::{
     Class, Record,
-    ghosts::{CHUNK_MAX, from_record, identity, to_record},
+    ghosts::{from_record, identity, to_record},
 };
 use monkeytown_protocol::{EntityId, HttpsUrl, Text, Timestamp};
 use proptest::prelude::*;
@@ -30,24 +30,17 @@ fn kept(items: &[HistoryItem]) -> Record {
 
 proptest! {
     #[test]
-    fn ghosts_come_back_as_they_were(ghosts in prop::collection::vec(("[a-z:]{1,20}", "[^\u{9e}\u{9f}]{1,60}", prop::option::of("[^\u{9e}\u{9f}]{1,20}"), 0_i64..4_000_000_000_000), 0..CHUNK_MAX)) {
+    fn ghosts_come_back_as_they_were(ghosts in prop::collection::vec(("[a-z:]{1,20}", ".{1,60}", prop::option::of(".{1,20}"), 0_i64..4_000_000_000_000), 0..50)) {
         let items: Vec<HistoryItem> = ghosts.iter().map(|(id, label, why, at)| item(id, label, why.as_deref(), *at)).collect();
         let record = kept(&items);
         let again = Record::read(&record.key(), &record.line()).expect("a key of ours").expect("a sound line");
-        prop_assert_eq!(from_record(&again, "https://here"), items);
+        prop_assert_eq!(Vec::from(from_record(&again, "https://here")), items);
     }
 
     #[test]
     fn no_body_whatever_does_harm(body in ".{0,200}") {
         let _ = from_record(&Record { body, ..kept(&[]) }, "https://here");
     }
-}
-
-#[test]
-fn what_parts_lines_is_no_letter_of_a_word() {
-    let items = [item("pull:1", "one\u{9e}two\u{9f}three", None, 1), item("pull:2", "four", None, 2)];
-    let back = from_record(&kept(&items), "https://here");
-    assert_eq!(back.iter().map(|item| item.label.to_string()).collect::<Vec<_>>(), ["one two three", "four"]);
 }
 
 #[test]

@@ -65,27 +65,37 @@ proptest! {
 fn a_file_that_somebody_made_up_is_refused_with_the_reason() {
     let of = |kept: &str| format!("{{\"format\":\"monkeytown-witness\",\"version\":1,\"kept\":[{kept}]}}");
     let one = |class: &str, id: &str, body: &str| {
-        of(&format!("{{\"class\":\"{class}\",\"id\":\"{id}\",\"changed\":1,\"body\":{body}}}"))
+        let mut one = Writing::default();
+        one.text("class", class);
+        one.text("id", id);
+        one.number("changed", 1);
+        one.text("body", body);
+        of(&one.end())
     };
-    let whole = Unfit("one of its things is not whole");
+    let (ours, whole) = (Unfit("it is not a file that this page wrote"), Unfit("one of its things is not whole"));
     let long = "x".repeat(4_001);
     for (file, why) in [
         ("<html>".to_owned(), Unfit("it is not JSON")),
-        ("{\"format\":\"other\"}".to_owned(), Unfit("it is not a file that this page wrote")),
-        ("{\"format\":\"monkeytown-witness\"}".to_owned(), Unfit("it does not say its version")),
-        ("{\"format\":\"monkeytown-witness\",\"version\":2}".to_owned(), Unfit("a newer page wrote it")),
-        ("{\"format\":\"monkeytown-witness\",\"version\":1,\"kept\":{}}".to_owned(), Unfit("it holds no list")),
-        (of("7"), whole),
+        ("[]".to_owned(), ours),
+        ("{\"format\":\"other\",\"version\":1,\"kept\":[]}".to_owned(), ours),
+        ("{\"format\":\"monkeytown-witness\"}".to_owned(), ours),
+        (
+            "{\"format\":\"monkeytown-witness\",\"version\":2,\"kept\":[]}".to_owned(),
+            Unfit("another version of this page wrote it"),
+        ),
+        ("{\"format\":\"monkeytown-witness\",\"version\":1,\"kept\":{}}".to_owned(), ours),
+        (of("7"), ours),
+        (of("{\"class\":\"pin\",\"id\":\"a\",\"changed\":1,\"body\":{}}"), ours),
+        (of("{\"class\":\"pin\",\"id\":\"\\ud800\",\"changed\":1,\"body\":\"{}\"}"), ours),
         (one("spell", "a", "{}"), whole),
         (one("pin", "", "{}"), whole),
         (one("pin", &"a".repeat(513), "{}"), whole),
-        (one("pin", "a", "[]"), whole),
-        (one("pin", "a", "{\"x\":[1]}"), whole),
         (one("note", "a", "{\"words\":\"\"}"), whole),
+        (one("note", "a", "no json"), whole),
         (one("note", "a", &format!("{{\"words\":\"{long}\"}}")), whole),
-        (one("note", "a", "{\"words\":\"\\ud800\"}"), whole),
         (one("seed", "a", "{\"type\":\"query\"}"), whole),
-        (of(&vec!["{}"; 10_001].join(",")), Unfit("it holds more than 10,000 things")),
+        (one("ghosts", "a", "{}"), whole),
+        (of(&vec!["{\"class\":\"pin\",\"id\":\"a\",\"changed\":1,\"body\":\"{}\"}"; 10_001].join(",")), ours),
         (" ".repeat(4_800_001), Unfit("it is larger than all that may be kept here")),
     ] {
         assert_eq!(unpack(&file), Err(why), "{}", file.chars().take(120).collect::<String>());

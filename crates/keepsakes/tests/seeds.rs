@@ -131,7 +131,7 @@ fn an_issue_is_filled_in_with_the_seeds_words_and_its_line() {
     assert!(address.starts_with("https://github.com/owner/name/issues/new?title=ada%2C%20babbage&body="), "{address}");
     assert!(address.contains("friday%20%26%20no%20later%0Aprice%3A%203%20%25%0A%0ASeed%3A%20seed-1%0A"), "{address}");
     assert!(address.bytes().all(|byte| byte.is_ascii_graphic()));
-    assert_eq!(seed.text(), "contract between ada, babbage\ndeadline: friday & no later\nprice: 3 %\n\nSeed: seed-1\n");
+    assert_eq!(seed.text(), "contract: ada, babbage\ndeadline: friday & no later\nprice: 3 %\n\nSeed: seed-1\n");
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn no_issue_is_offered_where_there_is_none_or_the_address_would_be_too_long() {
 #[test]
 fn a_preview_says_in_words_what_would_be_planted() {
     for (seed_type, first, second, words) in [
-        (SeedType::Contract, " ada , babbage", "deadline: friday", "contract between ada, babbage\ndeadline: friday"),
+        (SeedType::Contract, " ada , babbage", "deadline: friday", "contract: ada , babbage\ndeadline: friday"),
         (SeedType::Constraint, "under 120 KB ", "performance", "performance constraint: under 120 KB"),
-        (SeedType::Resource, "fn main() {}", "code", "code:\nfn main() {}"),
+        (SeedType::Resource, "fn main() {}", "code", "code resource: fn main() {}"),
         (SeedType::Query, "granite", "", "query: granite"),
     ] {
         assert_eq!(form(seed_type, first, second).preview(), words);
