@@ -26,9 +26,10 @@ struct ConfigFile {
     app_name: Option<String>,
     poll_seconds: Option<u32>,
     failover: Option<bool>,
+    repository: Option<String>,
 }
 
-from_json!(ConfigFile { ; streams, app_name, poll_seconds, failover });
+from_json!(ConfigFile { ; streams, app_name, poll_seconds, failover, repository });
 
 /// Addresses as they are written. What is wrong is told of the list, not of one in it: "is no text" of a list misleads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct Config {
     pub app_name: String,
     /// Where the streams are.
     pub streams: Streams,
+    /// The repository in which the agents work, where issues are opened; empty when nobody says.
+    pub repository: String,
     /// What in the address or the configuration could not be used, in words.
     pub complaint: Option<String>,
 }
@@ -141,7 +144,7 @@ fn resolve(
     chosen: Option<&str>,
     witness: u64,
 ) -> Config {
-    let app_name = file.app_name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "monkeytown".into());
+    let app_name = file.app_name.filter(|name| !name.trim_ascii().is_empty()).unwrap_or_else(|| "monkeytown".into());
     let mut usable = |address: &str, chosen| {
         let stream = address_of(address, chosen);
         if stream.is_none() {
@@ -169,7 +172,7 @@ fn resolve(
     let home = usize::try_from(witness % all.len() as u64).unwrap_or_default();
     let poll_millis = file.poll_seconds.unwrap_or(POLL_SECONDS).clamp(1, POLL_MAX_SECONDS) * 1_000;
     let streams = Streams { all, home, failover: file.failover.unwrap_or_default(), poll_millis };
-    Config { app_name, streams, complaint }
+    Config { app_name, streams, repository: file.repository.unwrap_or_default(), complaint }
 }
 
 fn stream_parameter(search: &str) -> Option<String> {

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of what is shown. The reactive part is Leptos': signals run effects, effects fill pieces.
 
+use js_sys::Reflect;
 use leptos::prelude::*;
 use std::{cell::RefCell, mem::ManuallyDrop};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -19,6 +20,11 @@ use web_sys::{Document, Element, Event, HtmlElement, HtmlTemplateElement};
 #[must_use]
 pub fn document() -> Document {
     web_sys::window().and_then(|window| window.document()).expect("a page has a document")
+}
+
+/// Something that lives as long as the page: nobody counts who has it, which would be written out wherever it is handed on.
+pub fn leaked<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
 }
 
 /// Runs `follow` now and whenever a signal that it read has changed. One type of effect for the whole page.
@@ -64,6 +70,18 @@ pub fn text_scale() -> f32 {
         Some(js_sys::parse_float(&style.get_property_value("font-size").ok()?) as f32 / 16.0)
     };
     size().filter(|scale| scale.is_finite()).unwrap_or(1.0).clamp(0.5, 4.0)
+}
+
+/// What stands in a field.
+#[must_use]
+pub fn value(field: &Element) -> String {
+    Reflect::get(field, &"value".into()).ok().and_then(|value| value.as_string()).unwrap_or_default()
+}
+
+/// Writes into a field what is to stand there.
+pub fn write_value(field: &Element, words: &str) {
+    // A field takes any text.
+    let _ = Reflect::set(field, &"value".into(), &words.into());
 }
 
 /// What is written in one place of a piece.

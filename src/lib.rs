@@ -2,13 +2,14 @@
 //!
 //! One direction: `transport → ingest → civilization → signals → components`. A person's intent goes back by
 //! callback. Each effect lives in one place: sockets and requests in [`transport`], `LocalStorage` in
-//! [`storage`], time and frames in [`clock`].
+//! [`storage`], time and frames in [`clock`], what the browser does in its own time in [`hands`].
 
 pub mod app;
 pub mod clock;
 pub mod components;
 pub mod config;
 pub mod dom;
+pub mod hands;
 pub mod ingest;
 pub mod intent;
 pub mod session;

@@ -60,6 +60,17 @@ pub fn grouped(value: u64) -> String {
     text
 }
 
+/// A size in bytes or letters: "41 KB", "2.4 MB" (a KB is 1,000).
+#[must_use]
+pub fn size(count: u64) -> String {
+    match count {
+        0 => "nothing".to_owned(),
+        1..1_000 => "under 1 KB".to_owned(),
+        1_000..1_000_000 => [&*(count / 1_000).to_string(), " KB"].concat(),
+        _ => [&*(count / 1_000_000).to_string(), ".", &(count / 100_000 % 10).to_string(), " MB"].concat(),
+    }
+}
+
 /// A share: "41%".
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
@@ -156,6 +167,14 @@ mod tests {
         assert_eq!(counted(10, "agent"), "ten agents");
         assert_eq!(counted(12_408, "event"), "12,408 events");
         assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_fits() {
+        let sizes = [(0, "nothing"), (999, "under 1 KB"), (41_200, "41 KB"), (2_400_000, "2.4 MB")];
+        for (count, words) in sizes {
+            assert_eq!(size(count), words);
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::mask;
 use crate::{
     dom::Piece,
-    signals::{AgentView, Gaze},
+    signals::{AgentView, Gaze, Kept},
     terrarium::seats::{Form, Seat},
     voice,
 };
 use monkeytown_civilization::{Entity, HistoryKind, Outcome};
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityStatus, HttpsUrl, Ratio, Text, Timestamp};
 use std::rc::Rc;
 
@@ -60,7 +61,7 @@ pub fn word(entity: &Entity) -> String {
 }
 
 /// Writes a card. With `facts`, also what only shows when it is pointed at, which once a second is often enough.
-pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Timestamp, facts: bool) {
+pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, (gaze, kept): (&Gaze, &Kept), now: Timestamp, facts: bool) {
     let entity = &agent.entity;
     let status = entity.status.as_str();
     let rect = seat.rect;
@@ -75,6 +76,15 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, gaze: &Gaze, now: Tim
     }
     piece.mark("", "data-selected", if gaze.entity.as_ref() == Some(&agent.id) { "yes" } else { "" });
     piece.mark("", "data-contradiction", if agent.contradiction.is_some() { "yes" } else { "" });
+    let mut marks = String::new();
+    for (class, word) in [(Class::Pin, "pinned"), (Class::Mute, "muted"), (Class::Note, "noted")] {
+        if kept.has(class, agent.id.as_str()) {
+            marks.push_str(if marks.is_empty() { "" } else { " " });
+            marks.push_str(word);
+        }
+    }
+    piece.mark("", "data-kept", &marks);
+    piece.say_if("kept", &marks);
     mask::look(piece, status);
     let label = entity.label.to_string();
     piece.say("name", &label);

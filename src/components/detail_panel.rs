@@ -1,19 +1,21 @@
 //! The detail panel: somebody looked at closely. What is being read never moves, and who is gone stays to be read.
 
 use super::{
-    agent_card, foot, mask,
+    agent_card,
+    drawer::{Drawer, focus},
+    foot, mask,
     reading::{Newest, Reading},
 };
 use crate::{
-    dom::{Piece, Rows, document, follow},
-    signals::{DetailView, FlowRow, Gaze, Signals, Tab, short_id},
+    dom::{Piece, Rows, follow},
+    signals::{DetailView, FlowRow, Gaze, Kept, Signals, Tab, short_id},
     voice,
 };
 use monkeytown_civilization::Line;
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityId, FlowStatus, Timestamp};
 use std::cell::RefCell;
 use wasm_bindgen::JsCast;
-use web_sys::HtmlElement;
 
 /// Tabs: the tab's element, its panel's, and which it is.
 const TABS: [(&str, &str, Tab); 4] = [
@@ -26,14 +28,11 @@ const TABS: [(&str, &str, Tab); 4] = [
 const DAY_BINS: usize = 48;
 
 struct Panel {
-    page: Piece,
     piece: Piece,
     tabs: Vec<(Piece, Piece, Tab)>,
-    behind: Vec<Piece>,
+    drawer: Drawer,
     lists: RefCell<Lists>,
     shown: RefCell<Option<EntityId>>,
-    /// What had the focus when the panel opened: it is given back.
-    came_from: RefCell<Option<HtmlElement>>,
 }
 
 struct Lists {
@@ -59,20 +58,18 @@ pub fn bind(signals: &Signals) {
     let (works, connections) = (list("works"), list("connections-list"));
     let lists = Lists { works, connections, lines, past, lines_read, past_read };
     let panel = Panel {
-        page: Piece::section("page"),
         tabs: TABS.map(|(tab, view, which)| (Piece::section(tab), Piece::section(view), which)).into(),
-        behind: ["field", "ghosts", "foot"].map(Piece::section).into(),
+        drawer: Drawer::new("data-panel", &["field", "ghosts", "foot"]),
         lists: RefCell::new(lists),
         piece,
         shown: RefCell::default(),
-        came_from: RefCell::default(),
     };
     follow(move || {
         let detail = signals.detail.read();
         let gaze = signals.gaze.read();
         panel.open(detail.as_ref().map(|detail| &detail.id));
         if let Some(detail) = &*detail {
-            panel.fill(detail, &gaze, signals.times.read().now);
+            panel.fill(detail, (&gaze, &signals.kept.read()), signals.times.read().now);
         }
     });
 }
@@ -84,17 +81,7 @@ impl Panel {
         if before.as_ref() == id {
             return;
         }
-        let mark = if id.is_some() { "yes" } else { "" };
-        self.page.mark("", "data-panel", mark);
-        self.piece.mark("", "data-open", mark);
-        for piece in &self.behind {
-            piece.mark("", "inert", mark);
-        }
         if let Some(id) = id {
-            if before.is_none() {
-                let focused = document().active_element().and_then(|element| element.dyn_into().ok());
-                *self.came_from.borrow_mut() = focused;
-            }
             self.piece.set("", "data-entity-id", id.as_str());
             let mut lists = self.lists.borrow_mut();
             lists.lines.keep(&[], |_| "t-line", &|_, _| {});
@@ -105,16 +92,14 @@ impl Panel {
                 mask::wear(&place, "t-mask", id.as_str());
                 self.piece.renew(&["face", "y"]);
             }
+        }
+        self.drawer.set(&self.piece, id.is_some());
+        if before.is_some() && id.is_some() {
             focus(self.piece.root().dyn_ref());
-        } else {
-            // Whoever it came from may have gone meanwhile.
-            let back = self.came_from.take().filter(|element| element.is_connected());
-            let pause = || document().get_element_by_id("pause")?.dyn_into().ok();
-            focus(back.or_else(pause).as_ref());
         }
     }
 
-    fn fill(&self, detail: &DetailView, gaze: &Gaze, now: Timestamp) {
+    fn fill(&self, detail: &DetailView, (gaze, kept): (&Gaze, &Kept), now: Timestamp) {
         let (piece, entity) = (&self.piece, &detail.entity);
         let status = entity.status.as_str();
         piece.set("", "data-status", status);
@@ -151,6 +136,9 @@ impl Panel {
                 fill_past(past, detail, now);
                 past_read.stay(&seen);
             }
+        }
+        for (part, class) in [("pin", Class::Pin), ("mute", Class::Mute)] {
+            piece.set(part, "aria-pressed", if kept.has(class, detail.id.as_str()) { "true" } else { "false" });
         }
         piece.set("raw-button", "aria-expanded", if gaze.raw { "true" } else { "false" });
         piece.show("raw", detail.raw.is_some());
@@ -263,12 +251,5 @@ fn fill_past(rows: &mut Rows, detail: &DetailView, now: Timestamp) {
         piece.say("label", &item.label.to_string());
         piece.say("time", &voice::ago(now.since_millis(item.time)));
         piece.set("time", "title", &item.time.to_string());
-    }
-}
-
-fn focus(element: Option<&HtmlElement>) {
-    if let Some(element) = element {
-        // An element that is gone cannot be focused, and need not be.
-        let _ = element.focus();
     }
 }

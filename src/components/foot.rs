@@ -2,7 +2,7 @@
 //! each agent.
 
 use crate::{
-    dom::{Piece, Rows, follow, watch_sizes},
+    dom::{Piece, Rows, follow, leaked, watch_sizes},
     sigil::Sigil,
     signals::{Signals, Times},
     voice,
@@ -12,7 +12,6 @@ use monkeytown_protocol::SourceKind;
 use std::{
     cell::{Cell, RefCell},
     fmt::Write,
-    rc::Rc,
 };
 
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -77,11 +76,10 @@ pub fn bind(signals: &Signals) {
         views.say("agents-count", &voice::grouped(said.agents.read().len() as u64));
     });
     let drawn = signals.clone();
-    let axis = Rc::new((Piece::section("axis"), Cell::new(0)));
+    let axis = leaked((Piece::section("axis"), Cell::new(0)));
     let lanes = RefCell::new(Rows::of("lanes"));
-    let measured = Rc::clone(&axis);
-    watch_sizes(&[axis.0.root()], move || measured.1.set(measured.0.root().client_width()));
-    follow(move || draw(&drawn, &axis, &mut lanes.borrow_mut()));
+    watch_sizes(&[axis.0.root()], move || axis.1.set(axis.0.root().client_width()));
+    follow(move || draw(&drawn, axis, &mut lanes.borrow_mut()));
 }
 
 /// Draws the hour: bins, marks, gaps, lanes, as wide as was measured when that changed; asking each time makes the browser

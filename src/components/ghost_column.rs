@@ -6,18 +6,21 @@ use super::{
 };
 use crate::{
     dom::{Piece, Rows, follow},
-    signals::{Gaze, Signals, short_id},
+    signals::{Signals, short_id},
     voice,
 };
 use monkeytown_civilization::{HistoryItem, HistoryKind, Outcome};
+use monkeytown_keepsakes::{Class, Store, ghosts::identity};
 use monkeytown_protocol::Timestamp;
 use std::{cell::RefCell, rc::Rc};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
 
-/// The groups of the column: under how many milliseconds of age, and their names.
-const GROUPS: [(i64, &str); 4] = [
+/// The groups of the column: under how many milliseconds of age, and their names. What is pinned stands above all,
+/// whatever its age.
+const GROUPS: [(i64, &str); 5] = [
+    (i64::MIN, "pinned"),
     (10 * MINUTE, "in the last 10 minutes"),
     (60 * MINUTE, "earlier this hour"),
     (DAY, "in the last day"),
@@ -30,7 +33,7 @@ enum Line<'a> {
         name: &'static str,
         count: usize,
     },
-    /// An item, and the numbers of the neighbours that say the same, its own first.
+    /// An item, and the identities of the neighbours that say the same, its own first.
     Item {
         item: &'a HistoryItem,
         alike: Vec<u64>,
@@ -42,28 +45,33 @@ impl Line<'_> {
     fn key(&self) -> String {
         match self {
             Self::Heading { name, .. } => (*name).to_owned(),
-            Self::Item { item, .. } => format!("#{} {} {}", item.number, item.id, item.time.millis()),
+            Self::Item { item, .. } => ["#", &*identity(item).to_string()].concat(),
         }
     }
 }
 
 /// What is not put away, under headings. Sources put what times they like, so a group is gathered, not assumed to be a
 /// run. Equal neighbours are one line: the newest of them, with a count.
-fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<Line<'a>> {
-    let is_wanted = |item: &HistoryItem| !gaze.dismissed.contains(&item.number);
+fn lines<'a>(items: &'a [Rc<HistoryItem>], store: &Store, now: Timestamp) -> Vec<Line<'a>> {
     let mut lines: Vec<Line> = Vec::with_capacity(items.len() + GROUPS.len());
     let mut over = i64::MIN;
     for (under, name) in GROUPS {
+        let pinned = under == i64::MIN;
         let heading = lines.len();
         let mut count = 0;
         for item in items {
-            if !(over..under).contains(&now.since_millis(item.time)) || !is_wanted(item) {
+            let is_here = pinned || (over..under).contains(&now.since_millis(item.time));
+            if !is_here || is_pinned(store, item) != pinned {
+                continue;
+            }
+            let identity = identity(item);
+            if store.get(Class::Dismissed, &identity.to_string()).is_some() {
                 continue;
             }
             count += 1;
             match lines.get_mut(heading..).and_then(<[Line]>::last_mut) {
-                Some(Line::Item { item: before, alike }) if are_alike(before, item) => alike.push(item.number),
-                _ => lines.push(Line::Item { item, alike: vec![item.number] }),
+                Some(Line::Item { item: before, alike }) if are_alike(before, item) => alike.push(identity),
+                _ => lines.push(Line::Item { item, alike: vec![identity] }),
             }
         }
         if count > 0 {
@@ -72,6 +80,10 @@ fn lines<'a>(items: &'a [Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<L
         over = under;
     }
     lines
+}
+
+fn is_pinned(store: &Store, item: &HistoryItem) -> bool {
+    store.get(Class::Pin, item.id.as_str()).is_some()
 }
 
 fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
@@ -88,8 +100,9 @@ pub fn bind(signals: &Signals) {
     follow(move || {
         let ghosts = signals.ghosts.read();
         let gaze = signals.gaze.read();
+        let store = &signals.kept.read().store;
         let now = signals.times.read().now;
-        let lines = lines(&ghosts.items, &gaze, now);
+        let lines = lines(&ghosts.items, store, now);
         let keys: Vec<String> = lines.iter().map(Line::key).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut shown = 0;
@@ -105,12 +118,13 @@ pub fn bind(signals: &Signals) {
                 Line::Item { item, alike } => {
                     shown += alike.len();
                     fill(piece, item, alike, now);
+                    piece.set("pin", "aria-pressed", if is_pinned(store, item) { "true" } else { "false" });
                 }
             }
         }
         reading.stay(&seen);
         let held = voice::grouped(ghosts.held as u64);
-        let is_searched = !gaze.query.trim().is_empty();
+        let is_searched = !gaze.query.trim_ascii().is_empty();
         let words = match (ghosts.items.len(), shown) {
             _ if ghosts.held == 0 => "nothing has settled yet".to_owned(),
             _ if is_searched => format!("{} of {held} match", voice::grouped(ghosts.matching as u64)),
@@ -119,7 +133,7 @@ pub fn bind(signals: &Signals) {
         };
         kept.say("", &words);
         views.say("history-count", &held);
-        let away = gaze.dismissed.len() as u64;
+        let away = (ghosts.items.len() - shown) as u64;
         let words = if away == 0 { String::new() } else { format!("restore {}", voice::grouped(away)) };
         restore.say_if("", &words);
     });
@@ -157,6 +171,7 @@ fn fill(piece: &Piece, item: &HistoryItem, alike: &[u64], now: Timestamp) {
     piece.say("label", &label);
     piece.set("label", "title", &label);
     piece.set("dismiss", "aria-label", &format!("dismiss {label}"));
+    piece.set("pin", "aria-label", &["pin ", &label].concat());
     let reason = item.reason.as_ref().filter(|_| broken).map(|reason| format!("broken: {reason}"));
     piece.say_if("reason", &reason.unwrap_or_default());
     let short = match item.kind {
@@ -176,6 +191,7 @@ fn fill(piece: &Piece, item: &HistoryItem, alike: &[u64], now: Timestamp) {
 mod tests {
     use super::*;
     use crate::signals::is_about;
+    use monkeytown_keepsakes::{Area, Record, Refused};
     use monkeytown_protocol::{EntityId, Text};
 
     fn item(number: u64, millis: i64) -> Rc<HistoryItem> {
@@ -192,13 +208,39 @@ mod tests {
         })
     }
 
-    fn told(items: &[Rc<HistoryItem>], gaze: &Gaze, now: Timestamp) -> Vec<String> {
+    /// A place for lines that holds none.
+    struct Nowhere;
+
+    impl Area for Nowhere {
+        fn keys(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn get(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn set(&self, _: &str, _: &str) -> Result<(), Refused> {
+            Ok(())
+        }
+
+        fn remove(&self, _: &str) {}
+    }
+
+    fn store_of(class: Class, id: &str) -> Store {
+        let mut store = Store::default();
+        let record = Record { class, id: id.to_owned(), changed_millis: 0, body: "{}".to_owned() };
+        store.put(&Nowhere, record).expect("nowhere takes everything");
+        store
+    }
+
+    fn told(items: &[Rc<HistoryItem>], store: &Store, now: Timestamp) -> Vec<String> {
         let line = |line: &Line| match line {
             Line::Heading { name, count } => format!("{name}: {count}"),
             Line::Item { item, alike } if alike.len() == 1 => item.number.to_string(),
             Line::Item { item, alike } => format!("{} ×{}", item.number, alike.len()),
         };
-        lines(items, gaze, now).iter().map(line).collect()
+        lines(items, store, now).iter().map(line).collect()
     }
 
     #[test]
@@ -206,7 +248,7 @@ mod tests {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(3, DAY * 10 - 1_000), item(2, DAY * 10 - 5 * MINUTE), item(1, 0)];
         let expected = ["in the last 10 minutes: 2", "3", "2", "longer ago: 1", "1"];
-        assert_eq!(told(&items, &Gaze::default(), now), expected);
+        assert_eq!(told(&items, &Store::default(), now), expected);
     }
 
     #[test]
@@ -214,7 +256,7 @@ mod tests {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(4, DAY * 10), item(3, 0), item(2, DAY * 11), item(1, 5)];
         let expected = ["in the last 10 minutes: 2", "4", "2", "longer ago: 2", "3", "1"];
-        assert_eq!(told(&items, &Gaze::default(), now), expected);
+        assert_eq!(told(&items, &Store::default(), now), expected);
     }
 
     #[test]
@@ -228,7 +270,7 @@ mod tests {
         let now = Timestamp::from_millis(0);
         let alike = |number| Rc::new(HistoryItem { label: Text::fitted("tick"), ..(*item(number, 0)).clone() });
         let items = [alike(4), alike(3), item(2, 0), alike(1)];
-        assert_eq!(told(&items, &Gaze::default(), now), ["in the last 10 minutes: 4", "4 ×2", "2", "1"]);
+        assert_eq!(told(&items, &Store::default(), now), ["in the last 10 minutes: 4", "4 ×2", "2", "1"]);
     }
 
     #[test]
@@ -237,7 +279,15 @@ mod tests {
         let items = [item(2, 0), item(1, 0)];
         assert!(is_about(&items[0], "subject 2", str::to_lowercase));
         assert!(!is_about(&items[1], "subject 2", str::to_lowercase));
-        let gaze = Gaze { dismissed: vec![2], ..Gaze::default() };
-        assert_eq!(told(&items, &gaze, now), ["in the last 10 minutes: 1", "1"]);
+        let store = store_of(Class::Dismissed, &identity(&items[0]).to_string());
+        assert_eq!(told(&items, &store, now), ["in the last 10 minutes: 1", "1"]);
+    }
+
+    #[test]
+    fn what_is_pinned_stands_above_all_whatever_its_age() {
+        let now = Timestamp::from_millis(DAY * 10);
+        let items = [item(3, DAY * 10), item(2, DAY * 10 - 1), item(1, 0)];
+        let store = store_of(Class::Pin, items[2].id.as_str());
+        assert_eq!(told(&items, &store, now), ["pinned: 1", "1", "in the last 10 minutes: 2", "3", "2"]);
     }
 }

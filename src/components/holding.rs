@@ -3,18 +3,24 @@
 use super::agent_card::Filled;
 use crate::{
     dom::Rows,
-    signals::Gaze,
+    signals::{Gaze, Kept},
     terrarium::{
         seats::{Seat, seat_of},
         view::{Span, touches},
     },
 };
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::EntityId;
 
-/// Those who stay where they are: who is looked at closely, pointed at or focused. In the one column, where a finger
+/// Those who stay where they are: who is looked at closely, pinned, pointed at or focused. In the one column, where a finger
 /// leaves its place pointed at and focused, who is pressed, or focused by a key; when that is `resized`, whoever has the
 /// focus. `rows` are filled as `cards`.
-pub fn held(rows: &Rows, cards: &[Filled], gaze: &Gaze, (one_column, resized): (bool, bool)) -> Vec<EntityId> {
+pub fn held(
+    rows: &Rows,
+    cards: &[Filled],
+    (gaze, kept): (&Gaze, &Kept),
+    (one_column, resized): (bool, bool),
+) -> Vec<EntityId> {
     let selector = match (one_column, resized) {
         (false, _) => ":hover,:focus-within",
         (true, false) => ":active",
@@ -23,6 +29,7 @@ pub fn held(rows: &Rows, cards: &[Filled], gaze: &Gaze, (one_column, resized): (
     let mut held = Vec::new();
     for (piece, card) in rows.pieces().zip(cards) {
         if gaze.entity.as_ref() == Some(&card.agent.id)
+            || (!one_column && kept.has(Class::Pin, card.agent.id.as_str()))
             || piece.root().matches(selector).unwrap_or(false)
             || (one_column && piece.root().query_selector(":focus-visible").is_ok_and(|focused| focused.is_some()))
         {

@@ -2,18 +2,16 @@
 
 use crate::{
     clock,
-    dom::Piece,
-    signals::{Gaze, Topic},
+    dom::{Piece, leaked},
+    signals::Signals,
     terrarium::{
         canvas,
         pace::{Effects, Pace},
         scene::Scene,
     },
 };
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use monkeytown_keepsakes::Class;
+use std::cell::{Cell, RefCell};
 use web_sys::HtmlCanvasElement;
 
 /// So many flows are a storm: their particles have no tails, and move in every second frame.
@@ -25,8 +23,8 @@ const FADING_EVERY_MILLIS: f64 = 200.0;
 const LINES_EVERY_THIN_MILLIS: f64 = 250.0;
 
 /// The painter. Cloning shares it.
-#[derive(Clone)]
-pub struct Painter(Rc<Easel>);
+#[derive(Clone, Copy)]
+pub struct Painter(&'static Easel);
 
 struct Easel {
     canvas: HtmlCanvasElement,
@@ -34,8 +32,8 @@ struct Easel {
     comets: HtmlCanvasElement,
     /// The page, which is told how much is drawn.
     page: Piece,
-    scene: Rc<RefCell<Scene>>,
-    gaze: Topic<Gaze>,
+    scene: &'static RefCell<Scene>,
+    signals: Signals,
     pace: RefCell<Pace>,
     asked: Cell<bool>,
     /// Whether the witness asked for stillness. Asked for once a second: an answer takes the browser a tenth of a frame.
@@ -49,12 +47,13 @@ struct Easel {
 
 impl Painter {
     /// A painter of `scene` on `canvas`, and of what moves on `comets` over it.
-    pub fn new([canvas, comets]: [HtmlCanvasElement; 2], scene: Rc<RefCell<Scene>>, gaze: Topic<Gaze>) -> Self {
+    pub fn new([canvas, comets]: [HtmlCanvasElement; 2], scene: &'static RefCell<Scene>, signals: &Signals) -> Self {
         let page = Piece::section("page");
         let (pace, asked, still, stale) =
             (RefCell::default(), Cell::new(false), Cell::new(clock::prefers_stillness()), Cell::new(true));
         let (lines_at, comets_at) = Default::default();
-        Self(Rc::new(Easel { canvas, comets, page, scene, gaze, pace, asked, still, stale, lines_at, comets_at }))
+        let signals = signals.clone();
+        Self(leaked(Easel { canvas, comets, page, scene, signals, pace, asked, still, stale, lines_at, comets_at }))
     }
 
     /// Paints from the next frame on: the scene is another.
@@ -71,7 +70,7 @@ impl Painter {
 
     /// Looks in the next frame whether anything moves: the scene is the same, but what the witness prefers may not be.
     pub fn look_again(&self) {
-        self.0.still.set(clock::prefers_stillness());
+        self.0.still.set(clock::prefers_stillness() || self.0.signals.kept.peek().has(Class::Preference, "still"));
         self.begin();
     }
 
@@ -82,14 +81,14 @@ impl Painter {
     }
 
     fn ask(&self) {
-        let painter = self.clone();
+        let painter = *self;
         clock::on_next_frame(move |_| painter.paint());
     }
 
     fn paint(&self) {
         let easel = &self.0;
         let now = clock::monotonic_millis();
-        let still = easel.still.get() || easel.gaze.peek().paused;
+        let still = easel.still.get() || easel.signals.gaze.peek().paused;
         let scene = easel.scene.borrow();
         let mut pace = easel.pace.borrow_mut();
         let before = pace.effects();

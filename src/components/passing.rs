@@ -2,11 +2,11 @@
 
 use crate::{
     clock,
-    dom::{Piece, Rows, follow, listen},
+    dom::{Piece, Rows, follow, leaked, listen},
     signals::Signals,
     voice,
 };
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 
 /// How long a toast stays after it was last pointed at or had the focus, in milliseconds: until the next second's look.
 const HELD_MILLIS: f64 = 2_000.0;
@@ -16,7 +16,7 @@ const HELD_MAX_MILLIS: f64 = 60_000.0;
 /// Who is at a toast keeps it: what goes under a reader takes the focus along.
 struct Hold {
     signals: Signals,
-    rows: Rc<RefCell<Rows>>,
+    rows: &'static RefCell<Rows>,
 }
 
 impl Hold {
@@ -38,10 +38,9 @@ impl Hold {
 /// Fills them.
 pub fn bind(signals: &Signals) {
     let toasting = signals.clone();
-    let rows = Rc::new(RefCell::new(Rows::of("toasts")));
-    let hold = Rc::new(Hold { signals: signals.clone(), rows: Rc::clone(&rows) });
+    let rows = leaked(RefCell::new(Rows::of("toasts")));
+    let hold = leaked(Hold { signals: signals.clone(), rows });
     for name in ["focusin", "pointerover"] {
-        let hold = Rc::clone(&hold);
         listen(rows.borrow().list(), name, move |_| hold.renew());
     }
     follow(move || {

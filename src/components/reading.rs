@@ -5,8 +5,8 @@
 //! kept here, in the same step that changes the list, and the style sheet keeps the browser from doing it again
 //! (`overflow-anchor`). Knows nothing of what the rows say.
 
-use crate::dom::{Rows, listen};
-use std::{cell::Cell, rc::Rc};
+use crate::dom::{Rows, leaked, listen};
+use std::cell::Cell;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
@@ -25,7 +25,7 @@ pub enum Newest {
 }
 
 /// What somebody reads in a list.
-pub struct Reading(Rc<View>);
+pub struct Reading(&'static View);
 
 struct View {
     /// What scrolls.
@@ -66,9 +66,8 @@ impl Reading {
     /// Follows the reader of the list that scrolls in `element`.
     #[must_use]
     pub fn new(element: Element, newest: Newest) -> Self {
-        let view = Rc::new(View { element, newest, is_at_newest: Cell::new(true), top: Cell::new(0) });
-        let scrolled = Rc::clone(&view);
-        listen(&view.element, "scroll", move |_| scrolled.scrolled());
+        let view = leaked(View { element, newest, is_at_newest: Cell::new(true), top: Cell::new(0) });
+        listen(&view.element, "scroll", move |_| view.scrolled());
         Self(view)
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::{self, Timer},
-    dom::{Piece, Rows, follow, listen, text_scale, watch_sizes},
+    dom::{Piece, Rows, follow, leaked, listen, text_scale, watch_sizes},
     signals::{AgentView, Signals, of, position},
     terrarium::{
         calm::Calm,
@@ -58,11 +58,11 @@ struct Field {
     rows: RefCell<Rows>,
     bundles: BundleCounts,
     crowd: Crowd,
-    scene: Rc<RefCell<Scene>>,
+    scene: &'static RefCell<Scene>,
     painter: Painter,
     occasion: RefCell<Occasion>,
     links: RefCell<Vec<(usize, usize)>>,
-    waking: Rc<Waking>,
+    waking: &'static Waking,
     disputes: RefCell<Vec<(EntityId, EntityId, String)>>,
     arranged_at: Cell<f64>,
     calm: RefCell<Calm>,
@@ -100,8 +100,8 @@ struct Field {
 pub fn bind(signals: &Signals) {
     let piece = Piece::section("terrarium");
     let (Some(lines), Some(comets)) = (canvas::find("flow-layer"), canvas::find("comets")) else { return };
-    let scene = Rc::new(RefCell::new(Scene::default()));
-    let field = Rc::new(Field {
+    let scene = leaked(RefCell::new(Scene::default()));
+    let field = leaked(Field {
         signals: signals.clone(),
         key: Piece::section("key"),
         rows: RefCell::new(Rows::of("agents")),
@@ -109,7 +109,7 @@ pub fn bind(signals: &Signals) {
         crowd: Crowd::of_page(),
         list: Piece::section("agents"),
         silence: Silence::of_page(),
-        painter: Painter::new([lines, comets], Rc::clone(&scene), signals.gaze.clone()),
+        painter: Painter::new([lines, comets], scene, signals),
         piece,
         scene,
         occasion: RefCell::default(),
@@ -138,31 +138,27 @@ pub fn bind(signals: &Signals) {
         beat: RefCell::default(),
     });
     field.watch_size();
-    let scrolling = Rc::clone(&field);
     // The browser says so at most once a frame.
-    listen(field.piece.root(), "scroll", move |_| scrolling.follow_scroll());
-    let arranging = Rc::clone(&field);
+    listen(field.piece.root(), "scroll", move |_| field.follow_scroll());
     follow(move || {
-        let _ = arranging.signals.agents.read();
-        arranging.arrange();
-        arranging.hear_disputes();
+        let _ = field.signals.agents.read();
+        field.arrange();
+        field.hear_disputes();
     });
-    let ticking = Rc::clone(&field);
     follow(move || {
-        let signals = &ticking.signals;
-        let _ = (signals.gaze.read(), signals.times.read());
-        ticking.filled_whole.set(false);
-        ticking.arrange();
-        if ticking.bundles.is_held() {
-            ticking.bundles.fill(&signals.flows.peek(), &ticking.scene.borrow().counts());
+        let signals = &field.signals;
+        let _ = (signals.gaze.read(), signals.times.read(), signals.kept.read());
+        field.filled_whole.set(false);
+        field.arrange();
+        if field.bundles.is_held() {
+            field.bundles.fill(&signals.flows.peek(), &field.scene.borrow().counts());
         }
         // Once a second whatever happens: what the witness prefers, or the tab's being shown again, tells nobody.
-        ticking.painter.look_again();
+        field.painter.look_again();
     });
-    let drawing = Rc::clone(&field);
     follow(move || {
-        let _ = (drawing.signals.flows.read(), drawing.signals.gaze.read());
-        drawing.draw();
+        let _ = (field.signals.flows.read(), field.signals.gaze.read());
+        field.draw();
     });
     follow(move || {
         let agents = field.signals.agents.read();
@@ -184,8 +180,8 @@ pub fn bind(signals: &Signals) {
 }
 
 impl Field {
-    fn watch_size(self: &Rc<Self>) {
-        let field = Rc::clone(self);
+    fn watch_size(&'static self) {
+        let field = self;
         let measure = move || {
             let root = field.piece.root();
             #[expect(clippy::cast_precision_loss, reason = "a screen's size")]
@@ -203,7 +199,6 @@ impl Field {
                 field.text_scale.set(text_scale());
             }
             // Not at once: what an arrangement says may give the key another height, which this would not hear of.
-            let field = Rc::clone(&field);
             clock::on_next_frame(move |_| field.arrange());
         };
         watch_sizes(&[self.piece.root(), self.key.root(), self.silence.piece().root()], measure);
@@ -211,7 +206,7 @@ impl Field {
 
     /// Brings into the page what is scrolled into view, and takes from it what is far out of it.
     #[expect(clippy::cast_precision_loss, reason = "a screen's coordinates")]
-    fn follow_scroll(self: &Rc<Self>) {
+    fn follow_scroll(&'static self) {
         self.scrolled.set(self.piece.root().scroll_top() as f32);
         if self.look() {
             self.fill(false);
@@ -232,7 +227,7 @@ impl Field {
     }
 
     /// Seats everybody anew when somebody came, went, woke or rests, or the field has another size.
-    fn arrange(self: &Rc<Self>) {
+    fn arrange(&'static self) {
         let agents = self.signals.agents.peek();
         let gaze = self.signals.gaze.peek();
         let (width, height) = self.size.get();
@@ -281,7 +276,7 @@ impl Field {
         if wait > 0.0 && !resized {
             // Cards say at once what is new; where they stand follows.
             self.fill(false);
-            let field = Rc::clone(self);
+            let field = self;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "under a second")]
             let later = Timer::after(wait.min(ARRANGE_EVERY_MILLIS) as u32 + 1, move || {
                 field.later.borrow_mut().take();
@@ -293,7 +288,10 @@ impl Field {
         self.arranged_at.set(now);
         self.linked_at.set(now);
         // In the one column who is pressed or focused holds everybody's order.
-        let held = holding::held(&self.rows.borrow(), &self.filled.borrow(), &gaze, (one_column, resized));
+        let held = {
+            let kept = self.signals.kept.peek();
+            holding::held(&self.rows.borrow(), &self.filled.borrow(), (&gaze, &kept), (one_column, resized))
+        };
         let keeps_order = one_column && (rest > 0.0 || !held.is_empty()) && !resized;
         self.disordered.set(keeps_order);
         if !keeps_order {
@@ -401,9 +399,9 @@ impl Field {
     }
 
     /// Writes everybody's card: at once those that have been left alone for a while, the others at the next beat.
-    fn fill(self: &Rc<Self>, beat: bool) {
+    fn fill(&'static self, beat: bool) {
         let agents = self.signals.agents.peek();
-        let gaze = self.signals.gaze.peek();
+        let (gaze, kept) = (self.signals.gaze.peek(), self.signals.kept.peek());
         let now = self.signals.times.peek().now;
         let millis = clock::monotonic_millis();
         let seats = self.seats.borrow();
@@ -432,23 +430,23 @@ impl Field {
             let found = agent_card::find(&filled, near, agent);
             near = found.map_or(near, |found| found + 1);
             let held = found.and_then(|at| filled.get(at)).filter(|held| !all && held.seat == **seat);
-            let kept = held.filter(|held| {
+            let same = held.filter(|held| {
                 let is_due = beat || millis - held.at_millis >= CARD_EVERY_MILLIS;
                 let same = Rc::ptr_eq(&held.agent, agent);
                 waits |= !same && !is_due;
                 same || !is_due
             });
-            written.push(match kept {
-                Some(kept) => Filled { agent: Rc::clone(&kept.agent), ..*kept },
+            written.push(match same {
+                Some(same) => Filled { agent: Rc::clone(&same.agent), ..*same },
                 None => {
-                    agent_card::fill(piece, agent, seat, &gaze, now, held.is_none());
+                    agent_card::fill(piece, agent, seat, (&gaze, &kept), now, held.is_none());
                     Filled { agent: Rc::clone(agent), seat: **seat, at_millis: millis }
                 }
             });
         }
         *filled = written;
         if waits && self.beat.borrow().is_none() {
-            let field = Rc::clone(self);
+            let field = self;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a tenth of a second")]
             let timer = Timer::after(CARD_EVERY_MILLIS as u32, move || {
                 field.beat.borrow_mut().take();

@@ -3,11 +3,11 @@
 use super::agent_card::Filled;
 use crate::{
     clock::Timer,
-    dom::{Piece, Rows},
+    dom::{Piece, Rows, leaked},
     terrarium::seats::whole,
 };
 use monkeytown_terrain::Rect;
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 
 /// How long it takes until all have seen that one has stirred, in milliseconds.
 const WAKING_MILLIS: u32 = 3_000;
@@ -20,19 +20,19 @@ pub struct Waking {
 
 impl Waking {
     /// The page's own.
-    pub fn of_page() -> Rc<Self> {
-        Rc::new(Self { page: Piece::section("page"), ends: RefCell::default() })
+    pub fn of_page() -> &'static Self {
+        leaked(Self { page: Piece::section("page"), ends: RefCell::default() })
     }
 
     /// Lets `rows`, which are filled as `cards`, light up from `first` on.
-    pub fn spread(self: &Rc<Self>, rows: &Rows, cards: &[Filled], first: Rect) {
+    pub fn spread(&'static self, rows: &Rows, cards: &[Filled], first: Rect) {
         for (piece, card) in rows.pieces().zip(cards) {
             // A millisecond for every pixel.
             let way = (card.seat.rect.x - first.x).abs() + (card.seat.rect.y - first.y).abs();
             piece.style("", "--wake", &format!("{}ms", whole(way)));
         }
         self.page.mark("", "data-waking", "yes");
-        let waking = Rc::clone(self);
+        let waking = self;
         *self.ends.borrow_mut() = Timer::after(WAKING_MILLIS, move || waking.page.mark("", "data-waking", ""));
     }
 }

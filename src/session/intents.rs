@@ -10,9 +10,15 @@ impl Session {
     /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
     /// seen in the next frame.
     pub fn intend(&self, intent: Intent) {
+        let intent = match intent {
+            Intent::Act(act) => return self.act(act),
+            intent => intent,
+        };
         let mut core = self.0.borrow_mut();
+        core.tend_kept();
         let gaze = core.signals.gaze.clone();
         match intent {
+            Intent::Act(_) => {}
             // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
             Intent::Open(id) if core.state.entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
@@ -34,10 +40,8 @@ impl Session {
             Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
             Intent::Search(words) => {
                 gaze.change(|gaze| gaze.query = words);
-                core.signals.write_ghosts(&core.state);
+                core.write_ghosts();
             }
-            Intent::Dismiss(numbers) => gaze.change(|gaze| gaze.dismissed.extend(numbers)),
-            Intent::Restore => gaze.change(|gaze| gaze.dismissed.clear()),
             Intent::Peek(named) => {
                 gaze.change(|gaze| gaze.bundle = named);
                 core.write_flows();

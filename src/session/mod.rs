@@ -3,12 +3,16 @@
 //! Owns the fold, the queue before it and the order of things: nothing is drawn while the tab is hidden, events
 //! are still applied. Carries the ingest's answers back to the connection. Knows nothing of components.
 
+mod acts;
 mod intents;
+mod keeping;
 mod latency;
 mod recent;
+mod seeds;
 mod showing;
 mod standing;
 
+use keeping::{FOR_THIS_VISIT, Keeping};
 use latency::Latency;
 use recent::Recent;
 use standing::{Order, RESTED};
@@ -19,16 +23,17 @@ use crate::{
     ingest::{Ingest, Intake},
     signals::Signals,
     storage::{
-        choices,
+        choices, kept,
         last_known::{self, Record},
     },
     tabs::Tabs,
     terrarium::stage::Stage,
     transport::{self, ConnectionState, Handlers, Route},
 };
-use monkeytown_civilization::{Changes, Civilization, Contradiction};
+use monkeytown_civilization::{Changes, Civilization, Contradiction, HistoryItem};
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{SourceKind, Timestamp};
-use std::{cell::RefCell, collections::VecDeque};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 /// How long decoding and folding may hold a frame, in milliseconds.
 const FRAME_SHARE_MILLIS: f64 = 8.0;
@@ -100,6 +105,11 @@ struct Core {
     everything: bool,
     connection: Option<Tabs>,
     config: Config,
+    keeping: Keeping,
+    /// Ghosts that the fold does not hold, newest first.
+    beside_history: Vec<Rc<HistoryItem>>,
+    /// Whether it has been said that a seed expires soon.
+    warned: bool,
 }
 
 /// The session. Cloning shares it.
@@ -111,6 +121,12 @@ impl Session {
     pub fn start(config: Config, signals: Signals) -> Self {
         let now = monotonic_millis();
         signals.app_name.set(config.app_name.clone());
+        let keeping = {
+            let mut kept = signals.kept.peek_mut();
+            kept.repository.clone_from(&config.repository);
+            // The witness's town is known by its first stream, whichever shard is heard.
+            Keeping::open(&mut kept, config.streams.at(0).rest.clone())
+        };
         let core = Core {
             signals,
             stage: Stage::default(),
@@ -154,8 +170,14 @@ impl Session {
             everything: false,
             connection: None,
             config,
+            keeping,
+            beside_history: Vec::new(),
+            warned: false,
         };
         let session = Self(Box::leak(Box::new(RefCell::new(core))));
+        session.0.borrow_mut().tend_kept();
+        let elsewhere = session.clone();
+        kept::on_change(move |key| elsewhere.on_kept_elsewhere(key.as_deref()));
         session.show_last_known();
         session.connect();
         session.tick_every_second();
@@ -274,6 +296,7 @@ impl Session {
             if !core.is_still() {
                 core.write_pulse();
             }
+            core.tend_kept();
             let now = monotonic_millis();
             if now - core.kept_at >= KEEP_EVERY_MILLIS {
                 core.keep();
@@ -317,7 +340,9 @@ impl Session {
                 }
                 // A hidden tab gets no frames: what waits for one is applied now.
                 self.work(f64::INFINITY);
-                self.0.borrow_mut().keep();
+                let mut core = self.0.borrow_mut();
+                core.tend_kept();
+                core.keep();
             }
             PageEvent::Shown if clock::is_hidden() => connection.into_iter().for_each(|c| c.wake(RESTED)),
             PageEvent::Shown => {
@@ -351,9 +376,12 @@ impl Core {
                     self.recent.push(frame);
                 }
                 Intake::Unreadable => {}
-                Intake::Greeted { terms, loss, fresh } => {
-                    if fresh {
+                Intake::Greeted { terms, loss, replaced } => {
+                    let fresh = replaced.is_some();
+                    if let Some(before) = replaced {
                         self.record.begin(frame);
+                        let kept = &mut self.signals.kept.peek_mut();
+                        self.keeping.keep_ghosts(kept, &before, &self.state, terms.clock.0);
                     }
                     self.greet(terms, loss);
                     orders.push(Order::Greeted(terms.heartbeat_millis));
@@ -434,9 +462,22 @@ impl Core {
         self.queued_bytes = 0;
     }
 
+    /// Looks after what the witness does and keeps, once a second.
+    fn tend_kept(&mut self) {
+        let topic = self.signals.kept.clone();
+        let kept = &mut *topic.peek_mut();
+        self.keep_draft(kept, None);
+        self.tend_seeds(kept);
+        self.watch_seeds(kept);
+        topic.notify();
+    }
+
     /// Keeps what is known for a visit without a stream.
     fn keep(&mut self) {
         self.kept_at = monotonic_millis();
+        if self.signals.kept.peek().has(Class::Preference, FOR_THIS_VISIT) {
+            return;
+        }
         let clock = self.clock.at(self.kept_at);
         if let Err(why) = self.record.save(&self.stream.rest, clock::wall(), clock) {
             self.remark = Some((why.to_string(), self.kept_at));

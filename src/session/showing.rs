@@ -11,6 +11,7 @@ use crate::{
     voice,
 };
 use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Keys};
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
 use std::rc::Rc;
 
@@ -90,7 +91,7 @@ impl Core {
     fn write_lists(&mut self) {
         self.write_flows();
         self.signals.write_work(&self.state, &self.contradictions);
-        self.signals.write_ghosts(&self.state);
+        self.write_ghosts();
         self.write_detail();
         let mut figures = *self.signals.figures.peek();
         figures.entity_count = self.state.entities().len();
@@ -98,6 +99,13 @@ impl Core {
         figures.last_time = self.state.last_time();
         self.signals.figures.set(figures);
         self.write_connection();
+    }
+
+    /// Writes the ghost column, with what this browser has kept and the stream no longer holds.
+    pub(super) fn write_ghosts(&mut self) {
+        let now = self.clock.at(monotonic_millis());
+        self.beside_history = self.keeping.beside(&self.signals.kept.peek(), &self.state, now);
+        self.signals.write_ghosts(&self.state, &self.beside_history);
     }
 
     pub(super) fn write_flows(&mut self) {
@@ -148,6 +156,9 @@ impl Core {
             let Some(entity) = self.state.entity(id).filter(|entity| entity.status == EntityStatus::Error) else {
                 continue;
             };
+            if self.signals.kept.peek().has(Class::Mute, id.as_str()) {
+                continue;
+            }
             self.toasted += 1;
             let text = |text: &Option<Text>| text.as_ref().map(ToString::to_string).unwrap_or_default();
             toasts.push(Toast {

@@ -164,8 +164,6 @@ impl Core {
         let first = !std::mem::replace(&mut self.greeted, true);
         if loss != Loss::Nothing {
             self.summarised = true;
-            // Another history counts from one again.
-            self.signals.gaze.change(|gaze| gaze.dismissed.clear());
             let before =
                 if std::mem::take(&mut self.overrun) { "this page fell behind" } else { "you were away too long" };
             let words = match loss {

@@ -2,17 +2,21 @@
 //!
 //! A component reads these and nothing else. Knows nothing of transports, storage or drawing.
 
+mod kept;
 mod views;
 
+use crate::voice;
 pub use crate::{ingest::Counters, transport::ConnectionState};
+pub use kept::{Draft, Kept, Undo};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
-    Gaze, GhostsView, HourView, LaneView, Tab, Times, Toast,
+    Gaze, GhostsView, HourView, LaneView, Sheet, Tab, Times, Toast,
 };
 
 use crate::voice::holds;
 use leptos::prelude::*;
 use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, HistoryItem, HistoryKind, Keys};
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityId, EntityKind, Text, Timestamp};
 use std::{
     cell::{Ref, RefCell, RefMut},
@@ -21,6 +25,9 @@ use std::{
 
 /// History items that the ghost column holds at once; the others are counted.
 pub const GHOSTS_SHOWN_MAX: usize = 120;
+
+/// What a query finds that is told by name.
+const FOUND_TOLD_MAX: usize = 5;
 
 /// A value that effects follow. Leptos' trigger beside a plain cell: a signal of its own for every type costs the page
 /// kilobytes each (`ARCHITECTURE.md`, "Bytes"). It lives for as long as the page, so that nobody counts who has it: that
@@ -107,6 +114,8 @@ pub struct Signals {
     pub gaze: Topic<Gaze>,
     /// What is looked at closely.
     pub detail: Topic<Option<DetailView>>,
+    /// What the witness does and keeps.
+    pub kept: Topic<Kept>,
 }
 
 impl Signals {
@@ -126,6 +135,7 @@ impl Signals {
             connection: Topic::new(ConnectionView::default()),
             gaze: Topic::new(Gaze::default()),
             detail: Topic::new(None),
+            kept: Topic::new(Kept::default()),
         }
     }
 
@@ -235,18 +245,49 @@ impl Signals {
         }
     }
 
-    /// Writes the ghost column: of all that the fold holds, what is looked for.
-    pub fn write_ghosts(&self, state: &Civilization) {
-        let query = lower(self.gaze.peek().query.trim());
+    /// Writes the ghost column: of all that the fold holds, and of what this browser has `kept` beside that, what is
+    /// looked for. The pinned are always among those shown.
+    pub fn write_ghosts(&self, state: &Civilization, kept: &[Rc<HistoryItem>]) {
+        let query = lower(self.gaze.peek().query.trim_ascii());
+        let kept_here = self.kept.peek();
         let newest = state.history().next().cloned().map(Rc::new);
-        let mut ghosts = GhostsView { items: Vec::new(), newest, matching: 0, held: state.history().len() };
-        for item in state.history().filter(|item| is_about(item, &query, lower)) {
+        let held = state.history().len() + kept.len();
+        let mut ghosts = GhostsView { items: Vec::new(), newest, matching: 0, held };
+        for item in state.history().chain(kept.iter().map(Rc::as_ref)).filter(|item| is_about(item, &query, lower)) {
             ghosts.matching += 1;
-            if ghosts.items.len() < GHOSTS_SHOWN_MAX {
+            if ghosts.items.len() < GHOSTS_SHOWN_MAX || kept_here.has(Class::Pin, item.id.as_str()) {
                 ghosts.items.push(Rc::new(item.clone()));
             }
         }
         self.ghosts.set(ghosts);
+    }
+
+    /// What `query` finds among agents and history, in words.
+    #[must_use]
+    pub fn find(&self, state: &Civilization, kept: &[Rc<HistoryItem>], query: &str) -> String {
+        let query = lower(query.trim_ascii());
+        if query.is_empty() {
+            return String::new();
+        }
+        let mut names: Vec<String> = Vec::new();
+        let (mut agents, mut items) = (0, 0);
+        for agent in self.agents.peek().iter() {
+            let entity = &agent.entity;
+            let doing = entity.activity.as_ref().map_or("", Text::as_str);
+            if [entity.label.as_str(), agent.id.as_str(), doing].iter().any(|text| voice::holds(&lower(text), &query)) {
+                agents += 1;
+                names.push(voice::name(entity.label.as_str()));
+            }
+        }
+        for item in state.history().chain(kept.iter().map(Rc::as_ref)).filter(|item| is_about(item, &query, lower)) {
+            items += 1;
+            if names.len() < FOUND_TOLD_MAX {
+                names.push(voice::name(item.label.as_str()));
+            }
+        }
+        names.truncate(FOUND_TOLD_MAX);
+        let found = [&*voice::counted(agents, "agent"), " and ", &voice::grouped(items), " of what settled match now"];
+        [&*found.concat(), if names.is_empty() { "" } else { ": " }, &names.join("; ")].concat()
     }
 }
 

@@ -269,6 +269,15 @@ pub enum Tab {
     History,
 }
 
+/// A side of the sheet on which the witness acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheet {
+    /// Seeds: the form, and those that are planted.
+    Seeds,
+    /// What this browser keeps.
+    Kept,
+}
+
 /// What the witness looks at, and how. Lives as long as the page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gaze {
@@ -280,8 +289,8 @@ pub struct Gaze {
     pub raw: bool,
     /// Words looked for in the ghost column.
     pub query: String,
-    /// Ghosts that the witness has put away, by their numbers.
-    pub dismissed: Vec<u64>,
+    /// What is open of what the witness does and keeps.
+    pub sheet: Option<Sheet>,
     /// Whether the page stands still, while events go on being applied.
     pub paused: bool,
     /// Events that had been applied when it was paused.
@@ -307,7 +316,9 @@ impl Gaze {
 
     /// Closes what opened last.
     pub fn close_last(&mut self) {
-        if self.proof {
+        if self.sheet.is_some() {
+            self.sheet = None;
+        } else if self.proof {
             self.proof = false;
         } else if self.raw {
             self.raw = false;

@@ -10,7 +10,7 @@ use monkeytown_protocol::Timestamp;
 /// what all of this page may keep.
 const KEY: &str = "monkeytown.last-known.v3";
 /// Largest record, in UTF-16 units: under half of what all of this page may keep (`limits.md`).
-const RECORD_MAX_UNITS: usize = 1_000_000;
+pub const RECORD_MAX_UNITS: usize = 1_000_000;
 /// Frames kept behind the snapshot, in bytes. Past it the record stays as it is until a snapshot comes again.
 const TAIL_MAX_BYTES: usize = 400_000;
 /// Parts the frames. JSON never holds it: it is a control character (RFC 8259, section 7).
@@ -67,7 +67,7 @@ impl Record {
     /// # Errors
     /// When it is too large, or the browser has no room or keeps nothing at all.
     pub fn save(&mut self, stream: &str, saved_at: Timestamp, clock: Timestamp) -> Result<(), StorageError> {
-        if !std::mem::take(&mut self.changed) {
+        if !self.changed {
             return Ok(());
         }
         let mut record = format!("{stream}{SEPARATOR}{saved_at}{SEPARATOR}{clock}");
@@ -79,8 +79,16 @@ impl Record {
         if record.len() > RECORD_MAX_UNITS {
             return Err(StorageError::TooLarge);
         }
-        write(KEY, &record)
+        write(KEY, &record)?;
+        // What was refused is tried again, for there may be room by then.
+        self.changed = false;
+        Ok(())
     }
+}
+
+/// Forgets what was kept.
+pub fn forget() {
+    super::remove(KEY);
 }
 
 /// What was kept of `stream`. None when nothing was, or what is there cannot be read.

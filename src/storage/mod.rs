@@ -2,9 +2,10 @@
 //! never failures of the page.
 
 pub mod choices;
+pub mod kept;
 pub mod last_known;
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 use web_sys::Storage;
 
 /// Why something was not kept. The value that was there before is whole.
@@ -30,6 +31,16 @@ impl fmt::Display for StorageError {
 
 impl std::error::Error for StorageError {}
 
+thread_local! {
+    /// Whether everything was erased: then nothing is kept until the page is loaded again.
+    static ERASED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on nothing is kept, whoever asks: everything was erased.
+pub fn keep_no_more() {
+    ERASED.set(true);
+}
+
 /// The browser's storage. gloo-storage would panic where it is blocked, so it is asked for directly.
 fn area() -> Option<Storage> {
     web_sys::window()?.local_storage().ok().flatten()
@@ -40,5 +51,14 @@ fn read(key: &str) -> Option<String> {
 }
 
 fn write(key: &str, value: &str) -> Result<(), StorageError> {
+    // That nothing is kept then has been said where it was erased.
+    if ERASED.get() {
+        return Ok(());
+    }
     area().ok_or(StorageError::Blocked)?.set_item(key, value).map_err(|_| StorageError::Full)
+}
+
+fn remove(key: &str) {
+    // Where nothing is kept there is nothing to take away.
+    let _ = area().map(|area| area.remove_item(key));
 }

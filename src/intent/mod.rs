@@ -3,19 +3,19 @@
 //! Buttons say what they are for by their name in the markup, pieces whom they stand for (`data-entity-id`). Knows nothing of what
 //! an intent does; the composition root hands it to the session.
 
+mod acts;
+
+pub use acts::{Act, Field};
+
 use crate::{
-    clock::{self, Timer},
-    dom::{document, listen},
+    clock::Timer,
+    dom::{document, leaked, listen, value},
     signals::{BundleName, Tab},
 };
 use monkeytown_protocol::EntityId;
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::cell::{Cell, RefCell};
 use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{Element, Event, HtmlElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{Element, Event, HtmlElement, KeyboardEvent};
 
 /// What a witness wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +36,8 @@ pub enum Intent {
     Pause,
     /// What settled, where these words are in it.
     Search(String),
-    /// Ghosts put away: one, and those that say the same.
-    Dismiss(Vec<u64>),
-    /// All that was put away, back.
-    Restore,
+    /// To do something beside looking.
+    Act(Act),
     /// The flows of a bundle one by one, or no longer: its source and target.
     Bundle(BundleName),
     /// The same while a bundle is pointed at; none when the pointer has left.
@@ -73,12 +71,10 @@ fn bundle(count: &Element) -> BundleName {
 
 /// Hears clicks, keys and words typed anywhere on the page.
 pub fn on_intent(run: impl Fn(Intent) + 'static) {
-    let run: Rc<dyn Fn(Intent)> = Rc::new(run);
+    let run: &'static dyn Fn(Intent) = leaked(run);
     let document = document();
-    let peeking = Rc::new(Peeking::default());
-    let clicked = (Rc::clone(&run), Rc::clone(&peeking));
+    let peeking = leaked(Peeking::default());
     listen(&document, "click", move |event| {
-        let (run, peeking) = &clicked;
         let Some(intent) = meant_by_click(&event) else { return };
         peeking.soon.borrow_mut().take();
         // What pointing has opened stays open when it is pressed.
@@ -88,30 +84,31 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
             mind_the_focus(focused);
         }
     });
-    let pointed = Rc::clone(&run);
     listen(&document, "pointerover", move |event| {
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let over = |selector| target.as_ref().and_then(|target| target.closest(selector).ok().flatten());
         if peeking.open.get() && over("#flows,#bundles [aria-expanded=true]").is_none() {
             peeking.open.set(false);
-            pointed(Intent::Peek(None));
+            run(Intent::Peek(None));
         }
         let count = over("#bundles button:not([aria-expanded=true])");
         let named = count.map(|count| bundle(&count));
         *peeking.soon.borrow_mut() = named.and_then(|named| {
-            let (run, peeking) = (Rc::clone(&pointed), Rc::clone(&peeking));
             Timer::after(PEEK_MILLIS, move || {
                 peeking.open.set(true);
                 run(Intent::Peek(Some(named)));
             })
         });
     });
-    let typed = Rc::clone(&run);
     listen(&document, "input", move |event| {
-        if let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {
-            typed(Intent::Search(input.value()));
-        }
+        let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+        let intent = match &*field.id() {
+            "search" => Some(Intent::Search(value(&field))),
+            _ => acts::meant_by_field(&field).map(Intent::Act),
+        };
+        intent.into_iter().for_each(run);
     });
+    acts::on_plant(move |act| run(Intent::Act(act)));
     listen(&document, "keydown", move |event| {
         let Ok(key) = event.dyn_into::<KeyboardEvent>() else { return };
         if let Some(intent) = meant_by_key(&key) {
@@ -137,9 +134,8 @@ fn mind_the_focus(focused: Option<Element>) {
     let closest = |selector| target.closest(selector).ok().flatten();
     let row = closest("li").or_else(|| closest("p,div"));
     let (Some(row), Some(region)) = (row, closest("aside,section,main")) else { return };
-    spawn_local(async move {
-        // By then it is hidden or taken away, and the browser has taken the focus from it.
-        clock::sleep(FOCUS_MILLIS).await;
+    // By then it is hidden or taken away, and the browser has taken the focus from it.
+    let timer = Timer::after(FOCUS_MILLIS, move || {
         let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
         let in_region = region.query_selector("[tabindex='0']").ok().flatten();
         for element in [in_row, in_region, document().get_element_by_id("pause")].into_iter().flatten() {
@@ -150,6 +146,8 @@ fn mind_the_focus(focused: Option<Element>) {
             let _ = element.unchecked_into::<HtmlElement>().focus();
         }
     });
+    // It is called once, and not called off.
+    std::mem::forget(timer);
 }
 
 fn meant_by_click(event: &Event) -> Option<Intent> {
@@ -177,13 +175,11 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "raw-button" => Some(Intent::Raw),
         "connection" => Some(Intent::Proof),
         "pause" => Some(Intent::Pause),
-        "dismiss" => near("data-numbers").map(|numbers| dismiss(&numbers)),
-        "restore" => Some(Intent::Restore),
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),
         "count" => Some(Intent::Bundle(bundle(&pressed))),
-        _ => None,
+        name => acts::meant_by_button(name, &near).map(Intent::Act),
     }
 }
 
@@ -194,12 +190,13 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
     if key.key() == "Delete" {
         let focused: Element = key.target()?.dyn_into().ok()?;
         let ghost = focused.closest("[data-numbers]").ok()??;
-        return ghost.get_attribute("data-numbers").map(|numbers| dismiss(&numbers));
+        return ghost.get_attribute("data-numbers").map(|numbers| Intent::Act(dismiss(&numbers)));
     }
     if let Some(intent) = meant_in_tabs(key) {
         return Some(intent);
     }
-    let typing = key.target().is_some_and(|target| target.is_instance_of::<HtmlInputElement>());
+    let target: Option<Element> = key.target().and_then(|target| target.dyn_into().ok());
+    let typing = target.is_some_and(|target| target.matches("input,textarea").unwrap_or(false));
     match key.key().as_str() {
         "Escape" => Some(Intent::Back),
         "/" if !typing => {
@@ -216,12 +213,13 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         "2" if !typing => Some(Intent::Tab(Tab::Logs)),
         "3" if !typing => Some(Intent::Tab(Tab::Connections)),
         "4" if !typing => Some(Intent::Tab(Tab::History)),
+        "b" if !typing => Some(Intent::Act(Act::Bookmark)),
         _ => None,
     }
 }
 
-fn dismiss(numbers: &str) -> Intent {
-    Intent::Dismiss(numbers.split(' ').filter_map(|number| number.parse().ok()).collect())
+fn dismiss(numbers: &str) -> Act {
+    Act::Dismiss(numbers.split(' ').filter_map(|number| number.parse().ok()).collect())
 }
 
 /// Arrows move between tabs that stand in a row (WAI-ARIA Authoring Practices, "Tabs").

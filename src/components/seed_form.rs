@@ -1,0 +1,37 @@
+//! The form in which a seed is planted: four types, their fields, what is wrong with each, what would be planted.
+
+use crate::{
+    dom::{Piece, document, follow, write_value},
+    signals::Signals,
+};
+use std::cell::Cell;
+
+/// Fills it.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let piece = Piece::section("seed-form");
+    let emptied = Cell::new(0);
+    follow(move || {
+        let kept = signals.kept.read();
+        let form = &kept.form;
+        piece.set("", "data-seed-type", form.seed_type.as_str());
+        let faults = form.faults();
+        let fields = [("first", "first-fault", &form.first), ("second", "second-fault", &form.second)];
+        for ((field, told, words), fault) in fields.into_iter().zip(faults) {
+            // Of what is empty nothing is said before it is to be planted.
+            let fault = if kept.tried || !words.trim_ascii().is_empty() { fault } else { "" };
+            piece.say_if(told, fault);
+            piece.mark(field, "aria-invalid", if fault.is_empty() { "" } else { "true" });
+        }
+        let preview = if faults == ["", ""] { form.preview() } else { String::new() };
+        piece.say_if("preview", &preview);
+        piece.say_if("found", &kept.found);
+        if emptied.replace(kept.emptied) != kept.emptied {
+            for id in ["seed-first", "seed-second"] {
+                if let Some(field) = document().get_element_by_id(id) {
+                    write_value(&field, "");
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! The sheet on which the witness acts: seeds on one side, what this browser keeps on the other.
+
+use super::drawer::Drawer;
+use crate::{
+    dom::{Piece, Rows, follow},
+    signals::{Kept, Sheet, Signals},
+    voice,
+};
+use monkeytown_keepsakes::{BUDGET_UNITS, Class, Record, Unsound, preview, record::words_of};
+use std::cell::RefCell;
+
+/// What kinds of things are called where their sizes are told, in the order of the classes.
+const NAMES: [&str; Class::ALL.len() + 1] = [
+    "seeds",
+    "notes",
+    "bookmarks",
+    "pins",
+    "mutes",
+    "preferences",
+    "put away",
+    "history of before",
+    "the page as last known",
+];
+
+/// The most that the page as last known takes up, in UTF-16 units (`storage::last_known`, which a component must not name).
+const LAST_KNOWN_UNITS: usize = 1_000_000;
+
+/// Fills it, and what is always seen of it: how much is kept, and what can be taken back.
+pub fn bind(signals: &Signals) {
+    let signals = signals.clone();
+    let (sheet, storage, undo) = (Piece::section("sheet"), Piece::section("storage"), Piece::section("undo-bar"));
+    let sides = [
+        ("to-seeds", Piece::section("sheet-seeds"), Sheet::Seeds),
+        ("to-kept", Piece::section("sheet-kept"), Sheet::Kept),
+    ];
+    let drawer = Drawer::new("data-sheet", &["head", "field", "seeds", "ghosts", "foot", "panel"]);
+    let lists = RefCell::new([Rows::of("shares"), Rows::of("keepsakes")]);
+    follow(move || {
+        let kept = signals.kept.read();
+        let gaze = signals.gaze.read();
+        drawer.set(&sheet, gaze.sheet.is_some());
+        storage.set("", "data-used-units", &kept.used_units.to_string());
+        storage.set("", "data-budget-units", &BUDGET_UNITS.to_string());
+        storage.say("", &[&*voice::size(kept.used_units as u64), " kept"].concat());
+        let is_new = signals.times.read().monotonic < kept.undo.until_millis;
+        undo.say("words", &kept.undo.words);
+        undo.show("", is_new && gaze.sheet.is_none() && !kept.undo.words.is_empty());
+        sheet.say("answer", &kept.answer);
+        for (button, side, which) in &sides {
+            let is_it = gaze.sheet.is_none_or(|sheet| sheet == *which);
+            sheet.set(button, "aria-pressed", if is_it { "true" } else { "false" });
+            side.show("", is_it);
+        }
+        if gaze.sheet == Some(Sheet::Kept) {
+            let [shares, rows] = &mut *lists.borrow_mut();
+            fill(&sheet, &kept, shares, rows);
+        }
+    });
+}
+
+fn fill(sheet: &Piece, kept: &Kept, shares: &mut Rows, rows: &mut Rows) {
+    sheet.show("fleeting", !kept.lasts);
+    for (part, count, why) in [("torn", "torn-count", Unsound::Torn), ("newer-page", "newer-count", Unsound::Newer)] {
+        let aside = kept.store.aside().iter().filter(|aside| aside.why == why).count();
+        sheet.show(part, aside > 0);
+        sheet.say(count, &aside.to_string());
+    }
+    sheet.say("undo-words", &kept.undo.words);
+    sheet.show("undo-row", !kept.undo.words.is_empty());
+    sheet.show("arrived", kept.arrived.is_some());
+    if let Some(records) = &kept.arrived {
+        let of = preview(&kept.store, records);
+        for (part, count) in [("new", of.new), ("newer", of.newer), ("known", of.known), ("only-here", of.only_here)] {
+            sheet.say(part, &count.to_string());
+        }
+    }
+    sheet.show("erasing", kept.erasing);
+    sheet.set("erase-all", "aria-expanded", if kept.erasing { "true" } else { "false" });
+    for (part, name) in [("for-this-visit", "ghosts"), ("stilled", "still")] {
+        let is_on = kept.has(Class::Preference, name);
+        sheet.set(part, "aria-pressed", if is_on { "true" } else { "false" });
+    }
+    shares.keep(&NAMES, |_| "t-share", &|_, _| {});
+    let mut classes = Class::ALL.into_iter();
+    let mut others = kept.used_units;
+    for (piece, name) in shares.pieces().zip(NAMES) {
+        let (units, may) = match classes.next() {
+            Some(class) => (kept.store.units_of(class), class.share_units()),
+            None => (others, LAST_KNOWN_UNITS),
+        };
+        others = others.saturating_sub(units);
+        piece.show("", units > 0);
+        piece.say("name", name);
+        piece.say("words", &[&*voice::size(units as u64), " of ", &voice::size(may as u64)].concat());
+        piece.style("", "--done", &[&*(units * 100 / may).to_string(), "%"].concat());
+    }
+    let is_told = |record: &&Record| matches!(record.class, Class::Note | Class::Bookmark | Class::Pin | Class::Mute);
+    let records: Vec<&Record> = kept.store.iter().filter(is_told).collect();
+    let keys: Vec<String> = records.iter().map(|record| record.key()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    rows.keep(&keys, |_| "t-kept", &|_, _| {});
+    for ((piece, record), key) in rows.pieces().zip(records).zip(keys) {
+        piece.set("", "data-key", key);
+        piece.say("what", record.class.word());
+        let words = words_of(record);
+        // A bookmark's id is a place in the stream, which says nothing to people.
+        let is_moment = record.class == Class::Bookmark;
+        piece.say("name", if is_moment { &words } else { &record.id });
+        piece.say("words", if is_moment { "" } else { &words });
+        piece.set("forget", "aria-label", &["take away the ", record.class.word(), " ", &record.id].concat());
+    }
+}

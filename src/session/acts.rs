@@ -1,0 +1,202 @@
+//! What the witness does beside looking: pins, notes, puts away, takes along, erases. Each act is kept, or refused in
+//! words, before it is shown.
+
+use super::{
+    Core, Session,
+    keeping::{FOR_THIS_VISIT, now_millis, record},
+};
+use crate::{
+    clock::monotonic_millis,
+    hands,
+    intent::Act,
+    signals::{Draft, Kept, Undo},
+    storage::last_known,
+};
+use monkeytown_keepsakes::{
+    Class, Record, Seed, Writing, pack, parcel::NOTE_MAX_UNITS, record::words_of, units, unpack,
+};
+use monkeytown_protocol::{EntityId, EntityKind, SeedStatus};
+
+/// The longest words of a bookmark, in letters.
+const BOOKMARK_MAX: usize = 100;
+
+impl Session {
+    /// Does what the witness wants.
+    pub fn act(&self, act: Act) {
+        let topic = self.0.borrow().signals.kept.clone();
+        if let Act::Ask(what, words) = &act {
+            // The answer may come at once, as another act.
+            return hands::ask(what, words);
+        }
+        let mut out = None;
+        {
+            let mut core = self.0.borrow_mut();
+            let kept = &mut *topic.peek_mut();
+            kept.answer.clear();
+            match act {
+                Act::Sheet(sheet) => {
+                    core.signals.gaze.change(|gaze| gaze.sheet = sheet);
+                    kept.erasing = false;
+                    core.search(kept);
+                }
+                Act::Enter(field, words) => core.enter(kept, field, words),
+                Act::Plant => core.plant(kept),
+                Act::Pin(id) => core.pin(kept, &id),
+                Act::Mute(id) => {
+                    core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));
+                    core.toggle(kept, Class::Mute, id.as_str(), "{}");
+                }
+                Act::Note(words) => core.note(kept, words),
+                Act::Bookmark => core.bookmark(kept),
+                Act::Dismiss(identities) => core.dismiss(kept, &identities),
+                Act::Restore => core.restore(kept),
+                Act::Forget(key) => core.forget(kept, &key),
+                Act::Undo => core.keeping.undo(kept),
+                Act::TakeAlong => {
+                    core.keep_draft(kept, None);
+                    out = Some(pack(&kept.store, now_millis()));
+                }
+                Act::Bring(file) => match unpack(&file) {
+                    Ok(records) => kept.arrived = Some(records),
+                    Err(why) => kept.answer = ["the file is not kept: ", why.0].concat(),
+                },
+                Act::Told(words) => kept.answer = words,
+                Act::Adopt(Some(replace)) => core.keeping.adopt(kept, replace),
+                Act::Adopt(None) => kept.arrived = None,
+                Act::Erase(false) => kept.erasing ^= true,
+                Act::Erase(true) => {
+                    core.keeping.erase(kept);
+                    out = Some(String::new());
+                }
+                Act::Prefer(name) => core.prefer(kept, name),
+                Act::Ask(..) => {}
+            }
+            core.watch_seeds(kept);
+        }
+        self.0.borrow_mut().write_ghosts();
+        topic.notify();
+        if let Some(file) = out {
+            hands::ask(if file.is_empty() { "erase" } else { "hand-out" }, &file);
+        }
+    }
+
+    /// Another tab has written at a key, or has erased everything.
+    pub(super) fn on_kept_elsewhere(&self, key: Option<&str>) {
+        let mut core = self.0.borrow_mut();
+        let topic = core.signals.kept.clone();
+        core.keeping.hear(&mut topic.peek_mut(), key);
+        core.watch_seeds(&topic.peek());
+        topic.notify();
+    }
+}
+
+fn body_of(name: &str, words: &str) -> String {
+    let mut body = Writing::default();
+    body.text(name, words);
+    body.end()
+}
+
+impl Core {
+    fn toggle(&mut self, kept: &mut Kept, class: Class, id: &str, body: &str) {
+        self.keeping.refresh(kept, class);
+        if kept.has(class, id) {
+            self.keeping.take(kept, class, id, [class.word(), " taken away"].concat());
+        } else {
+            self.keeping.put(kept, record(class, id, body.to_owned()));
+        }
+    }
+
+    fn pin(&mut self, kept: &mut Kept, id: &EntityId) {
+        let is_agent = self.state.entity(id).is_some_and(|entity| entity.kind == EntityKind::Agent);
+        let mut items = self.state.history().chain(self.beside_history.iter().map(AsRef::as_ref));
+        let item = items.find(|item| item.id == *id && !is_agent);
+        let pin = self.keeping.pin(item, id.as_str());
+        drop(items);
+        self.toggle(kept, Class::Pin, id.as_str(), &pin.body);
+    }
+
+    fn note(&mut self, kept: &mut Kept, words: String) {
+        let Some(id) = self.signals.gaze.peek().entity.clone() else { return };
+        self.keep_draft(kept, Some(&id));
+        let based_on = kept.store.get(Class::Note, id.as_str()).map(words_of).unwrap_or_default();
+        kept.draft.get_or_insert_with(|| Draft { id, words: String::new(), based_on }).words = words;
+    }
+
+    /// Keeps the note that is being written, unless it is on `but`; what another tab has written meanwhile stays in it.
+    pub(super) fn keep_draft(&mut self, kept: &mut Kept, but: Option<&EntityId>) {
+        let Some(mut draft) = kept.draft.take_if(|draft| Some(&draft.id) != but) else { return };
+        let id = draft.id.as_str().to_owned();
+        self.keeping.refresh(kept, Class::Note);
+        let theirs = kept.store.get(Class::Note, &id).map(words_of).unwrap_or_default();
+        if theirs != draft.based_on && !theirs.is_empty() && theirs != draft.words {
+            draft.words = [&*theirs, "\n", &draft.words].concat();
+        }
+        if draft.words.trim_ascii().is_empty() {
+            self.keeping.take(kept, Class::Note, &id, "note taken away".to_owned());
+        } else if units(&draft.words) > NOTE_MAX_UNITS {
+            "that was not kept: a note has at most 4,000 letters".clone_into(&mut kept.answer);
+            kept.draft = Some(draft);
+        } else if draft.words == theirs
+            || self.keeping.put(kept, record(Class::Note, &id, body_of("words", &draft.words)))
+        {
+            "the note is kept".clone_into(&mut kept.answer);
+        } else {
+            // Its words stay where they are written, and are tried again.
+            draft.based_on = theirs;
+            kept.draft = Some(draft);
+        }
+    }
+
+    fn bookmark(&mut self, kept: &mut Kept) {
+        let Some(position) = self.ingest.position() else {
+            return "there is no moment to keep yet: no stream has been heard".clone_into(&mut kept.answer);
+        };
+        let exact = self.clock.at(monotonic_millis()).to_string();
+        let (day, time) = (exact.get(..10).unwrap_or_default(), exact.get(11..19).unwrap_or_default());
+        let newest = self.state.history().next().map_or("", |item| item.label.as_str());
+        let words: String = [day, " ", time, " after: ", newest].concat().chars().take(BOOKMARK_MAX).collect();
+        let id = position.to_string();
+        if self.keeping.put(kept, record(Class::Bookmark, &id, body_of("words", &words))) {
+            "the moment is kept".clone_into(&mut kept.answer);
+        }
+    }
+
+    fn dismiss(&mut self, kept: &mut Kept, identities: &[u64]) {
+        let mut undo = Undo { words: "put away".to_owned(), ..Undo::default() };
+        for identity in identities {
+            let id = identity.to_string();
+            if self.keeping.put_mark(kept, Class::Dismissed, &id) {
+                undo.away.push(record(Class::Dismissed, &id, String::new()));
+            }
+        }
+        self.keeping.undoable(kept, undo);
+    }
+
+    fn restore(&mut self, kept: &mut Kept) {
+        let back: Vec<Record> = kept.store.of(Class::Dismissed).cloned().collect();
+        for record in &back {
+            self.keeping.take(kept, Class::Dismissed, &record.id, String::new());
+        }
+        self.keeping.undoable(kept, Undo { words: "all brought back".to_owned(), back, ..Undo::default() });
+    }
+
+    fn forget(&mut self, kept: &mut Kept, key: &str) {
+        let Some((class, id)) = Record::named(key) else { return };
+        self.keeping.refresh(kept, class);
+        let seed = kept.store.get(class, id).and_then(Seed::from_record);
+        if seed.is_some_and(|seed| seed.status == SeedStatus::Growing && seed.is_under_way(now_millis())) {
+            return "it was found, and grows: it can be taken away when something has come of it"
+                .clone_into(&mut kept.answer);
+        }
+        self.keeping.take(kept, class, id, [class.word(), " taken away"].concat());
+        kept.draft = None;
+    }
+
+    fn prefer(&mut self, kept: &mut Kept, name: &'static str) {
+        self.toggle(kept, Class::Preference, name, &body_of("value", "on"));
+        if name == FOR_THIS_VISIT && kept.has(Class::Preference, name) {
+            last_known::forget();
+            self.keeping.forget_ghosts(kept);
+        }
+    }
+}

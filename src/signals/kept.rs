@@ -1,0 +1,87 @@
+//! What the witness does and keeps, as components read it: the store itself, and what is said of the last act.
+//!
+//! Knows nothing of where lines lie.
+
+use monkeytown_keepsakes::{Class, Form, Record, Store};
+use monkeytown_protocol::{EntityId, SeedType};
+
+/// An act that can be taken back: what was taken away comes back, what was put goes.
+#[derive(Default)]
+pub struct Undo {
+    /// What was done, in words.
+    pub words: String,
+    /// What comes back.
+    pub back: Vec<Record>,
+    /// What goes.
+    pub away: Vec<Record>,
+    /// Until when it is offered over the page, on the monotonic clock; on the sheet until the next act.
+    pub until_millis: f64,
+}
+
+/// A note that is being written.
+pub struct Draft {
+    /// On whom.
+    pub id: EntityId,
+    /// Its words.
+    pub words: String,
+    /// What was kept when it was begun: another tab may have changed it since.
+    pub based_on: String,
+}
+
+/// What the witness does and keeps.
+pub struct Kept {
+    /// All that is kept.
+    pub store: Store,
+    /// Whether it outlives the visit.
+    pub lasts: bool,
+    /// What all of the page takes up in the browser's storage, in UTF-16 units.
+    pub used_units: usize,
+    /// What came of the last act, in words.
+    pub answer: String,
+    /// What can be taken back.
+    pub undo: Undo,
+    /// What a chosen file holds, until the witness says what is to become of it.
+    pub arrived: Option<Vec<Record>>,
+    /// Whether the witness is asked once more before all is erased.
+    pub erasing: bool,
+    /// The note that is being written.
+    pub draft: Option<Draft>,
+    /// The seed that is being written.
+    pub form: Form,
+    /// Whether it was to be planted as it is: then what is missing is said too.
+    pub tried: bool,
+    /// How often the form was emptied: its fields are to be written anew.
+    pub emptied: u32,
+    /// What a query finds now, in words.
+    pub found: String,
+    /// The repository in which issues are opened; empty when nobody says.
+    pub repository: String,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            store: Store::default(),
+            lasts: false,
+            used_units: 0,
+            answer: String::new(),
+            undo: Undo::default(),
+            arrived: None,
+            erasing: false,
+            draft: None,
+            form: Form { seed_type: SeedType::Query, first: String::new(), second: String::new() },
+            tried: false,
+            emptied: 0,
+            found: String::new(),
+            repository: String::new(),
+        }
+    }
+}
+
+impl Kept {
+    /// Whether something of this name is kept.
+    #[must_use]
+    pub fn has(&self, class: Class, id: &str) -> bool {
+        self.store.get(class, id).is_some()
+    }
+}
