@@ -26,7 +26,7 @@ const asked = {
     link.download = `monkeytown-${new Date().toISOString().slice(0, 10)}.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), OFFERED_MILLIS);
-    tell("told", `all that is kept is in ${link.download}`);
+    tell("told", `offered as ${link.download}`);
   },
   async copy() {
     await navigator.clipboard.writeText(hands.value);
@@ -39,16 +39,19 @@ const asked = {
   async bring() {
     const field = document.getElementById("bring");
     const [file] = field.files;
-    if (file.size > FILE_MAX_BYTES) return tell("told", "the file is not kept: it is larger than all that may be kept here");
-    const words = await file.text();
+    if (!file) return;
+    const words = file.size > FILE_MAX_BYTES ? "" : await file.text();
     field.value = "";
+    if (file.size > FILE_MAX_BYTES) return tell("told", "the file is not kept: it is larger than all that may be kept here");
     tell("brought", words);
   },
   /** Everything that this browser holds of the page goes: the witness has said so. */
   async erase() {
     const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
-    await Promise.all(registrations.map((registration) => registration.unregister()));
-    await Promise.all((await caches.keys()).map((name) => caches.delete(name)));
+    const ours = registrations.filter(({ active }) => active?.scriptURL === new URL("/worker.js", location).href);
+    await Promise.all(ours.map((registration) => registration.unregister()));
+    const names = (await caches.keys()).filter((name) => name.startsWith("monkeytown-"));
+    await Promise.all(names.map((name) => caches.delete(name)));
   },
 };
 
@@ -57,6 +60,6 @@ document.addEventListener("hands", async () => {
   try {
     await what();
   } catch {
-    if (hands.title !== "erase") tell("told", "this browser does not let the page do that");
+    tell("told", "this browser does not let the page do that");
   }
 });

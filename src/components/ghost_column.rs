@@ -83,7 +83,7 @@ fn lines<'a>(items: &'a [Rc<HistoryItem>], store: &Store, now: Timestamp) -> Vec
 }
 
 fn is_pinned(store: &Store, item: &HistoryItem) -> bool {
-    store.get(Class::Pin, item.id.as_str()).is_some()
+    store.get(Class::Pin, &identity(item).to_string()).is_some()
 }
 
 fn are_alike(a: &HistoryItem, b: &HistoryItem) -> bool {
@@ -287,7 +287,7 @@ mod tests {
     fn what_is_pinned_stands_above_all_whatever_its_age() {
         let now = Timestamp::from_millis(DAY * 10);
         let items = [item(3, DAY * 10), item(2, DAY * 10 - 1), item(1, 0)];
-        let store = store_of(Class::Pin, items[2].id.as_str());
+        let store = store_of(Class::Pin, &identity(&items[2]).to_string());
         assert_eq!(told(&items, &store, now), ["pinned: 1", "1", "in the last 10 minutes: 2", "3", "2"]);
     }
 }

@@ -29,7 +29,7 @@ pub fn held(
     let mut held = Vec::new();
     for (piece, card) in rows.pieces().zip(cards) {
         if gaze.entity.as_ref() == Some(&card.agent.id)
-            || (!one_column && kept.has(Class::Pin, card.agent.id.as_str()))
+            || (!one_column && !resized && kept.has(Class::Pin, card.agent.id.as_str()))
             || piece.root().matches(selector).unwrap_or(false)
             || (one_column && piece.root().query_selector(":focus-visible").is_ok_and(|focused| focused.is_some()))
         {

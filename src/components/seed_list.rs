@@ -13,7 +13,7 @@ use std::cell::RefCell;
 /// Fills both, and says in the header how many are under way.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
-    let (strip, count) = (Piece::section("seeds"), Piece::section("seed-count"));
+    let (strip, count, button) = (Piece::section("seeds"), Piece::section("seed-count"), Piece::section("plant-seed"));
     let lists = RefCell::new([Rows::of("seeds"), Rows::of("garden")]);
     follow(move || {
         let kept = signals.kept.read();
@@ -29,7 +29,9 @@ pub fn bind(signals: &Signals) {
             }
         }
         strip.show("", !seeds.is_empty());
-        count.say("seeds", &[&*under_way.to_string(), " of 5"].concat());
+        let of = [&*under_way.to_string(), " of 5"].concat();
+        count.say("seeds", &of);
+        button.say("count", &of);
         let keys: Vec<&str> = seeds.iter().map(|(_, key)| key.as_str()).collect();
         for (rows, template) in lists.borrow_mut().iter_mut().zip([sprout as fn(&str) -> &'static str, row]) {
             rows.keep(&keys, template, &|_, _| {});

@@ -1,13 +1,14 @@
 //! The sheet on which the witness acts: seeds on one side, what this browser keeps on the other.
 
-use super::drawer::Drawer;
+use super::drawer::{Drawer, focus};
 use crate::{
     dom::{Piece, Rows, follow},
     signals::{Kept, Sheet, Signals},
     voice,
 };
 use monkeytown_keepsakes::{BUDGET_UNITS, Class, Record, Unsound, preview, record::words_of};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use wasm_bindgen::JsCast;
 
 /// What kinds of things are called where their sizes are told, in the order of the classes.
 const NAMES: [&str; Class::ALL.len() + 1] = [
@@ -34,6 +35,7 @@ pub fn bind(signals: &Signals) {
         ("to-kept", Piece::section("sheet-kept"), Sheet::Kept),
     ];
     let drawer = Drawer::new("data-sheet", &["head", "field", "seeds", "ghosts", "foot", "panel"]);
+    let was_erasing = Cell::new(false);
     let lists = RefCell::new([Rows::of("shares"), Rows::of("keepsakes")]);
     follow(move || {
         let kept = signals.kept.read();
@@ -42,9 +44,13 @@ pub fn bind(signals: &Signals) {
         storage.set("", "data-used-units", &kept.used_units.to_string());
         storage.set("", "data-budget-units", &BUDGET_UNITS.to_string());
         storage.say("", &[&*voice::size(kept.used_units as u64), " kept"].concat());
-        let is_new = signals.times.read().monotonic < kept.undo.until_millis;
-        undo.say("words", &kept.undo.words);
-        undo.show("", is_new && gaze.sheet.is_none() && !kept.undo.words.is_empty());
+        // Over the page the last act is told for a while, unless it is told where it was done.
+        let is_told = signals.times.read().monotonic < kept.told_until && gaze.sheet.is_none() && gaze.entity.is_none();
+        let words = if kept.answer.is_empty() { &kept.undo.words } else { &kept.answer };
+        let words = if is_told { words.as_str() } else { "" };
+        undo.mark("", "data-told", if words.is_empty() { "" } else { "yes" });
+        undo.say("words", words);
+        undo.show("undo", is_told && !kept.undo.words.is_empty());
         sheet.say("answer", &kept.answer);
         for (button, side, which) in &sides {
             let is_it = gaze.sheet.is_none_or(|sheet| sheet == *which);
@@ -52,13 +58,12 @@ pub fn bind(signals: &Signals) {
             side.show("", is_it);
         }
         if gaze.sheet == Some(Sheet::Kept) {
-            let [shares, rows] = &mut *lists.borrow_mut();
-            fill(&sheet, &kept, shares, rows);
+            fill(&sheet, &kept, &was_erasing, &mut lists.borrow_mut());
         }
     });
 }
 
-fn fill(sheet: &Piece, kept: &Kept, shares: &mut Rows, rows: &mut Rows) {
+fn fill(sheet: &Piece, kept: &Kept, was_erasing: &Cell<bool>, [shares, rows]: &mut [Rows; 2]) {
     sheet.show("fleeting", !kept.lasts);
     for (part, count, why) in [("torn", "torn-count", Unsound::Torn), ("newer-page", "newer-count", Unsound::Newer)] {
         let aside = kept.store.aside().iter().filter(|aside| aside.why == why).count();
@@ -75,6 +80,11 @@ fn fill(sheet: &Piece, kept: &Kept, shares: &mut Rows, rows: &mut Rows) {
         }
     }
     sheet.show("erasing", kept.erasing);
+    if kept.erasing && !was_erasing.replace(true) {
+        // It may open below what is seen.
+        focus(sheet.part("erase-not").and_then(|button| button.dyn_into().ok()).as_ref());
+    }
+    was_erasing.set(kept.erasing);
     sheet.set("erase-all", "aria-expanded", if kept.erasing { "true" } else { "false" });
     for (part, name) in [("for-this-visit", "ghosts"), ("stilled", "still")] {
         let is_on = kept.has(Class::Preference, name);
@@ -103,8 +113,8 @@ fn fill(sheet: &Piece, kept: &Kept, shares: &mut Rows, rows: &mut Rows) {
         piece.set("", "data-key", key);
         piece.say("what", record.class.word());
         let words = words_of(record);
-        // A bookmark's id is a place in the stream, which says nothing to people.
-        let is_moment = record.class == Class::Bookmark;
+        // A bookmark's id is a place in the stream, a pinned ghost's a number: they say nothing to people.
+        let is_moment = record.class == Class::Bookmark || (record.class == Class::Pin && !words.is_empty());
         piece.say("name", if is_moment { &words } else { &record.id });
         piece.say("words", if is_moment { "" } else { &words });
         piece.set("forget", "aria-label", &["take away the ", record.class.word(), " ", &record.id].concat());

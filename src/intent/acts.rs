@@ -30,8 +30,10 @@ pub enum Act {
     Enter(Field, String),
     /// Plants what was entered.
     Plant,
-    /// Pins somebody or a ghost, or no longer.
+    /// Pins somebody, or no longer.
     Pin(EntityId),
+    /// Pins a ghost, by its identity, or no longer.
+    PinGhost(u64),
     /// Mutes somebody, or no longer.
     Mute(EntityId),
     /// Writes the note on whom is looked at.
@@ -68,7 +70,10 @@ pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>)
     match name {
         "plant-seed" | "to-seeds" | "sprout" => Some(Act::Sheet(Some(Sheet::Seeds))),
         "storage" | "to-kept" => Some(Act::Sheet(Some(Sheet::Kept))),
-        "pin" => whom().map(Act::Pin),
+        "pin" => match near("data-numbers") {
+            Some(numbers) => numbers.split(' ').next()?.parse().ok().map(Act::PinGhost),
+            None => whom().map(Act::Pin),
+        },
         "mute" => whom().map(Act::Mute),
         "bookmark" => Some(Act::Bookmark),
         "dismiss" => near("data-numbers").map(|numbers| dismiss(&numbers)),
@@ -94,7 +99,7 @@ pub(super) fn meant_by_field(field: &Element) -> Option<Act> {
     match field.get_attribute("name")?.as_str() {
         "type" => Some(Act::Enter(Field::Type, value(field))),
         "first" => Some(Act::Enter(Field::First, value(field))),
-        "second" => Some(Act::Enter(Field::Second, value(field))),
+        "second" | "constraint-kind" | "resource-kind" => Some(Act::Enter(Field::Second, value(field))),
         "note" => Some(Act::Note(value(field))),
         "bring" => Some(Act::Ask("bring", String::new())),
         "brought" => Some(Act::Bring(value(field))),

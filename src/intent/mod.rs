@@ -138,7 +138,8 @@ fn mind_the_focus(focused: Option<Element>) {
     let timer = Timer::after(FOCUS_MILLIS, move || {
         let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
         let in_region = region.query_selector("[tabindex='0']").ok().flatten();
-        for element in [in_row, in_region, document().get_element_by_id("pause")].into_iter().flatten() {
+        let last = document().get_element_by_id("pause");
+        for element in [in_row, in_region, Some(region), last].into_iter().flatten() {
             if self::focused().is_some() {
                 break;
             }
@@ -213,7 +214,6 @@ fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         "2" if !typing => Some(Intent::Tab(Tab::Logs)),
         "3" if !typing => Some(Intent::Tab(Tab::Connections)),
         "4" if !typing => Some(Intent::Tab(Tab::History)),
-        "b" if !typing => Some(Intent::Act(Act::Bookmark)),
         _ => None,
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     storage::last_known,
 };
 use monkeytown_keepsakes::{
-    Class, Record, Seed, Writing, pack, parcel::NOTE_MAX_UNITS, record::words_of, units, unpack,
+    Class, Record, Seed, Writing, ghosts::identity, pack, parcel::NOTE_MAX_UNITS, record::words_of, units, unpack,
 };
-use monkeytown_protocol::{EntityId, EntityKind, SeedStatus};
+use monkeytown_protocol::{EntityId, SeedStatus};
 
 /// The longest words of a bookmark, in letters.
 const BOOKMARK_MAX: usize = 100;
@@ -29,6 +29,8 @@ impl Session {
             return hands::ask(what, words);
         }
         let mut out = None;
+        // What is being typed changes nothing that is kept yet.
+        let is_typed = matches!(act, Act::Enter(..) | Act::Note(_));
         {
             let mut core = self.0.borrow_mut();
             let kept = &mut *topic.peek_mut();
@@ -41,7 +43,8 @@ impl Session {
                 }
                 Act::Enter(field, words) => core.enter(kept, field, words),
                 Act::Plant => core.plant(kept),
-                Act::Pin(id) => core.pin(kept, &id),
+                Act::Pin(id) => core.toggle(kept, Class::Pin, id.as_str(), "{}"),
+                Act::PinGhost(identity) => core.pin_ghost(kept, identity),
                 Act::Mute(id) => {
                     core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));
                     core.toggle(kept, Class::Mute, id.as_str(), "{}");
@@ -56,7 +59,7 @@ impl Session {
                     core.keep_draft(kept, None);
                     out = Some(pack(&kept.store, now_millis()));
                 }
-                Act::Bring(file) => match unpack(&file) {
+                Act::Bring(file) => match unpack(&file, now_millis()) {
                     Ok(records) => kept.arrived = Some(records),
                     Err(why) => kept.answer = ["the file is not kept: ", why.0].concat(),
                 },
@@ -71,22 +74,40 @@ impl Session {
                 Act::Prefer(name) => core.prefer(kept, name),
                 Act::Ask(..) => {}
             }
-            core.watch_seeds(kept);
+            if !is_typed {
+                core.watch_seeds(kept);
+                core.keeping.read_pins(kept);
+                core.keeping.told(kept);
+            }
         }
-        self.0.borrow_mut().write_ghosts();
+        if !is_typed {
+            self.0.borrow_mut().write_ghosts();
+        }
         topic.notify();
         if let Some(file) = out {
             hands::ask(if file.is_empty() { "erase" } else { "hand-out" }, &file);
         }
     }
 
+    /// Reads everything that is kept again.
+    pub(super) fn look_at_kept_again(&self) {
+        let core = self.0.borrow();
+        let kept = &mut *core.signals.kept.peek_mut();
+        for class in Class::ALL {
+            core.keeping.refresh(kept, class);
+        }
+    }
+
     /// Another tab has written at a key, or has erased everything.
     pub(super) fn on_kept_elsewhere(&self, key: Option<&str>) {
         let mut core = self.0.borrow_mut();
+        let core = &mut *core;
         let topic = core.signals.kept.clone();
-        core.keeping.hear(&mut topic.peek_mut(), key);
-        core.watch_seeds(&topic.peek());
-        topic.notify();
+        if core.keeping.hear(&mut topic.peek_mut(), key) {
+            core.watch_seeds(&topic.peek());
+            core.write_ghosts();
+            topic.notify();
+        }
     }
 }
 
@@ -106,13 +127,15 @@ impl Core {
         }
     }
 
-    fn pin(&mut self, kept: &mut Kept, id: &EntityId) {
-        let is_agent = self.state.entity(id).is_some_and(|entity| entity.kind == EntityKind::Agent);
+    /// Pins a ghost with its line, or lets it go.
+    fn pin_ghost(&mut self, kept: &mut Kept, wanted: u64) {
         let mut items = self.state.history().chain(self.beside_history.iter().map(AsRef::as_ref));
-        let item = items.find(|item| item.id == *id && !is_agent);
-        let pin = self.keeping.pin(item, id.as_str());
+        let item = items.find(|item| identity(item) == wanted);
+        let pin = item.map(|item| self.keeping.pin(item));
         drop(items);
-        self.toggle(kept, Class::Pin, id.as_str(), &pin.body);
+        if let Some(pin) = pin {
+            self.toggle(kept, Class::Pin, &pin.id, &pin.body);
+        }
     }
 
     fn note(&mut self, kept: &mut Kept, words: String) {
@@ -123,28 +146,31 @@ impl Core {
     }
 
     /// Keeps the note that is being written, unless it is on `but`; what another tab has written meanwhile stays in it.
-    pub(super) fn keep_draft(&mut self, kept: &mut Kept, but: Option<&EntityId>) {
-        let Some(mut draft) = kept.draft.take_if(|draft| Some(&draft.id) != but) else { return };
+    /// False when there was none.
+    pub(super) fn keep_draft(&mut self, kept: &mut Kept, but: Option<&EntityId>) -> bool {
+        let Some(mut draft) = kept.draft.take_if(|draft| Some(&draft.id) != but) else { return false };
         let id = draft.id.as_str().to_owned();
         self.keeping.refresh(kept, Class::Note);
         let theirs = kept.store.get(Class::Note, &id).map(words_of).unwrap_or_default();
         if theirs != draft.based_on && !theirs.is_empty() && theirs != draft.words {
             draft.words = [&*theirs, "\n", &draft.words].concat();
         }
-        if draft.words.trim_ascii().is_empty() {
+        if draft.words == theirs {
+            "the note is kept".clone_into(&mut kept.answer);
+        } else if draft.words.trim_ascii().is_empty() {
             self.keeping.take(kept, Class::Note, &id, "note taken away".to_owned());
         } else if units(&draft.words) > NOTE_MAX_UNITS {
             "that was not kept: a note has at most 4,000 letters".clone_into(&mut kept.answer);
+            draft.based_on = theirs;
             kept.draft = Some(draft);
-        } else if draft.words == theirs
-            || self.keeping.put(kept, record(Class::Note, &id, body_of("words", &draft.words)))
-        {
+        } else if self.keeping.put(kept, record(Class::Note, &id, body_of("words", &draft.words))) {
             "the note is kept".clone_into(&mut kept.answer);
         } else {
             // Its words stay where they are written, and are tried again.
             draft.based_on = theirs;
             kept.draft = Some(draft);
         }
+        true
     }
 
     fn bookmark(&mut self, kept: &mut Kept) {
@@ -165,11 +191,14 @@ impl Core {
         let mut undo = Undo { words: "put away".to_owned(), ..Undo::default() };
         for identity in identities {
             let id = identity.to_string();
-            if self.keeping.put_mark(kept, Class::Dismissed, &id) {
-                undo.away.push(record(Class::Dismissed, &id, String::new()));
+            let mark = record(Class::Dismissed, &id, "{}".to_owned());
+            if self.keeping.put(kept, mark.clone()) {
+                undo.away.push(mark);
             }
         }
-        self.keeping.undoable(kept, undo);
+        if !undo.away.is_empty() {
+            kept.undo = undo;
+        }
     }
 
     fn restore(&mut self, kept: &mut Kept) {
@@ -177,7 +206,7 @@ impl Core {
         for record in &back {
             self.keeping.take(kept, Class::Dismissed, &record.id, String::new());
         }
-        self.keeping.undoable(kept, Undo { words: "all brought back".to_owned(), back, ..Undo::default() });
+        kept.undo = Undo { words: "all brought back".to_owned(), back, ..Undo::default() };
     }
 
     fn forget(&mut self, kept: &mut Kept, key: &str) {
@@ -189,7 +218,9 @@ impl Core {
                 .clone_into(&mut kept.answer);
         }
         self.keeping.take(kept, class, id, [class.word(), " taken away"].concat());
-        kept.draft = None;
+        if class == Class::Note {
+            kept.draft.take_if(|draft| draft.id.as_str() == id);
+        }
     }
 
     fn prefer(&mut self, kept: &mut Kept, name: &'static str) {

@@ -16,6 +16,9 @@ impl Session {
         };
         let mut core = self.0.borrow_mut();
         core.tend_kept();
+        if matches!(intent, Intent::Open(_) | Intent::Close | Intent::Back | Intent::Tab(_)) {
+            core.signals.kept.peek_mut().answer.clear();
+        }
         let gaze = core.signals.gaze.clone();
         match intent {
             Intent::Act(_) => {}

@@ -6,13 +6,18 @@
 use crate::{
     clock,
     signals::{Kept, Undo},
-    storage::{self, kept::Place},
+    storage::{
+        self,
+        kept::{ERASED, Place},
+    },
 };
-use monkeytown_civilization::{Civilization, HistoryItem};
+use monkeytown_civilization::{Civilization, HistoryItem, Keys};
 use monkeytown_keepsakes::{
     Area, Class, Record, Refused, Seed, Store,
-    ghosts::{from_record, identity, to_record},
+    ghosts::{from_record, identity, name_of, to_record},
     record::KEYS,
+    seed::UNDER_WAY_MAX,
+    store::ASIDE,
 };
 use monkeytown_protocol::Timestamp;
 use monkeytown_terrain::rising;
@@ -20,10 +25,8 @@ use std::rc::Rc;
 
 /// The preference under which history is kept for this visit only.
 pub(super) const FOR_THIS_VISIT: &str = "ghosts";
-/// The name of the record of ghosts.
-const GHOSTS: &str = "1";
-/// How long an act can be taken back over the page, in milliseconds; on the sheet until the next.
-const UNDO_MILLIS: f64 = 20_000.0;
+/// How long the last act is told over the page, in milliseconds.
+const TOLD_MILLIS: f64 = 20_000.0;
 /// How long ghosts are kept, in milliseconds of the source's clock (`product.md`, "Features").
 const GHOST_LIVES_MILLIS: i64 = 24 * 3_600_000;
 /// Ghosts kept beside those that the stream holds.
@@ -35,6 +38,8 @@ pub(super) struct Keeping {
     town: String,
     /// Ghosts that the stream held once, newest first.
     ghosts: Vec<Rc<HistoryItem>>,
+    /// Those that are pinned, from their own lines.
+    pinned: Vec<Rc<HistoryItem>>,
 }
 
 impl Keeping {
@@ -42,7 +47,7 @@ impl Keeping {
     pub fn open(kept: &mut Kept, town: String) -> Self {
         let place = Place::find();
         (kept.store, kept.lasts) = (Store::open(&place), place.lasts());
-        let mut keeping = Self { place, town, ghosts: Vec::new() };
+        let mut keeping = Self { place, town, ghosts: Vec::new(), pinned: Vec::new() };
         keeping.reopen(kept);
         keeping
     }
@@ -50,26 +55,59 @@ impl Keeping {
     /// Looks again at what is derived from the store, which is another.
     pub fn reopen(&mut self, kept: &mut Kept) {
         self.ghosts.clear();
-        if let Some(record) = kept.store.get(Class::Ghosts, GHOSTS) {
+        if let Some(record) = kept.store.get(Class::Ghosts, &name_of(&self.town)) {
             self.ghosts.extend(from_record(record, &self.town).into_iter().map(Rc::new));
         }
+        self.read_pins(kept);
         kept.used_units = self.place.units();
     }
 
-    /// Another tab has written at `key`, or has erased everything.
-    pub fn hear(&mut self, kept: &mut Kept, key: Option<&str>) {
-        match key {
-            Some(key) => kept.store.hear(&self.place, key),
-            None if self.place.keys().is_empty() => self.forget(kept),
-            None => {}
-        }
-        self.reopen(kept);
+    /// Counts anew what all of the page takes up.
+    pub fn count(&self, kept: &mut Kept) {
+        kept.used_units = self.place.units();
     }
 
-    /// Reads again all of a class: another tab may have changed it.
+    /// Reads the pinned ghosts again: what is pinned is another.
+    pub fn read_pins(&mut self, kept: &Kept) {
+        self.pinned.clear();
+        for record in kept.store.of(Class::Pin) {
+            self.pinned.extend(from_record(record, &self.town).into_iter().map(Rc::new));
+        }
+    }
+
+    /// Another tab has written at `key`, or somebody has erased everything. Whether that concerns what is kept.
+    pub fn hear(&mut self, kept: &mut Kept, key: Option<&str>) -> bool {
+        match key {
+            Some(key) if key == ERASED => self.erase(kept),
+            None if self.place.keys().is_empty() => self.erase(kept),
+            Some(key) if key.starts_with(KEYS) || key.starts_with(ASIDE) => {
+                kept.store.hear(&self.place, key);
+                if Record::named(key).is_some_and(|(class, _)| class == Class::Ghosts) {
+                    self.reopen(kept);
+                }
+                self.read_pins(kept);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The last act is told from now on; what it left is counted.
+    pub fn told(&self, kept: &mut Kept) {
+        kept.told_until = clock::monotonic_millis() + TOLD_MILLIS;
+        kept.used_units = self.place.units();
+    }
+
+    /// Reads again all of a class: another tab may have changed it, or taken something away.
     pub fn refresh(&self, kept: &mut Kept, class: Class) {
+        // In memory alone there is nobody else.
+        if !self.place.lasts() {
+            return;
+        }
         let prefix = [KEYS, class.word(), "."].concat();
-        for key in self.place.keys() {
+        let mut keys: Vec<String> = kept.store.of(class).map(Record::key).collect();
+        keys.extend(self.place.keys());
+        for key in keys {
             if key.starts_with(&prefix) {
                 kept.store.hear(&self.place, &key);
             }
@@ -78,9 +116,7 @@ impl Keeping {
 
     /// Keeps a record, or says in words why not.
     pub fn put(&self, kept: &mut Kept, record: Record) -> bool {
-        let put = kept.store.put(&self.place, record);
-        kept.used_units = self.place.units();
-        match put {
+        match kept.store.put(&self.place, record) {
             Ok(gone) if gone.is_empty() => true,
             Ok(_) => {
                 "older history has made room in this browser's storage".clone_into(&mut kept.answer);
@@ -93,107 +129,104 @@ impl Keeping {
         }
     }
 
-    /// Keeps what has no words of its own.
-    pub fn put_mark(&self, kept: &mut Kept, class: Class, id: &str) -> bool {
-        self.put(kept, record(class, id, "{}".to_owned()))
-    }
-
     /// Takes something away; it can be taken back, as `words` say.
     pub fn take(&self, kept: &mut Kept, class: Class, id: &str, words: String) {
-        let taken = kept.store.take(&self.place, class, id);
-        self.undoable(kept, Undo { words, back: taken.into_iter().collect(), ..Undo::default() });
+        if let Some(record) = kept.store.take(&self.place, class, id) {
+            kept.undo = Undo { words, back: vec![record], away: Vec::new() };
+        }
     }
 
-    /// From now on the last act is this one.
-    pub fn undoable(&self, kept: &mut Kept, undo: Undo) {
-        kept.undo = Undo { until_millis: clock::monotonic_millis() + UNDO_MILLIS, ..undo };
-        kept.used_units = self.place.units();
-    }
-
-    /// Takes the last act back.
+    /// Takes the last act back: what it left goes, and what it took comes back where nothing stands now. What has been
+    /// written since stays, and what finds no room can be tried again.
     pub fn undo(&mut self, kept: &mut Kept) {
         let undo = std::mem::take(&mut kept.undo);
-        for record in undo.away {
-            kept.store.take(&self.place, record.class, &record.id);
+        for record in &undo.away {
+            if kept.store.get(record.class, &record.id) == Some(record) {
+                kept.store.take(&self.place, record.class, &record.id);
+            }
         }
-        let mut whole = true;
+        let mut left = Undo { words: undo.words, ..Undo::default() };
         for record in undo.back {
-            whole &= self.put(kept, record);
+            if kept.store.get(record.class, &record.id).is_none() && !self.put(kept, record.clone()) {
+                left.back.push(record);
+            }
         }
-        if whole {
+        if left.back.is_empty() {
             "taken back".clone_into(&mut kept.answer);
+        } else {
+            kept.undo = left;
         }
         self.reopen(kept);
     }
 
-    /// Keeps what arrived: beside what is here, or in its place. All of it or nothing.
+    /// Keeps what arrived: beside what is here, or in its place. All of it or nothing; and nothing goes before all of it
+    /// is there.
     pub fn adopt(&mut self, kept: &mut Kept, replace: bool) {
-        let mut undo = Undo { words: "the file was brought back".to_owned(), ..Undo::default() };
-        if replace {
-            undo.back = kept.store.iter().cloned().collect();
-            for record in &undo.back {
-                kept.store.take(&self.place, record.class, &record.id);
-            }
+        let arrived = kept.arrived.take().unwrap_or_default();
+        let is_in_file = |held: &Record| arrived.iter().any(|new| new.class == held.class && new.id == held.id);
+        let now = now_millis();
+        let grows = |record: &Record| {
+            record.class == Class::Seed && Seed::from_record(record).is_some_and(|seed| seed.is_under_way(now))
+        };
+        let stays = kept.store.iter().filter(|held| !replace && !is_in_file(held));
+        if stays.chain(&arrived).filter(|record| grows(record)).count() > UNDER_WAY_MAX {
+            return "nothing of the file is kept: more than five seeds would be under way".clone_into(&mut kept.answer);
         }
-        let mut refused = None;
-        for record in kept.arrived.take().unwrap_or_default() {
+        let only_here: Vec<Record> = kept.store.iter().filter(|held| !is_in_file(held)).cloned().collect();
+        let mut undo = Undo { words: "the file was brought back".to_owned(), ..Undo::default() };
+        for record in arrived {
             let held = kept.store.get(record.class, &record.id).cloned();
-            if held.as_ref().is_some_and(|held| held.changed_millis >= record.changed_millis) {
+            if !replace && held.as_ref().is_some_and(|held| held.changed_millis >= record.changed_millis) {
                 continue;
             }
-            match kept.store.put(&self.place, record.clone()) {
+            let put = kept.store.put(&self.place, record.clone());
+            undo.back.extend(held);
+            undo.away.push(record);
+            match put {
                 Ok(gone) => undo.back.extend(gone),
                 Err(why) => {
-                    refused = Some(why);
-                    break;
+                    kept.undo = undo;
+                    self.undo(kept);
+                    return kept.answer = ["nothing of the file is kept. ", words(why)].concat();
                 }
             }
-            match held {
-                Some(held) => undo.back.push(held),
-                None => undo.away.push(record),
+        }
+        if replace {
+            for record in only_here {
+                kept.store.take(&self.place, record.class, &record.id);
+                undo.back.push(record);
             }
         }
-        self.undoable(kept, undo);
-        if let Some(why) = refused {
-            self.undo(kept);
-            kept.answer = ["nothing of the file is kept. ", words(why)].concat();
-        } else {
-            "the file is brought back".clone_into(&mut kept.answer);
-        }
+        kept.undo = undo;
+        "the file is brought back".clone_into(&mut kept.answer);
         self.reopen(kept);
     }
 
     /// Erases everything that this browser holds of the page; nothing more is kept until it is loaded again.
     pub fn erase(&mut self, kept: &mut Kept) {
         self.place.clear();
-        self.forget(kept);
-        "everything is erased. nothing more is kept until this page is loaded again".clone_into(&mut kept.answer);
-    }
-
-    fn forget(&mut self, kept: &mut Kept) {
         storage::keep_no_more();
-        self.place = Place::default();
         self.ghosts.clear();
-        let repository = std::mem::take(&mut kept.repository);
-        *kept = Kept { repository, ..Kept::default() };
+        self.pinned.clear();
+        let (repository, emptied) = (std::mem::take(&mut kept.repository), kept.emptied + 1);
+        *kept = Kept { repository, emptied, ..Kept::default() };
+        "everything is erased. nothing more is kept until this page is loaded again".clone_into(&mut kept.answer);
     }
 
     /// Ghosts that the stream no longer holds, newest first: those of the last day, and the pinned.
     pub fn beside(&self, kept: &Kept, state: &Civilization, now: Timestamp) -> Vec<Rc<HistoryItem>> {
         let mut beside = self.ghosts.clone();
-        for record in kept.store.of(Class::Pin) {
-            beside.extend(from_record(record, &self.town).into_iter().map(Rc::new));
-        }
+        beside.extend(self.pinned.iter().cloned());
         if !beside.is_empty() {
             let there = rising(state.history().map(identity).collect());
-            let mut told = Vec::new();
+            let mut told = Keys::default();
             beside.retain(|item| {
                 let identity = identity(item);
                 let age = now.since_millis(item.time);
                 // What a replay has not reached yet, it will tell.
-                let lives = (0..GHOST_LIVES_MILLIS).contains(&age) || kept.has(Class::Pin, item.id.as_str());
+                let lives = (0..GHOST_LIVES_MILLIS).contains(&age) || kept.has(Class::Pin, &identity.to_string());
                 let is_new = there.binary_search(&identity).is_err() && !told.contains(&identity);
-                told.push(identity);
+                told.insert(identity);
                 lives && is_new
             });
         }
@@ -205,8 +238,9 @@ impl Keeping {
         let older = std::mem::take(&mut self.ghosts);
         self.ghosts.extend(before.history().cloned().map(Rc::new));
         self.ghosts.extend(older);
-        self.ghosts.truncate(GHOSTS_MAX);
+        // What the stream holds is no ghost of ours, and must not take the place of one.
         self.ghosts = self.beside(kept, state, now);
+        self.ghosts.truncate(GHOSTS_MAX);
         if kept.has(Class::Preference, FOR_THIS_VISIT) {
             return;
         }
@@ -214,27 +248,24 @@ impl Keeping {
         // Few that fit are better than none; those not kept are shown for as long as the page is open.
         while count > 0 {
             let items = self.ghosts.iter().take(count).map(Rc::as_ref);
-            let record = to_record(Class::Ghosts, GHOSTS, now_millis(), &self.town, items);
+            let record = to_record(Class::Ghosts, &name_of(&self.town), now_millis(), &self.town, items);
             if kept.store.put(&self.place, record).is_ok() {
                 return;
             }
             count /= 2;
         }
-        kept.store.take(&self.place, Class::Ghosts, GHOSTS);
+        kept.store.take(&self.place, Class::Ghosts, &name_of(&self.town));
     }
 
     /// Forgets all ghosts that the stream does not hold.
     pub fn forget_ghosts(&mut self, kept: &mut Kept) {
-        kept.store.take(&self.place, Class::Ghosts, GHOSTS);
+        kept.store.take(&self.place, Class::Ghosts, &name_of(&self.town));
         self.reopen(kept);
     }
 
-    /// The record of a pin: a ghost is pinned with its line, and stays when the stream holds it no longer.
-    pub fn pin(&self, item: Option<&HistoryItem>, id: &str) -> Record {
-        match item {
-            Some(item) => to_record(Class::Pin, id, now_millis(), &self.town, std::iter::once(item)),
-            None => record(Class::Pin, id, "{}".to_owned()),
-        }
+    /// The record that pins a ghost, with its line: it stays when the stream holds it no longer.
+    pub fn pin(&self, item: &HistoryItem) -> Record {
+        to_record(Class::Pin, &identity(item).to_string(), now_millis(), &self.town, std::iter::once(item))
     }
 }
 

@@ -175,7 +175,12 @@ impl Session {
             warned: false,
         };
         let session = Self(Box::leak(Box::new(RefCell::new(core))));
-        session.0.borrow_mut().tend_kept();
+        {
+            let mut core = session.0.borrow_mut();
+            let topic = core.signals.kept.clone();
+            core.watch_seeds(&topic.peek());
+            topic.notify();
+        }
         let elsewhere = session.clone();
         kept::on_change(move |key| elsewhere.on_kept_elsewhere(key.as_deref()));
         session.show_last_known();
@@ -346,6 +351,8 @@ impl Session {
             }
             PageEvent::Shown if clock::is_hidden() => connection.into_iter().for_each(|c| c.wake(RESTED)),
             PageEvent::Shown => {
+                // A page that comes back from a cache has heard of no change.
+                self.look_at_kept_again();
                 connection.into_iter().for_each(|connection| connection.wake(RESTED));
                 self.work(FRAME_SHARE_MILLIS);
                 let mut core = self.0.borrow_mut();
@@ -466,10 +473,12 @@ impl Core {
     fn tend_kept(&mut self) {
         let topic = self.signals.kept.clone();
         let kept = &mut *topic.peek_mut();
-        self.keep_draft(kept, None);
-        self.tend_seeds(kept);
-        self.watch_seeds(kept);
-        topic.notify();
+        let wrote = self.keep_draft(kept, None);
+        if self.tend_seeds(kept) || wrote {
+            self.watch_seeds(kept);
+            self.keeping.count(kept);
+            topic.notify();
+        }
     }
 
     /// Keeps what is known for a visit without a stream.
@@ -479,6 +488,7 @@ impl Core {
             return;
         }
         let clock = self.clock.at(self.kept_at);
+        self.keeping.count(&mut self.signals.kept.peek_mut());
         if let Err(why) = self.record.save(&self.stream.rest, clock::wall(), clock) {
             self.remark = Some((why.to_string(), self.kept_at));
         }

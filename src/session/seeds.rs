@@ -21,8 +21,13 @@ impl Core {
                 let types = [SeedType::Contract, SeedType::Constraint, SeedType::Resource, SeedType::Query];
                 for known in types {
                     if known.as_str() == words {
+                        if let Some(before) = kept.seconds.get_mut(kept.form.seed_type as usize) {
+                            *before = std::mem::take(&mut kept.form.second);
+                        }
                         kept.form.seed_type = known;
-                        kinds(known).first().copied().unwrap_or_default().clone_into(&mut kept.form.second);
+                        let second = kept.seconds.get(known as usize).filter(|second| !second.is_empty()).cloned();
+                        let first_kind = || kinds(known).first().copied().unwrap_or_default().to_owned();
+                        kept.form.second = second.unwrap_or_else(first_kind);
                     }
                 }
                 kept.tried = false;
@@ -57,7 +62,9 @@ impl Core {
         if self.keeping.put(kept, seed.to_record(now)) {
             kept.answer = ["planted: ", &seed.id].concat();
             kept.form.first.clear();
-            kinds(seed.form.seed_type).first().copied().unwrap_or_default().clone_into(&mut kept.form.second);
+            if seed.form.seed_type == SeedType::Contract {
+                kept.form.second.clear();
+            }
             (kept.tried, kept.emptied) = (false, kept.emptied + 1);
             kept.found.clear();
         }
@@ -68,19 +75,19 @@ impl Core {
         let now = now_millis();
         let mut open = Vec::new();
         for seed in seeds(kept) {
-            if seed.is_under_way(now) {
+            if seed.is_heard(now) {
                 open.push(seed.id);
             }
         }
         self.ingest.watch(open);
     }
 
-    /// Looks what events said of the witness's seeds, once a second.
-    pub(super) fn tend_seeds(&mut self, kept: &mut Kept) {
+    /// Looks what events said of the witness's seeds, once a second. Whether one has moved on.
+    pub(super) fn tend_seeds(&mut self, kept: &mut Kept) -> bool {
         let (caused, now) = (self.ingest.caused(), now_millis());
-        let mut expiring = false;
+        let (mut expiring, mut any) = (false, false);
         for mut seed in seeds(kept) {
-            let Some(id) = SeedId::new(&seed.id).ok().filter(|_| seed.is_under_way(now)) else { continue };
+            let Some(id) = SeedId::new(&seed.id).ok().filter(|_| seed.is_heard(now)) else { continue };
             expiring |= seed.expires_in(now).is_some();
             let mut moved = self.state.seed(&id).is_some_and(|(report, _)| seed.hear(report));
             for (_, settled, url) in caused.iter().filter(|(cause, ..)| **cause == *id.as_str()) {
@@ -94,9 +101,10 @@ impl Core {
                     result: url.clone(),
                 });
             }
-            // One that another tab has taken away meanwhile does not come back.
-            if moved && kept.has(Class::Seed, &seed.id) {
-                self.keeping.put(kept, seed.to_record(now));
+            if moved {
+                // One that another tab has taken away meanwhile does not come back.
+                self.keeping.refresh(kept, Class::Seed);
+                any |= kept.has(Class::Seed, &seed.id) && self.keeping.put(kept, seed.to_record(now));
             }
         }
         if expiring && !self.warned {
@@ -104,6 +112,7 @@ impl Core {
             self.remark = Some((words, monotonic_millis()));
         }
         self.warned = expiring;
+        any
     }
 }
 

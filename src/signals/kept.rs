@@ -12,10 +12,8 @@ pub struct Undo {
     pub words: String,
     /// What comes back.
     pub back: Vec<Record>,
-    /// What goes.
+    /// What goes, if it is still as the act left it.
     pub away: Vec<Record>,
-    /// Until when it is offered over the page, on the monotonic clock; on the sheet until the next act.
-    pub until_millis: f64,
 }
 
 /// A note that is being written.
@@ -40,6 +38,8 @@ pub struct Kept {
     pub answer: String,
     /// What can be taken back.
     pub undo: Undo,
+    /// Until when the last act is told over the page, on the monotonic clock; on the sheet it stands until the next.
+    pub told_until: f64,
     /// What a chosen file holds, until the witness says what is to become of it.
     pub arrived: Option<Vec<Record>>,
     /// Whether the witness is asked once more before all is erased.
@@ -48,6 +48,8 @@ pub struct Kept {
     pub draft: Option<Draft>,
     /// The seed that is being written.
     pub form: Form,
+    /// Its second field for each type, so that another type and back again loses nothing.
+    pub seconds: [String; 4],
     /// Whether it was to be planted as it is: then what is missing is said too.
     pub tried: bool,
     /// How often the form was emptied: its fields are to be written anew.
@@ -66,6 +68,8 @@ impl Default for Kept {
             used_units: 0,
             answer: String::new(),
             undo: Undo::default(),
+            told_until: 0.0,
+            seconds: Default::default(),
             arrived: None,
             erasing: false,
             draft: None,

@@ -16,7 +16,7 @@ pub use views::{
 use crate::voice::holds;
 use leptos::prelude::*;
 use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, HistoryItem, HistoryKind, Keys};
-use monkeytown_keepsakes::Class;
+use monkeytown_keepsakes::{Class, ghosts::identity};
 use monkeytown_protocol::{EntityId, EntityKind, Text, Timestamp};
 use std::{
     cell::{Ref, RefCell, RefMut},
@@ -255,7 +255,7 @@ impl Signals {
         let mut ghosts = GhostsView { items: Vec::new(), newest, matching: 0, held };
         for item in state.history().chain(kept.iter().map(Rc::as_ref)).filter(|item| is_about(item, &query, lower)) {
             ghosts.matching += 1;
-            if ghosts.items.len() < GHOSTS_SHOWN_MAX || kept_here.has(Class::Pin, item.id.as_str()) {
+            if ghosts.items.len() < GHOSTS_SHOWN_MAX || kept_here.has(Class::Pin, &identity(item).to_string()) {
                 ghosts.items.push(Rc::new(item.clone()));
             }
         }

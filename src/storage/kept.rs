@@ -3,7 +3,7 @@
 //!
 //! Knows keys and lines; what they say is `monkeytown-keepsakes`'.
 
-use super::area;
+use super::{area, last_known};
 use crate::dom::listen;
 use js_sys::Reflect;
 use monkeytown_keepsakes::{Area, Refused, units};
@@ -11,6 +11,9 @@ use web_sys::Storage;
 
 /// What every key of this page begins with, kept things or not.
 const OURS: &str = "monkeytown.";
+
+/// What another tab sets for a moment when everything has been erased.
+pub const ERASED: &str = "monkeytown.erased";
 
 /// The place.
 #[derive(Default)]
@@ -41,12 +44,18 @@ impl Place {
         all
     }
 
-    /// Leaves nothing: no line of anybody's. From now on this is no place.
+    /// Leaves nothing of this page; what others of the same origin hold is theirs. Other tabs hear of it by the mark that
+    /// is set and taken away again. From now on this is no place.
     pub fn clear(&mut self) {
-        if let Some(storage) = self.0.take() {
-            // One that refuses to forget holds nothing of ours.
-            let _ = storage.clear();
+        for key in self.keys() {
+            if key.starts_with(OURS) {
+                self.remove(&key);
+            }
         }
+        // Where there is no room even for that, the lines that went have been heard of one by one.
+        let _ = self.set(ERASED, "");
+        self.remove(ERASED);
+        self.0 = None;
     }
 }
 
@@ -67,7 +76,11 @@ impl Area for Place {
 
     fn set(&self, key: &str, line: &str) -> Result<(), Refused> {
         match &self.0 {
-            Some(storage) => storage.set_item(key, line).map_err(|_| Refused::Full),
+            Some(storage) => storage.set_item(key, line).or_else(|_| {
+                // The page as last known comes again by itself: it goes before anything that the witness keeps.
+                last_known::forget();
+                storage.set_item(key, line).map_err(|_| Refused::Full)
+            }),
             None => Ok(()),
         }
     }
@@ -80,7 +93,7 @@ impl Area for Place {
     }
 }
 
-/// Calls `changed` when another tab has written at a key, or cleared everything (`None`).
+/// Calls `changed` when another tab has written at a key, or somebody has cleared everything (`None`).
 pub fn on_change(changed: impl Fn(Option<String>) + 'static) {
     if let Some(window) = web_sys::window() {
         listen(&window, "storage", move |event| {

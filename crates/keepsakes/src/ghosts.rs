@@ -18,7 +18,13 @@ pub fn identity(item: &HistoryItem) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The ghosts of one town as a record.
+/// The name of the record that holds the ghosts of a town.
+#[must_use]
+pub fn name_of(town: &str) -> String {
+    town.bytes().fold(7_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)).to_string()
+}
+
+/// The ghosts of one town as a record. What pins a ghost holds its label as words too.
 #[must_use]
 pub fn to_record<'a>(
     class: Class,
@@ -28,7 +34,9 @@ pub fn to_record<'a>(
     items: impl Iterator<Item = &'a HistoryItem>,
 ) -> Record {
     let mut list = String::from("[");
+    let mut label = String::new();
     for item in items {
+        item.label.as_str().clone_into(&mut label);
         list.push_str(if list.len() > 1 { "," } else { "" });
         let time = item.time.to_string();
         let mut one = Writing::default();
@@ -54,6 +62,9 @@ pub fn to_record<'a>(
     let mut body = Writing::default();
     body.text("town", town);
     body.text("lines", &list);
+    if class == Class::Pin {
+        body.text("words", &label);
+    }
     Record { class, id: id.to_owned(), changed_millis, body: body.end() }
 }
 

@@ -5,7 +5,7 @@
 use crate::body::Body;
 use crate::form::LINE_MAX_UNITS;
 use crate::record::{Class, Record, units};
-use crate::seed::Seed;
+use crate::seed::{LIVES_MILLIS, Seed};
 use crate::store::{BUDGET_UNITS, Store};
 use crate::writing::Writing;
 use monkeytown_protocol::{Json, from_json};
@@ -69,8 +69,8 @@ pub fn pack(store: &Store, now_millis: u64) -> String {
 /// What a file holds, in order, each thing once: of two of a name the one that was changed last.
 ///
 /// # Errors
-/// When it is no such file, or one that must not be kept.
-pub fn unpack(file: &str) -> Result<Vec<Record>, Unfit> {
+/// When it is no such file, or one that must not be kept; `now_millis` by the witness's clock.
+pub fn unpack(file: &str, now_millis: u64) -> Result<Vec<Record>, Unfit> {
     if file.len() > 2 * BUDGET_UNITS {
         return Err(Unfit("it is larger than all that may be kept here"));
     }
@@ -88,7 +88,9 @@ pub fn unpack(file: &str) -> Result<Vec<Record>, Unfit> {
         let class = Class::of(&class).filter(|_| !id.is_empty() && id.len() <= ID_MAX_BYTES);
         let body = Body::read(&body);
         let record = class.map(|class| Record { class, id, changed_millis: changed, body: body.written() });
-        let record = record.filter(|record| is_fit(record, &body)).ok_or(Unfit("one of its things is not whole"))?;
+        let late = now_millis.saturating_add(LIVES_MILLIS);
+        let sound = |record: &Record| changed <= late && is_fit(record, &body, late);
+        let record = record.filter(sound).ok_or(Unfit("one of its things is not whole"))?;
         let before = records.iter_mut().find(|held| held.class == record.class && held.id == record.id);
         match before {
             Some(held) if held.changed_millis < record.changed_millis => *held = record,
@@ -100,12 +102,13 @@ pub fn unpack(file: &str) -> Result<Vec<Record>, Unfit> {
 }
 
 /// Whether a thing says what one of its class says: what no form would take does not come by a file.
-fn is_fit(record: &Record, body: &Body) -> bool {
+fn is_fit(record: &Record, body: &Body, late_millis: u64) -> bool {
     let within = |name: &str, least: usize, most: usize| {
         body.get(name).is_some_and(|words| (least..=most).contains(&units(words)))
     };
     match record.class {
-        Class::Seed => Seed::from_record(record).is_some_and(|seed| seed.form.faults() == ["", ""]),
+        Class::Seed => Seed::from_record(record)
+            .is_some_and(|seed| seed.form.faults() == ["", ""] && seed.planted_millis <= late_millis),
         Class::Note => within("words", 1, NOTE_MAX_UNITS),
         Class::Bookmark => within("words", 0, LINE_MAX_UNITS),
         Class::Preference => within("value", 0, LINE_MAX_UNITS),

@@ -88,6 +88,12 @@ impl Seed {
         matches!(self.status, SeedStatus::Pending | SeedStatus::Growing)
     }
 
+    /// Whether events may still change what has come of it: for a day.
+    #[must_use]
+    pub fn is_heard(&self, now_millis: u64) -> bool {
+        now_millis.saturating_sub(self.planted_millis) < LIVES_MILLIS
+    }
+
     /// Whether it is one of the few that may be under way at once.
     #[must_use]
     pub fn is_under_way(&self, now_millis: u64) -> bool {
@@ -97,14 +103,16 @@ impl Seed {
     /// How long it still lives, in milliseconds, when that is to be said: within its last hour.
     #[must_use]
     pub fn expires_in(&self, now_millis: u64) -> Option<u64> {
-        let left = (self.planted_millis + LIVES_MILLIS).saturating_sub(now_millis);
+        let left = self.planted_millis.saturating_add(LIVES_MILLIS).saturating_sub(now_millis);
         (self.is_under_way(now_millis) && left <= NOTICE_MILLIS).then_some(left)
     }
 
-    /// Takes what an event says of it. True when it stands elsewhere than before. A seed with an outcome keeps it, and
-    /// none shrinks: events may be told twice and out of order.
+    /// Takes what an event says of it. True when it stands elsewhere than before. What has come of a seed stays, but what
+    /// came to nothing may still come to something, and a link may come later; none shrinks: events may be told twice and
+    /// out of order.
     pub fn hear(&mut self, report: &SeedReport) -> bool {
-        if !self.is_open() {
+        let completes = report.status == SeedStatus::Complete;
+        if !self.is_open() && !(completes && (self.status == SeedStatus::Error || self.result.is_none())) {
             return false;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share in hundredths")]
@@ -116,13 +124,13 @@ impl Seed {
             SeedStatus::Complete => 100,
             SeedStatus::Error => self.percent,
         };
-        let before = (self.status, self.percent);
+        let before = (self.status, self.percent, self.result.clone());
         if self.status == SeedStatus::Pending || report.status != SeedStatus::Pending {
             self.status = report.status;
         }
         self.percent = self.percent.max(percent);
         self.result = report.result.clone().or(self.result.take());
-        before != (self.status, self.percent)
+        before != (self.status, self.percent, self.result.clone())
     }
 
     /// What is put into an issue, or copied: what it asks for, and the line by which sources know it.

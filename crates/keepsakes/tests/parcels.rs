@@ -51,13 +51,13 @@ proptest! {
     fn whatever_is_kept_comes_back_as_it_was(notes in prop::collection::btree_map(".{1,20}", (".{1,60}", any::<u64>()), 0..20)) {
         let records: Vec<Record> = notes.iter().map(|(id, (words, changed))| note(id, *changed, words)).collect();
         let store = store_of(&records);
-        let back = unpack(&pack(&store, 7)).expect("it is our own file");
+        let back = unpack(&pack(&store, 7), u64::MAX).expect("it is our own file");
         prop_assert_eq!(back.iter().collect::<Vec<_>>(), store.iter().collect::<Vec<_>>());
     }
 
     #[test]
     fn no_file_whatever_does_harm(file in ".{0,200}") {
-        prop_assert!(unpack(&file).is_err());
+        prop_assert!(unpack(&file, 10).is_err());
     }
 }
 
@@ -95,10 +95,11 @@ fn a_file_that_somebody_made_up_is_refused_with_the_reason() {
         (one("note", "a", &format!("{{\"words\":\"{long}\"}}")), whole),
         (one("seed", "a", "{\"type\":\"query\"}"), whole),
         (one("ghosts", "a", "{}"), whole),
+        (of("{\"class\":\"pin\",\"id\":\"a\",\"changed\":86400011,\"body\":\"{}\"}"), whole),
         (of(&vec!["{\"class\":\"pin\",\"id\":\"a\",\"changed\":1,\"body\":\"{}\"}"; 10_001].join(",")), ours),
         (" ".repeat(4_800_001), Unfit("it is larger than all that may be kept here")),
     ] {
-        assert_eq!(unpack(&file), Err(why), "{}", file.chars().take(120).collect::<String>());
+        assert_eq!(unpack(&file, 10), Err(why), "{}", file.chars().take(120).collect::<String>());
     }
 }
 
@@ -112,8 +113,8 @@ fn a_seed_that_no_form_would_take_does_not_come_by_a_file() {
         percent: 0,
         result: None,
     };
-    assert!(unpack(&pack(&store_of(&[seed("who mends the walls").to_record(1)]), 1)).is_ok());
-    assert!(unpack(&pack(&store_of(&[seed("<script>alert(1)</script>").to_record(1)]), 1)).is_err());
+    assert!(unpack(&pack(&store_of(&[seed("who mends the walls").to_record(1)]), 1), 10).is_ok());
+    assert!(unpack(&pack(&store_of(&[seed("<script>alert(1)</script>").to_record(1)]), 1), 10).is_err());
 }
 
 #[test]
@@ -131,6 +132,6 @@ fn of_two_of_a_name_in_a_file_the_one_changed_last_counts() {
     let inner = |file: &str| file.split_once("\"kept\":[").expect("a list").1.trim_end_matches("]}").trim().to_owned();
     let both =
         format!("{{\"format\":\"monkeytown-witness\",\"version\":1,\"kept\":[{},{}]}}", inner(&twice), inner(&early));
-    let back = unpack(&both).expect("a sound file");
+    let back = unpack(&both, 10).expect("a sound file");
     assert_eq!(back.iter().map(|record| record.changed_millis).collect::<Vec<_>>(), [9]);
 }

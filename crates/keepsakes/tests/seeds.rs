@@ -163,3 +163,22 @@ fn a_preview_says_in_words_what_would_be_planted() {
         assert_eq!(form(seed_type, first, second).preview(), words);
     }
 }
+
+#[test]
+fn what_came_to_nothing_may_still_come_to_something_and_a_link_may_come_later() {
+    let mut seed = seed(SeedType::Query);
+    assert!(seed.hear(&report(SeedStatus::Error, 0.2)));
+    assert!(!seed.hear(&report(SeedStatus::Growing, 0.5)), "{seed:?}");
+    let bare = SeedReport { result: None, ..report(SeedStatus::Complete, 1.0) };
+    seed.result = None;
+    assert!(seed.hear(&bare) && seed.status == SeedStatus::Complete && seed.result.is_none());
+    assert!(seed.hear(&report(SeedStatus::Complete, 1.0)) && seed.result.is_some());
+    assert!(!seed.hear(&report(SeedStatus::Complete, 1.0)) && !seed.hear(&report(SeedStatus::Error, 0.0)));
+}
+
+#[test]
+fn a_seed_from_the_end_of_time_does_not_overflow() {
+    let mut seed = seed(SeedType::Query);
+    seed.planted_millis = u64::MAX;
+    assert!(seed.expires_in(0).is_none());
+}

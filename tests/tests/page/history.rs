@@ -30,7 +30,7 @@ fn domain(path: &str) -> &str {
 
 /// A sum in the foot, by its label.
 async fn sum(page: &Page, label: &str) -> usize {
-    let find = format!("[...document.querySelectorAll('footer dt')].find((dt) => dt.textContent === '{label}')");
+    let find = format!("[...document.querySelectorAll('#sums dt')].find((dt) => dt.textContent === '{label}')");
     let text: String = page.value(&format!("{find}.parentElement.querySelector('dd').textContent")).await;
     text.replace(',', "").parse().expect("a number")
 }
@@ -54,7 +54,7 @@ async fn agents_transactions_contracts_and_flows_are_those_that_git_tells() {
     let squashed = town.lines(&["log", "--no-merges", "--grep= (#[0-9]*)$", "--format=%H"]);
     assert_eq!((commits.len(), merges.len(), squashed.len()), (9, 2, 1));
     let labelled =
-        |label: &str| format!("[...document.querySelectorAll('footer dt')].find((dt) => dt.textContent === '{label}')");
+        |label: &str| format!("[...document.querySelectorAll('#sums dt')].find((dt) => dt.textContent === '{label}')");
     let count = commits.len();
     page.until(&format!("{}.parentElement.querySelector('dd').textContent === '{count}'", labelled("commits"))).await;
 
