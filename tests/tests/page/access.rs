@@ -1,13 +1,13 @@
 //! The page for those who listen to it, or come by keyboard.
 
-use crate::witness::{
-    card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
-    until_unseen, write,
-};
 use crate::{
     keepsakes::{keep_note, open_kept},
     keyboard::{has_focus, tab_to},
     planting::{SPROUT, choose, open_seeds, plant},
+    witness::{
+        card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
+        until_unseen, write,
+    },
 };
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxValue, GetFullAxTreeParams};
 use monkeytown_tests::{
