@@ -5,7 +5,7 @@ use crate::{
     planting::{SPROUT, count, open_seeds, plant, until_count},
     witness::{
         card, click, focus, opener, paste, publish, quoted, settled, stream_of, text, texts, turns, until_said,
-        until_seen, until_unseen, visit, write,
+        until_seen, until_settled, until_unseen, visit, write,
     },
 };
 use monkeytown_tests::{
@@ -32,11 +32,13 @@ fn ghost(name: &str) -> String {
     format!("{GHOST}[data-entity-id=\"commit:{name}\"]")
 }
 
-async fn open_panel(page: &Page, agent: &str) {
+/// Opens the panel of an agent, and waits until it stands.
+pub(crate) async fn open_panel(page: &Page, agent: &str) {
     page.until(&format!("document.querySelector({})", quoted(&card(agent)))).await;
     focus(page, &opener(agent)).await;
     page.press("Enter").await;
     until_seen(page, "#note").await;
+    until_settled(page).await;
 }
 
 /// Opens the side of the sheet that tells what is kept.

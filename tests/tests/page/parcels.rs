@@ -2,10 +2,10 @@
 //! run.
 
 use crate::{
-    keepsakes::{keep_note, open_kept},
+    keepsakes::{keep_note, open_kept, open_panel},
     planting::{ROW, SPROUT, choose, count, open_seeds, plant, until_count},
     witness::{
-        card, click, focus, opener, quoted, settled, stream_of, texts, turns, until_said, until_seen, until_unseen,
+        card, click, focus, quoted, settled, stream_of, texts, turns, until_said, until_seen, until_unseen,
         visit,
     },
 };
@@ -71,8 +71,7 @@ async fn use_all(page: &Page) {
     page.press("Escape").await;
     until_unseen(page, "#sheet").await;
     keep_note(page, "ada", "quartzite note\nin two lines").await;
-    focus(page, &opener("ada")).await;
-    page.press("Enter").await;
+    open_panel(page, "ada").await;
     for act in ["pin", "mute"] {
         click(page, &format!("#panel [data-p={act}]")).await;
         page.until(&format!("document.querySelector('#panel [data-p={act}]').ariaPressed === 'true'")).await;
@@ -493,9 +492,7 @@ async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
         }})()",
         quoted(&note)
     );
-    focus(&page, &opener("ada")).await;
-    page.press("Enter").await;
-    until_seen(&page, "#note").await;
+    open_panel(&page, "ada").await;
     page.value::<bool>(&enter).await;
     until_said(&page, "#note-told", "the note is kept").await;
     page.press("Escape").await;
@@ -531,9 +528,7 @@ async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
     assert_eq!(titles, expected);
     page.press("Escape").await;
     until_unseen(&page, "#sheet").await;
-    focus(&page, &opener("ada")).await;
-    page.press("Enter").await;
-    until_seen(&page, "#note").await;
+    open_panel(&page, "ada").await;
     assert_eq!(page.value::<String>("document.querySelector('#note').value").await, note);
     let ran: Value = page
         .value(

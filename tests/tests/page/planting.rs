@@ -25,6 +25,8 @@ const ISSUE: &str = "https://github.com/Codertocat/Hello-World/issues/1";
 
 /// Opens the side of the sheet on which seeds are planted.
 pub(crate) async fn open_seeds(page: &Page) {
+    // Before the page has begun nobody hears a click.
+    page.until_state("live").await;
     click(page, "#plant-seed").await;
     until_seen(page, "#seed-form").await;
 }
