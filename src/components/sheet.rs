@@ -42,9 +42,12 @@ pub fn bind(signals: &Signals) {
         storage.set("", "data-used-units", &kept.used_units.to_string());
         storage.set("", "data-budget-units", &BUDGET_UNITS.to_string());
         storage.say("", &[&*voice::size(kept.used_units as u64), " kept"].concat());
-        let is_new = signals.times.read().monotonic < kept.undo.until_millis;
-        undo.say("words", &kept.undo.words);
-        undo.show("", is_new && gaze.sheet.is_none() && !kept.undo.words.is_empty());
+        let now = signals.times.read().monotonic;
+        let can_undo = now < kept.undo.until_millis && !kept.undo.words.is_empty();
+        let is_told = now < kept.told_until_millis;
+        undo.say("words", if is_told { &kept.answer } else { &kept.undo.words });
+        undo.show("undo", can_undo);
+        undo.show("", (can_undo || is_told) && gaze.sheet.is_none());
         sheet.say("answer", &kept.answer);
         for (button, side, which) in &sides {
             let is_it = gaze.sheet.is_none_or(|sheet| sheet == *which);

@@ -3,13 +3,13 @@
 
 use super::{
     Core, Session,
-    keeping::{FOR_THIS_VISIT, now_millis, record},
+    keeping::{FOR_THIS_VISIT, UNDO_MILLIS, now_millis, record},
 };
 use crate::{
     clock::monotonic_millis,
     hands,
     intent::Act,
-    signals::{Draft, Kept, Undo},
+    signals::{Draft, Kept, Tab, Undo},
     storage::last_known,
 };
 use monkeytown_keepsakes::{
@@ -72,6 +72,10 @@ impl Session {
                 Act::Ask(..) => {}
             }
             core.watch_seeds(kept);
+            let gaze = core.signals.gaze.peek();
+            let is_said = gaze.sheet.is_some() || (gaze.entity.is_some() && gaze.tab == Tab::Status);
+            let is_silent = is_said || kept.answer.is_empty();
+            kept.told_until_millis = if is_silent { 0.0 } else { monotonic_millis() + UNDO_MILLIS };
         }
         self.0.borrow_mut().write_ghosts();
         topic.notify();
@@ -169,7 +173,9 @@ impl Core {
                 undo.away.push(record(Class::Dismissed, &id, String::new()));
             }
         }
-        self.keeping.undoable(kept, undo);
+        if !undo.away.is_empty() {
+            self.keeping.undoable(kept, undo);
+        }
     }
 
     fn restore(&mut self, kept: &mut Kept) {

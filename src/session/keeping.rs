@@ -23,7 +23,7 @@ pub(super) const FOR_THIS_VISIT: &str = "ghosts";
 /// The name of the record of ghosts.
 const GHOSTS: &str = "1";
 /// How long an act can be taken back over the page, in milliseconds; on the sheet until the next.
-const UNDO_MILLIS: f64 = 20_000.0;
+pub(super) const UNDO_MILLIS: f64 = 20_000.0;
 /// How long ghosts are kept, in milliseconds of the source's clock (`product.md`, "Features").
 const GHOST_LIVES_MILLIS: i64 = 24 * 3_600_000;
 /// Ghosts kept beside those that the stream holds.
@@ -175,7 +175,7 @@ impl Keeping {
         self.place = Place::default();
         self.ghosts.clear();
         let repository = std::mem::take(&mut kept.repository);
-        *kept = Kept { repository, ..Kept::default() };
+        *kept = Kept { repository, emptied: kept.emptied + 1, ..Kept::default() };
     }
 
     /// Ghosts that the stream no longer holds, newest first: those of the last day, and the pinned.

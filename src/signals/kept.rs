@@ -38,6 +38,8 @@ pub struct Kept {
     pub used_units: usize,
     /// What came of the last act, in words.
     pub answer: String,
+    /// Until when that is said over the page, on the monotonic clock: where nothing is open that says it.
+    pub told_until_millis: f64,
     /// What can be taken back.
     pub undo: Undo,
     /// What a chosen file holds, until the witness says what is to become of it.
@@ -65,6 +67,7 @@ impl Default for Kept {
             lasts: false,
             used_units: 0,
             answer: String::new(),
+            told_until_millis: 0.0,
             undo: Undo::default(),
             arrived: None,
             erasing: false,
