@@ -43,6 +43,8 @@ pub(crate) async fn open_panel(page: &Page, agent: &str) {
 
 /// Opens the side of the sheet that tells what is kept.
 pub(crate) async fn open_kept(page: &Page) {
+    // Before the page has begun nobody hears a click.
+    page.until_state("live").await;
     click(page, "#storage").await;
     until_seen(page, "#sheet-kept").await;
 }
@@ -304,6 +306,9 @@ async fn of_an_agent_that_is_muted_no_toast_tells() {
     page.reload().await;
     page.until_state("live").await;
     page.until_card("ada", "draws a map").await;
+    // Toasts tell of those who are not looked at while somebody is.
+    publish(&stream, &[turns("1", "cid", "active", "looks on")]).await;
+    open_panel(&page, "cid").await;
     publish(&stream, &[turns("2", "ada", "error", "draws a map")]).await;
     publish(&stream, &[turns("2", "bob", "error", "lays stones")]).await;
     until_said(&page, ".toast", "bob broke").await;

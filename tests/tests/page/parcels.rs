@@ -518,6 +518,7 @@ async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
         until_unseen(&page, "#sheet").await;
     }
     open_kept(&page).await;
+    until_count(&page, "#keepsakes > li", 2).await;
     assert_eq!(texts(&page, "#keepsakes [data-p=words]").await, [hostile[0].to_owned(), note.clone()]);
     click(&page, "#sheet [data-p=to-seeds]").await;
     until_count(&page, ROW, 5).await;
