@@ -5,8 +5,7 @@ use crate::{
     keepsakes::{keep_note, open_kept, open_panel},
     planting::{ROW, SPROUT, choose, count, open_seeds, plant, until_count},
     witness::{
-        card, click, focus, quoted, settled, stream_of, texts, turns, until_said, until_seen, until_unseen,
-        visit,
+        card, click, focus, quoted, settled, stream_of, texts, turns, until_said, until_seen, until_unseen, visit,
     },
 };
 use chromiumoxide::cdp::browser_protocol::{
