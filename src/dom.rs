@@ -84,6 +84,12 @@ pub fn write_value(field: &Element, words: &str) {
     let _ = Reflect::set(field, &"value".into(), &words.into());
 }
 
+/// Chooses one of several in a form.
+pub fn check(choice: &Element) {
+    // A choice takes it.
+    let _ = Reflect::set(choice, &"checked".into(), &true.into());
+}
+
 /// What is written in one place of a piece.
 struct Written {
     part: &'static str,

@@ -59,7 +59,7 @@ pub fn bind(signals: &Signals) {
     let lists = Lists { works, connections, lines, past, lines_read, past_read };
     let panel = Panel {
         tabs: TABS.map(|(tab, view, which)| (Piece::section(tab), Piece::section(view), which)).into(),
-        drawer: Drawer::new("data-panel", &["field", "ghosts", "seeds", "foot"]),
+        drawer: Drawer::new("data-panel", &["field", "ghosts", "plot", "foot"]),
         lists: RefCell::new(lists),
         piece,
         shown: RefCell::default(),

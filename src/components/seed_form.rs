@@ -1,16 +1,18 @@
 //! The form in which a seed is planted: four types, their fields, what is wrong with each, what would be planted.
 
 use crate::{
-    dom::{Piece, document, follow, write_value},
+    dom::{Piece, check, document, follow, write_value},
     signals::Signals,
 };
+use monkeytown_keepsakes::Form;
+use monkeytown_protocol::SeedType;
 use std::cell::Cell;
 
 /// Fills it.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let piece = Piece::section("seed-form");
-    let emptied = Cell::new(0);
+    let entered = Cell::new((SeedType::Query, 0));
     follow(move || {
         let kept = signals.kept.read();
         let form = &kept.form;
@@ -26,12 +28,26 @@ pub fn bind(signals: &Signals) {
         let preview = if faults == ["", ""] { form.preview() } else { String::new() };
         piece.say_if("preview", &preview);
         piece.say_if("found", &kept.found);
-        if emptied.replace(kept.emptied) != kept.emptied {
-            for id in ["seed-first", "seed-second"] {
-                if let Some(field) = document().get_element_by_id(id) {
-                    write_value(&field, "");
-                }
-            }
+        let now = (form.seed_type, kept.emptied);
+        if entered.replace(now) != now {
+            enter(form);
         }
     });
+}
+
+/// Puts into the fields what the form holds, so that what is planted is what is seen there.
+fn enter(form: &Form) {
+    for (id, words) in [("seed-first", &form.first), ("seed-second", &form.second)] {
+        if let Some(field) = document().get_element_by_id(id) {
+            write_value(&field, words);
+        }
+    }
+    for (name, value) in
+        [("type", form.seed_type.as_str()), ("constraint-kind", &form.second), ("resource-kind", &form.second)]
+    {
+        let choice = ["#seed-form [name=", name, "][value=\"", value, "\"]"].concat();
+        if let Ok(Some(choice)) = document().query_selector(&choice) {
+            check(&choice);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 /// Fills both, and says in the header how many are under way.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
-    let (strip, count, button) = (Piece::section("seeds"), Piece::section("seed-count"), Piece::section("plant-seed"));
+    let (strip, count, button) = (Piece::section("plot"), Piece::section("seed-count"), Piece::section("plant-seed"));
     let lists = RefCell::new([Rows::of("seeds"), Rows::of("garden")]);
     follow(move || {
         let kept = signals.kept.read();

@@ -34,7 +34,7 @@ pub fn bind(signals: &Signals) {
         ("to-seeds", Piece::section("sheet-seeds"), Sheet::Seeds),
         ("to-kept", Piece::section("sheet-kept"), Sheet::Kept),
     ];
-    let drawer = Drawer::new("data-sheet", &["head", "field", "seeds", "ghosts", "foot", "panel"]);
+    let drawer = Drawer::new("data-sheet", &["head", "field", "plot", "ghosts", "foot", "panel"]);
     let was_erasing = Cell::new(false);
     let lists = RefCell::new([Rows::of("shares"), Rows::of("keepsakes")]);
     follow(move || {

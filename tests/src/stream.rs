@@ -4,20 +4,24 @@ use crate::{
     site,
     wait::{PATIENCE, soon},
 };
+use hmac::{Hmac, KeyInit, Mac};
 use monkeytown_protocol::SourceKind;
 use monkeytown_stream::{
-    Log, Metrics, Options, RingBounds, Server, Timing, Tokens, now,
+    Log, Metrics, Options, RingBounds, Server, Timing, Tokens, WebhookOptions, WebhookSecret, now,
     sources::{
         git::{GitConfig, GitSource, GitSpeed},
         simulator::{Simulator, SimulatorConfig},
     },
 };
 use serde_json::Value;
+use sha2::Sha256;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// The token that publishers of these tests give.
 pub const TOKEN: &str = "the-tests-own-token";
+/// The secret with which these tests sign webhooks.
+const SECRET: &str = "It's a Secret to Everybody";
 /// The media type of one event.
 pub const STRUCTURED: &str = "application/cloudevents+json";
 /// The media type of many.
@@ -88,6 +92,17 @@ impl Stream {
         Self::serving("127.0.0.1:0", Source::Publishers, options).await
     }
 
+    /// A stream of publishers on loopback that takes GitHub's webhooks, signed with [`SECRET`].
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn with_webhooks() -> Self {
+        let secret = WebhookSecret::new(SECRET.as_bytes()).expect("a secret");
+        let webhooks = Some(WebhookOptions { secret, domains: None, home: None });
+        let options = Options { site: Some(site::folder()), webhooks, ..Options::default() };
+        Self::serving("127.0.0.1:0", Source::Publishers, options).await
+    }
+
     /// The same with another longest silence.
     ///
     /// # Panics
@@ -155,6 +170,26 @@ impl Stream {
         let (status, answer) = post(&self.url("/api/v1/events"), BATCHED, &Value::from(events)).await;
         assert_eq!(status, 200, "{answer}");
         answer
+    }
+
+    /// Delivers a webhook that must be taken, as GitHub does.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn deliver(&self, event: &str, delivery: &str, payload: &Value) {
+        let body = payload.to_string();
+        let mut sum = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
+        sum.update(body.as_bytes());
+        let signature = sum.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut text, byte| {
+            text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).expect("a digit")));
+            text
+        });
+        let request = reqwest::Client::new().post(self.url("/hooks/github")).timeout(PATIENCE);
+        let request =
+            request.header("content-type", "application/json").header("user-agent", "GitHub-Hookshot/044aadd");
+        let request = request.header("x-github-event", event).header("x-github-delivery", delivery);
+        let answer = request.header("x-hub-signature-256", signature).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
     }
 
     /// Drains it, as SIGTERM does.

@@ -1,8 +1,13 @@
 //! The page for those who listen to it, or come by keyboard.
 
-use crate::witness::{
-    card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
-    until_unseen, write,
+use crate::{
+    keepsakes::{keep_note, open_kept},
+    keyboard::{has_focus, tab_to},
+    planting::{SPROUT, choose, open_seeds, plant},
+    witness::{
+        card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
+        until_unseen, write,
+    },
 };
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxValue, GetFullAxTreeParams};
 use monkeytown_tests::{
@@ -215,5 +220,104 @@ async fn no_rule_of_accessibility_is_broken_on_a_phone() {
     click(&page, &card("agent-active")).await;
     until_seen(&page, "[data-testid=detail-panel]").await;
     breaks_no_rule(&page, "the panel").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn no_rule_of_accessibility_is_broken_where_a_witness_plants_and_keeps_wide_or_narrow() {
+    for (width, height) in [(1_280, 800), (390, 844)] {
+        let stream = stream_of(&town()).await;
+        let browser = Browser::sized(width, height).await;
+        let page = browser.visit(&stream.url("/")).await;
+        page.until_card("agent-active", "weighs a stone").await;
+        let of = |view: &str| format!("{view}, at {width} wide");
+        open_seeds(&page).await;
+        breaks_no_rule(&page, &of("an empty form")).await;
+        click(&page, "#seed-form [type=submit]").await;
+        until_seen(&page, "#first-fault").await;
+        breaks_no_rule(&page, &of("a fault in the form")).await;
+        plant(&page, "stone").await;
+        for seed_type in ["contract", "constraint", "resource"] {
+            choose(&page, seed_type).await;
+            focus(&page, "#seed-first").await;
+            write(&page, "stone").await;
+            until_seen(&page, "#seed-form [data-p=preview]").await;
+            breaks_no_rule(&page, &of(seed_type)).await;
+        }
+        page.press("Escape").await;
+        until_unseen(&page, "#sheet").await;
+        until_seen(&page, SPROUT).await;
+        breaks_no_rule(&page, &of("the strip of seeds")).await;
+        keep_note(&page, "agent-active", "strong").await;
+        breaks_no_rule(&page, &of("a card with a note")).await;
+        focus(&page, &opener("agent-active")).await;
+        page.press("Enter").await;
+        until_seen(&page, "#note").await;
+        click(&page, "#panel [data-p=pin]").await;
+        page.until("document.querySelector('#panel [data-p=pin]').ariaPressed === 'true'").await;
+        focus(&page, "#note").await;
+        breaks_no_rule(&page, &of("the panel with its note")).await;
+        page.press("Escape").await;
+        until_unseen(&page, "#panel").await;
+        if width < 500 {
+            click(&page, "#views [data-p=history]").await;
+        }
+        open_kept(&page).await;
+        click(&page, "#sheet-kept [data-p=erase-all]").await;
+        until_seen(&page, "#sheet-kept [data-p=erase]").await;
+        breaks_no_rule(&page, &of("what is kept")).await;
+        page.press("Escape").await;
+        until_unseen(&page, "#sheet").await;
+        click(&page, "[data-testid=ghost-item] [data-p=dismiss]").await;
+        until_seen(&page, "#undo-bar").await;
+        breaks_no_rule(&page, &of("what can be taken back")).await;
+        browser.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_sheet_is_walked_by_keyboard_alone_and_the_focus_comes_back() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_card("agent-active", "weighs a stone").await;
+    for (opener, side) in [("#plant-seed", "#sheet-seeds"), ("#storage", "#sheet-kept")] {
+        tab_to(&page, opener).await;
+        page.press("Enter").await;
+        until_seen(&page, side).await;
+        let stops = "[...document.querySelectorAll('#sheet :is(button, a[href], input, textarea)')]
+                .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+                .filter((one) => one.type !== 'radio' || one.checked).length";
+        let stops: usize = page.value(stops).await;
+        assert!(stops >= 6, "{stops}");
+        page.value::<bool>("window.reached = new Set(); true").await;
+        for _ in 0..stops + 4 {
+            page.press("Tab").await;
+            page.value::<bool>("window.reached.add(document.activeElement); true").await;
+        }
+        let missed: Vec<String> = page
+            .value(
+                "[...document.querySelectorAll('#sheet :is(button, a[href], input, textarea)')]
+                    .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+                    .filter((one) => one.type !== 'radio' || one.checked)
+                    .filter((one) => !window.reached.has(one)).map((one) => one.outerHTML)",
+            )
+            .await;
+        assert!(missed.is_empty(), "{missed:#?}");
+        let behind: Vec<String> = page
+            .value(
+                "[...window.reached].filter((one) => one !== document.body && !one.closest('#sheet, #toasts, .notices'))
+                    .map((one) => one.outerHTML.slice(0, 200))",
+            )
+            .await;
+        assert!(behind.is_empty(), "what lies behind was reached: {behind:#?}");
+        // The other side, by its button, and out again.
+        tab_to(&page, "#sheet .tabs [aria-pressed=false]").await;
+        page.press("Enter").await;
+        until_unseen(&page, side).await;
+        page.press("Escape").await;
+        until_unseen(&page, "#sheet").await;
+        has_focus(&page, opener).await;
+    }
     browser.close().await;
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const STOPS_MAX: usize = 120;
 
 /// Goes on by Tab until what `selector` finds has the focus; from the top of the page where that is further up.
-async fn tab_to(page: &Page, selector: &str) {
+pub(crate) async fn tab_to(page: &Page, selector: &str) {
     let reached = format!("document.activeElement?.matches({})", json!(selector));
     for _ in 0..STOPS_MAX {
         if page.value::<bool>(&reached).await {
@@ -42,7 +42,7 @@ async fn shows_its_focus(page: &Page) -> bool {
     .await
 }
 
-async fn has_focus(page: &Page, selector: &str) {
+pub(crate) async fn has_focus(page: &Page, selector: &str) {
     assert!(is_focused(page, selector).await, "the focus is on {}", focused(page).await);
 }
 

@@ -4,6 +4,7 @@
 use chromiumoxide::{
     cdp::browser_protocol::{
         emulation::{MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams},
+        input::InsertTextParams,
         page::{FontSizes, SetFontSizesParams},
     },
     layout::Point,
@@ -62,6 +63,11 @@ pub(crate) async fn point_at(page: &Page, selector: &str) {
 pub(crate) async fn write(page: &Page, words: &str) {
     let body = page.driver().find_element("body").await.expect("a body");
     body.type_str(words).await.expect("keys");
+}
+
+/// Puts words where the focus is at once, as pasting does: letters for which no key stands.
+pub(crate) async fn paste(page: &Page, words: &str) {
+    page.driver().execute(InsertTextParams::new(words)).await.expect("words");
 }
 
 /// Gives it the focus.
