@@ -1,38 +1,22 @@
-//! What a witness takes along, brings back and erases; and that nothing of it leaves the browser otherwise, nor is ever
-//! run.
+//! What a witness takes along, brings back and erases.
 
 use crate::{
     keepsakes::{keep_note, open_kept, open_panel},
-    planting::{ROW, SPROUT, choose, count, open_seeds, plant, until_count},
-    witness::{
-        card, click, focus, quoted, settled, stream_of, texts, turns, until_said, until_seen, until_unseen, visit,
-    },
+    planting::{SPROUT, count, open_seeds, plant, until_count},
+    witness::{card, click, settled, stream_of, turns, until_said, until_seen, until_unseen, visit},
 };
-use chromiumoxide::cdp::browser_protocol::{
-    dom::SetFileInputFilesParams,
-    network::{EventRequestWillBeSent, EventRequestWillBeSentExtraInfo, EventWebSocketFrameSent},
-};
-use futures_util::{FutureExt, StreamExt};
+use chromiumoxide::cdp::browser_protocol::dom::SetFileInputFilesParams;
 use monkeytown_tests::{
     browser::{Browser, Page},
     events::works,
     wait::soon,
 };
 use serde_json::{Value, json};
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
+use std::path::PathBuf;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
 
 /// Keeps what is handed out as a file instead of saving it.
-const WATCH: &str = "
+pub(crate) const WATCH: &str = "
     window.handed = [];
     const make = URL.createObjectURL.bind(URL);
     URL.createObjectURL = (blob) => {
@@ -49,7 +33,7 @@ const KEPT: &str = "Object.entries(localStorage).filter(([key]) => key.startsWit
     && !key.startsWith('monkeytown.kept.ghosts.')).sort()";
 const GHOST: &str = "[data-testid=ghost-item]";
 
-fn town() -> Vec<Value> {
+pub(crate) fn town() -> Vec<Value> {
     vec![turns("1", "ada", "active", "draws a map"), settled("commit:granite", "ada", "lay granite")]
 }
 
@@ -64,7 +48,7 @@ async fn used(url: &str, browser: &Browser) -> Page {
 }
 
 /// Plants, notes, pins, mutes, puts away, keeps a moment.
-async fn use_all(page: &Page) {
+pub(crate) async fn use_all(page: &Page) {
     open_seeds(page).await;
     plant(page, "quartzite seed").await;
     page.press("Escape").await;
@@ -101,7 +85,7 @@ async fn told(page: &Page) -> Value {
 }
 
 /// Takes all along; the text of the file.
-async fn take_along(page: &Page) -> String {
+pub(crate) async fn take_along(page: &Page) -> String {
     open_kept(page).await;
     click(page, "#take-along").await;
     until_said(page, "#sheet [data-p=answer]", "all that is kept is in monkeytown-").await;
@@ -109,7 +93,7 @@ async fn take_along(page: &Page) -> String {
 }
 
 /// Chooses a file as somebody does in the browser's own dialog.
-async fn choose_file(page: &Page, text: &[u8]) -> (TempDir, PathBuf) {
+pub(crate) async fn choose_file(page: &Page, text: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept.json");
     std::fs::write(&path, text).expect("a file");
@@ -222,7 +206,7 @@ async fn a_file_that_was_brought_back_can_be_taken_back_and_left() {
 }
 
 /// A file with one thing in it.
-fn holding(class: &str, id: &str, body: &Value) -> String {
+pub(crate) fn holding(class: &str, id: &str, body: &Value) -> String {
     let one = json!({"class": class, "id": id, "changed": 1, "body": body.to_string()});
     json!({"format": "monkeytown-witness", "version": 1, "kept": [one]}).to_string()
 }
@@ -347,196 +331,5 @@ async fn what_is_erased_in_one_tab_is_gone_from_another_and_not_written_again_by
     other.until_card("bob", "goes on").await;
     other.value::<bool>("window.dispatchEvent(new Event('pagehide')); true").await;
     assert_eq!(held(&other).await, json!([[], [], [], [], 0, ""]));
-    browser.close().await;
-}
-
-/// Every byte that a browser sends to a stream, whoever in the browser sends it.
-struct Tap {
-    address: SocketAddr,
-    sent: Arc<Mutex<Vec<u8>>>,
-    accepting: JoinHandle<()>,
-}
-
-impl Tap {
-    async fn before(upstream: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&sent);
-        let accepting = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let log = Arc::clone(&log);
-                tokio::spawn(async move {
-                    let stream = TcpStream::connect(upstream).await.expect("the stream");
-                    let ((mut from, mut back), (mut answers, mut to)) = (client.into_split(), stream.into_split());
-                    let back = tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
-                    let mut piece = vec![0; 1 << 14];
-                    while let Ok(read @ 1..) = from.read(&mut piece).await {
-                        log.lock().expect("nobody panics").extend_from_slice(&piece[..read]);
-                        if to.write_all(&piece[..read]).await.is_err() {
-                            break;
-                        }
-                    }
-                    drop(to);
-                    // It ends with the stream's side.
-                    drop(back.await);
-                });
-            }
-        });
-        Self { address, sent, accepting }
-    }
-
-    fn sent(&self) -> String {
-        String::from_utf8_lossy(&self.sent.lock().expect("nobody panics")).into_owned()
-    }
-}
-
-#[tokio::test]
-async fn of_a_whole_session_of_use_not_one_byte_of_the_witness_leaves_the_browser() {
-    let stream = stream_of(&town()).await;
-    let tap = Tap::before(stream.address).await;
-    let browser = Browser::start().await;
-    let page = browser.tab().await;
-    page.before_everything(WATCH).await;
-    let driver = page.driver();
-    let mut requests = driver.event_listener::<EventRequestWillBeSent>().await.expect("requests");
-    let mut heads = driver.event_listener::<EventRequestWillBeSentExtraInfo>().await.expect("heads");
-    let mut frames = driver.event_listener::<EventWebSocketFrameSent>().await.expect("frames");
-    page.go(&format!("http://{}/", tap.address)).await;
-    page.until_state("live").await;
-    use_all(&page).await;
-    let ids: Vec<String> =
-        page.value(&format!("[...document.querySelectorAll('{SPROUT}')].map((one) => one.dataset.seedId)")).await;
-    let file = take_along(&page).await;
-    let _file = choose_file(&page, file.as_bytes()).await;
-    click(&page, "#sheet-kept [data-p=merge]").await;
-    until_said(&page, "#sheet [data-p=answer]", "the file is brought back").await;
-    page.press("Escape").await;
-    until_unseen(&page, "#sheet").await;
-    // Searching is the witness's as well.
-    focus(&page, "#search").await;
-    crate::witness::write(&page, "quartzite").await;
-    until_said(&page, "#kept", "match").await;
-    page.reload().await;
-    page.until_state("live").await;
-    // Browsers keep what stands in fields for the next time the page is shown: of the witness's file nothing does.
-    assert_eq!(page.value::<String>("document.querySelector('#hands').value").await, "");
-    stream.publish(&[works("after", "bob", "goes on")]).await;
-    page.until_card("bob", "goes on").await;
-    page.heard().await;
-
-    let mut log = Vec::new();
-    while let Some(Some(sent)) = requests.next().now_or_never() {
-        log.push(format!("{:?}", sent.request));
-    }
-    while let Some(Some(sent)) = heads.next().now_or_never() {
-        log.push(format!("{:?}", sent.headers));
-    }
-    while let Some(Some(sent)) = frames.next().now_or_never() {
-        log.push(sent.response.payload_data.clone());
-    }
-    assert!(log.len() > 10, "{log:#?}");
-    let sent = tap.sent();
-    assert!(sent.contains("GET /ws"), "the tap lies before the stream: {sent}");
-    for word in ids.iter().map(String::as_str).chain(["quartzite", "two lines", "cXVhcnR6aXRl"]) {
-        assert!(!sent.contains(word), "{word} was sent: {sent}");
-        let told: Vec<&String> = log.iter().filter(|one| one.contains(word)).collect();
-        assert!(told.is_empty(), "{word} was sent: {told:#?}");
-    }
-    assert!(!sent.to_lowercase().contains("\r\ncookie:"), "{sent}");
-    let own = format!("//{}", tap.address);
-    let elsewhere: Vec<String> = page
-        .heard()
-        .await
-        .requests
-        .into_iter()
-        .filter(|url| !url.contains(&own) && !url.starts_with("blob:"))
-        .collect();
-    assert_eq!(elsewhere, [""; 0]);
-    assert_eq!(browser.cookies().await, [""; 0]);
-    tap.accepting.abort();
-    browser.close().await;
-}
-
-#[tokio::test]
-async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
-    let hostile = [
-        "<script>window.run = 1</script>",
-        "<img src=x onerror=\"window.run = 1\"><svg onload=\"window.run = 1\">",
-        "javascript:window.run=1",
-        "\"><iframe srcdoc=\"<script>parent.run = 1</script>\"></iframe>",
-    ];
-    let stream = stream_of(&town()).await;
-    let browser = Browser::start().await;
-    let page = browser.tab().await;
-    page.before_everything(WATCH).await;
-    page.go(&stream.url("/")).await;
-    page.until_state("live").await;
-    open_seeds(&page).await;
-    for words in hostile {
-        // What is given may be code; other fields take no tags.
-        choose(&page, "resource").await;
-        plant(&page, words).await;
-    }
-    page.press("Escape").await;
-    until_unseen(&page, "#sheet").await;
-    let unseen = "turned \u{202e}around\u{2066} and \u{0}nothing";
-    let note = format!("{}\n{unseen}", hostile.join("\n"));
-    let enter = format!(
-        "(() => {{
-            const field = document.querySelector('#note');
-            field.value = {};
-            field.dispatchEvent(new Event('input', {{ bubbles: true }}));
-            return true;
-        }})()",
-        quoted(&note)
-    );
-    open_panel(&page, "ada").await;
-    page.value::<bool>(&enter).await;
-    until_said(&page, "#note-told", "the note is kept").await;
-    page.press("Escape").await;
-    until_unseen(&page, "#panel").await;
-    page.reload().await;
-    page.until_state("live").await;
-
-    // Brought back, with names that are markup and a link that is a script.
-    let seed = json!({
-        "type": "resource", "planted": 1, "first": hostile[0], "second": "code", "status": "complete", "percent": 100,
-        "result": "javascript:window.run=1",
-    });
-    let files = [
-        holding("seed", "<b onclick=\"window.run=1\">", &seed),
-        holding("note", hostile[1], &json!({"words": hostile[0]})),
-    ];
-    for file in files {
-        open_kept(&page).await;
-        let _file = choose_file(&page, file.as_bytes()).await;
-        click(&page, "#sheet-kept [data-p=merge]").await;
-        until_said(&page, "#sheet [data-p=answer]", "the file is brought back").await;
-        page.press("Escape").await;
-        until_unseen(&page, "#sheet").await;
-    }
-    open_kept(&page).await;
-    until_count(&page, "#keepsakes > li", 2).await;
-    assert_eq!(texts(&page, "#keepsakes [data-p=words]").await, [hostile[0].to_owned(), note.clone()]);
-    click(&page, "#sheet [data-p=to-seeds]").await;
-    until_count(&page, ROW, 5).await;
-    let mut titles = texts(&page, &format!("{ROW} [data-p=title]")).await;
-    titles.sort_unstable();
-    let mut expected: Vec<&str> = hostile.into_iter().chain([hostile[0]]).collect();
-    expected.sort_unstable();
-    assert_eq!(titles, expected);
-    page.press("Escape").await;
-    until_unseen(&page, "#sheet").await;
-    open_panel(&page, "ada").await;
-    assert_eq!(page.value::<String>("document.querySelector('#note').value").await, note);
-    let ran: Value = page
-        .value(
-            "[window.run ?? null, document.querySelectorAll('iframe, [onclick], [onerror], [onload], img').length,
-                [...document.querySelectorAll('[href^=\"javascript\" i]')].length]",
-        )
-        .await;
-    assert_eq!(ran, json!([null, 0, 0]));
-    page.complains_of_nothing().await;
     browser.close().await;
 }
