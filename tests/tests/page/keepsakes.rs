@@ -273,7 +273,7 @@ async fn what_is_put_away_stays_away_after_a_reload_and_comes_back_when_it_is_re
 async fn putting_away_and_restoring_are_each_taken_back_by_one_undo() {
     let (_stream, browser, page) = visit(&town()).await;
     until_count(&page, GHOST, 3).await;
-    until_unseen(&page, "#undo-bar").await;
+    until_unseen(&page, "#undo-bar [data-p=undo]").await;
     click(&page, &format!("{} [data-p=dismiss]", ghost("marble"))).await;
     until_count(&page, GHOST, 2).await;
     until_said(&page, "#undo-bar", "put away").await;
@@ -316,7 +316,7 @@ async fn of_an_agent_that_is_muted_no_toast_tells() {
 }
 
 #[tokio::test]
-async fn a_moment_is_bookmarked_by_button_and_by_key_and_kept() {
+async fn a_moment_is_bookmarked_and_kept() {
     let (stream, browser, page) = visit(&town()).await;
     page.until_state("live").await;
     until_count(&page, GHOST, 3).await;
@@ -329,9 +329,9 @@ async fn a_moment_is_bookmarked_by_button_and_by_key_and_kept() {
     until_unseen(&page, "#sheet").await;
     publish(&stream, &[settled("commit:chalk", "bob", "lay chalk")]).await;
     until_count(&page, GHOST, 4).await;
-    page.press("b").await;
-    // That it is kept is said where the witness is.
-    until_said(&page, "#undo-bar, #notice", "the moment is kept").await;
+    open_kept(&page).await;
+    click(&page, "#bookmark").await;
+    until_count(&page, KEPT, 2).await;
     page.reload().await;
     open_kept(&page).await;
     until_count(&page, KEPT, 2).await;

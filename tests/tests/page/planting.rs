@@ -118,7 +118,7 @@ async fn all_four_types_are_planted_by_keyboard_alone() {
         if second.is_empty() {
             // The second of the kinds.
             assert!(
-                page.value::<bool>("document.activeElement.matches('[name=second]:checked')").await,
+                page.value::<bool>("document.activeElement.matches('[name$=kind]:checked')").await,
                 "a kind is chosen"
             );
             page.press("ArrowRight").await;
@@ -181,7 +181,7 @@ async fn what_is_wrong_in_a_field_is_said_in_plain_words_at_once_and_nothing_is_
             // The fields of contracts alone are two texts; what another kind is, is chosen.
             page.value::<bool>(
                 "(() => {
-                    const kind = [...document.querySelectorAll('#seed-form [type=radio][name=second]')]
+                    const kind = [...document.querySelectorAll('#seed-form [type=radio][name$=kind]')]
                         .find((one) => one.checkVisibility());
                     kind?.click();
                     return true;
@@ -221,7 +221,7 @@ async fn what_the_form_shows_is_what_is_planted_after_another_type_and_after_pla
     assert_eq!(preview(&page).await.trim_end(), format!("contract: ada\n{shown}").trim_end());
 
     choose(&page, "constraint").await;
-    let chosen = "[...document.querySelectorAll('#seed-form [name=second]:checked')]
+    let chosen = "[...document.querySelectorAll('#seed-form [name$=kind]:checked')]
         .filter((one) => one.checkVisibility()).map((one) => one.value)";
     assert_eq!(page.value::<Vec<String>>(chosen).await, ["performance"]);
     click(&page, "#seed-form label:has([value=scope])").await;
