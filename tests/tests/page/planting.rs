@@ -267,6 +267,7 @@ async fn a_seed_is_there_after_a_reload_and_one_that_is_cancelled_is_not_unless_
     open_seeds(&page).await;
     let id = plant(&page, "stones").await;
     page.reload().await;
+    page.until_state("live").await;
     until_stage(&page, &id, "germinating").await;
     until_said(&page, SPROUT, "stones").await;
 
@@ -283,6 +284,7 @@ async fn a_seed_is_there_after_a_reload_and_one_that_is_cancelled_is_not_unless_
     until_stage(&page, &id, "germinating").await;
     until_unseen(&page, "#undo-bar [data-p=undo]").await;
     page.reload().await;
+    page.until_state("live").await;
     until_stage(&page, &id, "germinating").await;
 
     click(&page, &format!("{SPROUT} button")).await;

@@ -44,6 +44,12 @@ async fn middle(page: &Page, selector: &str) -> Point {
 
 /// Clicks it, as a mouse does.
 pub(crate) async fn click(page: &Page, selector: &str) {
+    // What slides in is pressed where it comes to rest.
+    let rests = format!(
+        "!document.querySelector({})?.closest('.panel')?.getAnimations().some((one) => one.playState === 'running')",
+        quoted(selector)
+    );
+    page.until(&rests).await;
     let point = middle(page, selector).await;
     page.driver().click(point).await.expect("a click");
 }
