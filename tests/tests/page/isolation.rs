@@ -4,7 +4,7 @@ use crate::{
     keepsakes::{open_kept, open_panel},
     parcels::{WATCH, choose_file, holding, take_along, town, use_all},
     planting::{ROW, SPROUT, choose, open_seeds, plant, until_count},
-    witness::{click, focus, quoted, stream_of, texts, until_said, until_unseen, write},
+    witness::{click, focus, quoted, stream_of, texts, until_said, until_seen, until_unseen, write},
 };
 use chromiumoxide::cdp::browser_protocol::network::{
     EventRequestWillBeSent, EventRequestWillBeSentExtraInfo, EventWebSocketFrameSent,
@@ -194,6 +194,7 @@ async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
     assert_eq!(texts(&page, "#keepsakes [data-p=words]").await, [hostile[0].to_owned(), note.clone()]);
     click(&page, "#sheet [data-p=to-seeds]").await;
     until_count(&page, ROW, 5).await;
+    until_seen(&page, &format!("{ROW} [data-p=title]")).await;
     let mut titles = texts(&page, &format!("{ROW} [data-p=title]")).await;
     titles.sort_unstable();
     let mut expected: Vec<&str> = hostile.into_iter().chain([hostile[0]]).collect();
