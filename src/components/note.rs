@@ -11,7 +11,7 @@ pub fn bind(signals: &Signals) {
     let signals = signals.clone();
     let (field, told) = (Piece::section("note"), Piece::section("note-told"));
     follow(move || {
-        let (gaze, kept) = (signals.gaze.read(), signals.kept.read());
+        let (gaze, kept, _) = (signals.gaze.read(), signals.kept.read(), signals.typed.read());
         let Some(id) = &gaze.entity else { return };
         let draft = kept.draft.as_ref().filter(|draft| draft.id == *id).map(|draft| draft.words.clone());
         let words = draft.or_else(|| kept.store.get(Class::Note, id.as_str()).map(words_of)).unwrap_or_default();

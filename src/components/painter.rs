@@ -3,7 +3,7 @@
 use crate::{
     clock,
     dom::{Piece, leaked},
-    signals::Signals,
+    signals::{STILL, Signals},
     terrarium::{
         canvas,
         pace::{Effects, Pace},
@@ -70,7 +70,7 @@ impl Painter {
 
     /// Looks in the next frame whether anything moves: the scene is the same, but what the witness prefers may not be.
     pub fn look_again(&self) {
-        self.0.still.set(clock::prefers_stillness() || self.0.signals.kept.peek().has(Class::Preference, "still"));
+        self.0.still.set(clock::prefers_stillness() || self.0.signals.kept.peek().has(Class::Preference, STILL));
         self.begin();
     }
 

@@ -14,7 +14,7 @@ pub fn bind(signals: &Signals) {
     let piece = Piece::section("seed-form");
     let entered = Cell::new((SeedType::Query, 0));
     follow(move || {
-        let kept = signals.kept.read();
+        let (kept, _) = (signals.kept.read(), signals.typed.read());
         let form = &kept.form;
         piece.set("", "data-seed-type", form.seed_type.as_str());
         let faults = form.faults();

@@ -3,11 +3,15 @@
 use super::drawer::{Drawer, focus};
 use crate::{
     dom::{Piece, Rows, follow},
-    signals::{Kept, Sheet, Signals},
+    signals::{AgentView, FOR_THIS_VISIT, Kept, STILL, Sheet, Signals, of},
     voice,
 };
-use monkeytown_keepsakes::{BUDGET_UNITS, Class, Record, Unsound, preview, record::words_of};
-use std::cell::{Cell, RefCell};
+use monkeytown_keepsakes::{BUDGET_UNITS, Class, Record, Unsound, preview, record::words_of, store::LAST_KNOWN_UNITS};
+use monkeytown_protocol::EntityId;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 use wasm_bindgen::JsCast;
 
 /// What kinds of things are called where their sizes are told, in the order of the classes.
@@ -22,9 +26,6 @@ const NAMES: [&str; Class::ALL.len() + 1] = [
     "history of before",
     "the page as last known",
 ];
-
-/// The most that the page as last known takes up, in UTF-16 units (`storage::last_known`, which a component must not name).
-const LAST_KNOWN_UNITS: usize = 1_000_000;
 
 /// Fills it, and what is always seen of it: how much is kept, and what can be taken back.
 pub fn bind(signals: &Signals) {
@@ -58,12 +59,17 @@ pub fn bind(signals: &Signals) {
             side.show("", is_it);
         }
         if gaze.sheet == Some(Sheet::Kept) {
-            fill(&sheet, &kept, &was_erasing, &mut lists.borrow_mut());
+            fill(&sheet, (&kept, &signals.agents.peek()), &was_erasing, &mut lists.borrow_mut());
         }
     });
 }
 
-fn fill(sheet: &Piece, kept: &Kept, was_erasing: &Cell<bool>, [shares, rows]: &mut [Rows; 2]) {
+fn fill(
+    sheet: &Piece,
+    (kept, agents): (&Kept, &[Rc<AgentView>]),
+    was_erasing: &Cell<bool>,
+    [shares, rows]: &mut [Rows; 2],
+) {
     sheet.show("fleeting", !kept.lasts);
     for (part, count, why) in [("torn", "torn-count", Unsound::Torn), ("newer-page", "newer-count", Unsound::Newer)] {
         let aside = kept.store.aside().iter().filter(|aside| aside.why == why).count();
@@ -86,7 +92,7 @@ fn fill(sheet: &Piece, kept: &Kept, was_erasing: &Cell<bool>, [shares, rows]: &m
     }
     was_erasing.set(kept.erasing);
     sheet.set("erase-all", "aria-expanded", if kept.erasing { "true" } else { "false" });
-    for (part, name) in [("for-this-visit", "ghosts"), ("stilled", "still")] {
+    for (part, name) in [("for-this-visit", FOR_THIS_VISIT), ("stilled", STILL)] {
         let is_on = kept.has(Class::Preference, name);
         sheet.set(part, "aria-pressed", if is_on { "true" } else { "false" });
     }
@@ -115,8 +121,12 @@ fn fill(sheet: &Piece, kept: &Kept, was_erasing: &Cell<bool>, [shares, rows]: &m
         let words = words_of(record);
         // A bookmark's id is a place in the stream, a pinned ghost's a number: they say nothing to people.
         let is_moment = record.class == Class::Bookmark || (record.class == Class::Pin && !words.is_empty());
-        piece.say("name", if is_moment { &words } else { &record.id });
+        // Who has ended, or was met in another town, is called as it was written down.
+        let agent = EntityId::new(&record.id).ok().and_then(|id| of(agents, &id));
+        let whom = agent.map_or(record.id.as_str(), |agent| agent.entity.label.as_str());
+        let name = if is_moment { &words } else { whom };
+        piece.say("name", name);
         piece.say("words", if is_moment { "" } else { &words });
-        piece.set("forget", "aria-label", &["take away the ", record.class.word(), " ", &record.id].concat());
+        piece.set("forget", "aria-label", &["take away the ", record.class.word(), " ", name].concat());
     }
 }

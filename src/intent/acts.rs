@@ -5,7 +5,7 @@
 use crate::{
     dom::{document, listen, value},
     intent::dismiss,
-    signals::Sheet,
+    signals::{FOR_THIS_VISIT, STILL, Sheet},
 };
 use monkeytown_protocol::EntityId;
 use web_sys::Element;
@@ -88,8 +88,8 @@ pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>)
         "leave" => Some(Act::Adopt(None)),
         "erase-all" | "erase-not" => Some(Act::Erase(false)),
         "erase" => Some(Act::Erase(true)),
-        "for-this-visit" => Some(Act::Prefer("ghosts")),
-        "stilled" => Some(Act::Prefer("still")),
+        "for-this-visit" => Some(Act::Prefer(FOR_THIS_VISIT)),
+        "stilled" => Some(Act::Prefer(STILL)),
         _ => None,
     }
 }

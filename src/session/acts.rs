@@ -3,13 +3,13 @@
 
 use super::{
     Core, Session,
-    keeping::{FOR_THIS_VISIT, now_millis, record},
+    keeping::{now_millis, record},
 };
 use crate::{
     clock::monotonic_millis,
     hands,
     intent::Act,
-    signals::{Draft, Kept, Undo},
+    signals::{Draft, FOR_THIS_VISIT, Kept, Undo},
     storage::last_known,
 };
 use monkeytown_keepsakes::{
@@ -31,9 +31,11 @@ impl Session {
         let mut out = None;
         // What is being typed changes nothing that is kept yet.
         let is_typed = matches!(act, Act::Enter(..) | Act::Note(_));
+        let is_answered;
         {
             let mut core = self.0.borrow_mut();
             let kept = &mut *topic.peek_mut();
+            is_answered = !kept.answer.is_empty();
             kept.answer.clear();
             match act {
                 Act::Sheet(sheet) => {
@@ -83,7 +85,11 @@ impl Session {
         if !is_typed {
             self.0.borrow_mut().write_ghosts();
         }
-        topic.notify();
+        if is_typed && !is_answered {
+            self.0.borrow().signals.typed.notify();
+        } else {
+            topic.notify();
+        }
         if let Some(file) = out {
             hands::ask(if file.is_empty() { "erase" } else { "hand-out" }, &file);
         }

@@ -5,7 +5,7 @@
 
 use crate::{
     clock,
-    signals::{Kept, Undo},
+    signals::{FOR_THIS_VISIT, Kept, Undo},
     storage::{
         self,
         kept::{ERASED, Place},
@@ -23,8 +23,6 @@ use monkeytown_protocol::Timestamp;
 use monkeytown_terrain::rising;
 use std::rc::Rc;
 
-/// The preference under which history is kept for this visit only.
-pub(super) const FOR_THIS_VISIT: &str = "ghosts";
 /// How long the last act is told over the page, in milliseconds.
 const TOLD_MILLIS: f64 = 20_000.0;
 /// How long ghosts are kept, in milliseconds of the source's clock (`product.md`, "Features").

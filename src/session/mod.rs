@@ -12,7 +12,7 @@ mod seeds;
 mod showing;
 mod standing;
 
-use keeping::{FOR_THIS_VISIT, Keeping};
+use keeping::Keeping;
 use latency::Latency;
 use recent::Recent;
 use standing::{Order, RESTED};
@@ -21,10 +21,10 @@ use crate::{
     clock::{self, PageClock, PageEvent, Timer, monotonic_millis},
     config::{Config, StreamAddress},
     ingest::{Ingest, Intake},
-    signals::Signals,
+    signals::{FOR_THIS_VISIT, Signals},
     storage::{
         choices, kept,
-        last_known::{self, Record},
+        last_known::{self, Occasion, Record},
     },
     tabs::Tabs,
     terrarium::stage::Stage,
@@ -40,8 +40,9 @@ const FRAME_SHARE_MILLIS: f64 = 8.0;
 /// The largest frame that is read, in bytes: four times the largest snapshot. A tree of it takes some twenty times as
 /// much memory.
 const FRAME_MAX_BYTES: usize = 32_000_000;
-/// How often what is known is kept for the next visit, in milliseconds.
-const KEEP_EVERY_MILLIS: f64 = 15_000.0;
+/// How often what is known is kept for the next visit while the page is looked at, in milliseconds: Chromium puts sixty
+/// changes an hour on the disk, and half of them are the witness's own.
+const KEEP_EVERY_MILLIS: f64 = 120_000.0;
 /// Least time between two snapshots asked for to be kept, in milliseconds.
 const RENEW_EVERY_MILLIS: f64 = 120_000.0;
 /// How long what waits is worked off when a connection ends, in milliseconds.
@@ -304,7 +305,7 @@ impl Session {
             core.tend_kept();
             let now = monotonic_millis();
             if now - core.kept_at >= KEEP_EVERY_MILLIS {
-                core.keep();
+                core.keep(Occasion::Meanwhile);
                 drop(core);
                 session.renew_record(now);
             }
@@ -347,7 +348,7 @@ impl Session {
                 self.work(f64::INFINITY);
                 let mut core = self.0.borrow_mut();
                 core.tend_kept();
-                core.keep();
+                core.keep(Occasion::Leaving);
             }
             PageEvent::Shown if clock::is_hidden() => connection.into_iter().for_each(|c| c.wake(RESTED)),
             PageEvent::Shown => {
@@ -482,15 +483,15 @@ impl Core {
     }
 
     /// Keeps what is known for a visit without a stream.
-    fn keep(&mut self) {
+    fn keep(&mut self, occasion: Occasion) {
         self.kept_at = monotonic_millis();
         if self.signals.kept.peek().has(Class::Preference, FOR_THIS_VISIT) {
             return;
         }
         let clock = self.clock.at(self.kept_at);
-        self.keeping.count(&mut self.signals.kept.peek_mut());
-        if let Err(why) = self.record.save(&self.stream.rest, clock::wall(), clock) {
+        if let Err(why) = self.record.save(&self.stream.rest, (clock::wall(), clock), (occasion, self.kept_at)) {
             self.remark = Some((why.to_string(), self.kept_at));
         }
+        self.keeping.count(&mut self.signals.kept.peek_mut());
     }
 }

@@ -5,6 +5,11 @@
 use monkeytown_keepsakes::{Class, Form, Record, Store};
 use monkeytown_protocol::{EntityId, SeedType};
 
+/// The preference under which history is kept for this visit only.
+pub const FOR_THIS_VISIT: &str = "ghosts";
+/// The preference under which nothing moves.
+pub const STILL: &str = "still";
+
 /// An act that can be taken back: what was taken away comes back, what was put goes.
 #[derive(Default)]
 pub struct Undo {

@@ -7,7 +7,7 @@ mod views;
 
 use crate::voice;
 pub use crate::{ingest::Counters, transport::ConnectionState};
-pub use kept::{Draft, Kept, Undo};
+pub use kept::{Draft, FOR_THIS_VISIT, Kept, STILL, Undo};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
     Gaze, GhostsView, HourView, LaneView, Sheet, Tab, Times, Toast,
@@ -116,6 +116,8 @@ pub struct Signals {
     pub detail: Topic<Option<DetailView>>,
     /// What the witness does and keeps.
     pub kept: Topic<Kept>,
+    /// That something was typed into the seed's form or a note (they are in `kept`): a key pressed changes nothing else.
+    pub typed: Topic<()>,
 }
 
 impl Signals {
@@ -136,6 +138,7 @@ impl Signals {
             gaze: Topic::new(Gaze::default()),
             detail: Topic::new(None),
             kept: Topic::new(Kept::default()),
+            typed: Topic::new(()),
         }
     }
 

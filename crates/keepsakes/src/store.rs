@@ -8,6 +8,9 @@ use crate::record::{Class, Record, Unsound, units};
 /// All that this page may keep, in UTF-16 units (`limits.md`): half of what browsers hold, so that it fits everywhere.
 pub const BUDGET_UNITS: usize = 2_400_000;
 
+/// How much of it the page as last known may take up, beside the shares of the classes.
+pub const LAST_KNOWN_UNITS: usize = 1_000_000;
+
 /// What the key of a line begins with that was torn and has been put aside for another.
 pub const ASIDE: &str = "monkeytown.aside.";
 /// All that may be put aside so, in UTF-16 units.
