@@ -1,6 +1,8 @@
 //! The composition root: the only place that knows everyone.
 
-use crate::{clock, components, config, dom::document, intent, session::Session, signals::Signals, storage::choices};
+use crate::{
+    clock, components, config, dom::document, hands, intent, session::Session, signals::Signals, storage::choices,
+};
 use leptos::prelude::*;
 
 /// Puts the page's life into its markup and starts the visit.
@@ -21,5 +23,7 @@ fn App() -> impl IntoView {
         // The session lives in the callbacks that it registers: sockets, timers and the page's events.
         let session = Session::start(config, signals);
         intent::on_intent(move |intent| session.intend(intent));
+        // What was pressed before is pressed now.
+        hands::ask("listens", "");
     });
 }

@@ -136,6 +136,9 @@ addEventListener("animationstart", ({ target, animationName }) => {
   }
 });
 
+// Browsers that do not know `inert` (Chromium before 102, Firefox before 112): the style sheet hides what lies behind there.
+if (!("inert" in HTMLElement.prototype)) document.documentElement.dataset.noInert = "";
+
 const patience = setTimeout(() => {
   boot.firstElementChild.textContent = "waiting for the page's program to arrive; a slow line takes up to a minute";
 }, PATIENCE_MILLIS);

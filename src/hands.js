@@ -16,9 +16,21 @@ function tell(name, words) {
   hands.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// What is pressed before the program listens is pressed once it does: the last, so that nothing happens twice.
+let pressed;
+const hold = ({ target }) => {
+  pressed = target.closest("button") ?? pressed;
+};
+addEventListener("click", hold);
+
 const size = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 const asked = {
+  /** The program listens. */
+  listens() {
+    removeEventListener("click", hold);
+    if (pressed?.isConnected) pressed.click();
+  },
   /** Offers what is in hand as a file. */
   "hand-out"() {
     const link = document.createElement("a");
