@@ -2,3 +2,4 @@
 
 mod keeping;
 mod visiting;
+mod witnessing;

@@ -18,6 +18,7 @@ mod keeping;
 mod keepsakes;
 mod keyboard;
 mod lead;
+mod midway;
 mod moments;
 mod nonsense;
 mod offline;

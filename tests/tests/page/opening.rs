@@ -1,8 +1,10 @@
-//! Everything on the page opens: each section and template that the components fill is in the markup.
+//! Everything on the page opens: each section and template that the components fill is in the markup. What is pressed
+//! before the program listens opens too, and what lies behind cannot be reached even where the browser knows no `inert`.
 
 use crate::witness::{click, flow, focus, publish, settled, stream_of, told, turns, until_seen, until_unseen, write};
 use monkeytown_tests::{
     browser::{Browser, Page},
+    script::is_seen,
     stream::{Source, Stream},
 };
 use serde_json::{Value, json};
@@ -118,6 +120,49 @@ async fn on_a_phone_agents_and_history_take_turns() {
     click(&page, "#views [data-p=agents]").await;
     until_seen(&page, "[data-testid=agent-card]").await;
     until_unseen(&page, "[data-testid=ghost-item]").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_button_that_is_pressed_before_the_program_listens_is_pressed_once_it_does() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    page.before_everything(
+        "const own = WebAssembly.instantiate;
+        WebAssembly.instantiate = async (...given) => {
+            await new Promise((resolve) => { window.begin = resolve; });
+            return own.apply(WebAssembly, given);
+        };",
+    )
+    .await;
+    page.go(&stream.url("/")).await;
+    page.until_script("window.begin").await;
+    click(&page, "#storage").await;
+    click(&page, "#plant-seed").await;
+    assert!(!page.value::<bool>(&is_seen("#seed-form")).await, "nobody listens yet");
+    page.value::<bool>("window.begin() ?? true").await;
+    until_seen(&page, "#seed-form").await;
+    page.until_state("live").await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn where_the_browser_knows_no_inert_what_lies_behind_the_sheet_is_hidden() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.tab().await;
+    page.before_everything("delete HTMLElement.prototype.inert;").await;
+    page.go(&stream.url("/")).await;
+    page.until_card("ada", "draws a map").await;
+    page.until_state("live").await;
+    click(&page, "#plant-seed").await;
+    until_seen(&page, "#seed-form").await;
+    until_unseen(&page, "#pause").await;
+    page.press("Escape").await;
+    until_seen(&page, "#pause").await;
     page.complains_of_nothing().await;
     browser.close().await;
 }

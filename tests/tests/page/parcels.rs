@@ -70,7 +70,7 @@ pub(crate) async fn use_all(page: &Page) {
     until_count(page, GHOST, 0).await;
 }
 
-async fn kept(page: &Page) -> Vec<(String, String)> {
+pub(crate) async fn kept(page: &Page) -> Vec<(String, String)> {
     page.value(KEPT).await
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn choose_file(page: &Page, text: &[u8]) -> (TempDir, PathBuf) 
 }
 
 /// Erases everything, from the sheet.
-async fn erase(page: &Page) {
+pub(crate) async fn erase(page: &Page) {
     until_unseen(page, "#sheet-kept [data-p=erase]").await;
     click(page, "#sheet-kept [data-p=erase-all]").await;
     click(page, "#sheet-kept [data-p=erase]").await;
@@ -114,7 +114,7 @@ async fn erase(page: &Page) {
 }
 
 /// What of the page is in the browser: keys, caches, databases, workers.
-async fn held(page: &Page) -> Value {
+pub(crate) async fn held(page: &Page) -> Value {
     page.value(
         "(async () => [
             Object.keys(localStorage), Object.keys(sessionStorage), await caches.keys(),
