@@ -6,6 +6,7 @@
 
 mod client;
 mod git;
+mod history;
 mod latency;
 mod lighthouse;
 mod publisher;
@@ -18,7 +19,7 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 7] = ["latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
+const NAMES: [&str; 8] = ["latency", "git", "client", "history", "memory", "recovery", "catch-up", "lighthouse"];
 
 #[derive(Default)]
 struct Arguments {
@@ -59,6 +60,7 @@ async fn run() -> Result<()> {
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,
+            "history" => history::measure().await?,
             "memory" => client::remember(&wishes).await?,
             "recovery" => recovery::recover().await?,
             "catch-up" => recovery::catch_up().await?,
