@@ -10,6 +10,7 @@ mod latency;
 mod lighthouse;
 mod publisher;
 mod recovery;
+mod stream;
 mod table;
 
 use anyhow::{Result, bail};
@@ -18,13 +19,14 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 7] = ["latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
+const NAMES: [&str; 8] = ["stream", "latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
 
 #[derive(Default)]
 struct Arguments {
     names: Vec<String>,
     json: bool,
     wishes: Wishes,
+    asked: stream::Asked,
 }
 
 #[tokio::main]
@@ -40,15 +42,22 @@ fn read() -> Result<Arguments> {
             "--json" => arguments.json = true,
             "--seconds" => arguments.wishes.seconds = Some(words.number(&word)?),
             "--rate" => arguments.wishes.rate = Some(words.number(&word)?),
-            flag if flag.starts_with('-') => bail!("{flag:?} is not known; there are --json, --seconds, --rate"),
+            "--subscribers" => arguments.asked.subscribers = Some(words.value(&word)?),
+            "--subjects" => arguments.asked.subjects = Some(words.value(&word)?),
+            "--bytes" => arguments.asked.bytes = Some(words.number(&word)?),
+            flag if flag.starts_with('-') => {
+                bail!("{flag:?} is not known; there are --json, --seconds, --rate, --subscribers, --subjects, --bytes")
+            }
             _ => arguments.names.push(word),
         }
     }
+    arguments.asked.seconds = arguments.wishes.seconds;
+    arguments.asked.rate = arguments.wishes.rate;
     Ok(arguments)
 }
 
 async fn run() -> Result<()> {
-    let Arguments { names, json, wishes } = read()?;
+    let Arguments { names, json, wishes, asked } = read()?;
     let mut figures = Map::new();
     let chosen: Vec<&str> = match names.as_slice() {
         [] => NAMES.to_vec(),
@@ -56,6 +65,7 @@ async fn run() -> Result<()> {
     };
     for name in chosen {
         let table = match name {
+            "stream" => stream::measure(&asked).await?,
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,
