@@ -127,7 +127,7 @@ pub(crate) struct InterestQuery {
 }
 
 /// What a subscriber wants to hear of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Interest {
     agents: Option<BTreeSet<String>>,
     types: Option<Vec<String>>,
