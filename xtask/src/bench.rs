@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 /// When something cannot be built, or a benchmark fails.
 pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     // What meets no page needs neither a site nor a browser.
-    let page = arguments.name.as_deref() != Some("stream");
+    let page = !arguments.name.as_deref().is_some_and(|name| ["stream", "resume", "footprint"].contains(&name));
     if page {
         build::build(workspace)?;
     }

@@ -19,7 +19,8 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 8] = ["stream", "latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
+const NAMES: [&str; 10] =
+    ["stream", "resume", "footprint", "latency", "git", "client", "memory", "recovery", "catch-up", "lighthouse"];
 
 #[derive(Default)]
 struct Arguments {
@@ -66,6 +67,8 @@ async fn run() -> Result<()> {
     for name in chosen {
         let table = match name {
             "stream" => stream::measure(&asked).await?,
+            "resume" => stream::resume().await?,
+            "footprint" => stream::footprint().await?,
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,

@@ -7,6 +7,7 @@
 mod process;
 mod publishing;
 mod reading;
+mod resume;
 mod socket;
 mod subjects;
 mod subscribers;
@@ -15,6 +16,7 @@ use crate::table::{Table, quantile};
 use anyhow::{Context, Result, bail};
 use process::Processes;
 use publishing::{Publisher, Schedule};
+pub(crate) use resume::{footprint, resume};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -150,7 +152,7 @@ fn count(subscribers: &Subscribers, processes: &Processes) -> Result<Count> {
 #[expect(clippy::cast_precision_loss, reason = "far fewer events and bytes than f64 counts exactly")]
 async fn run(subject: Subject, load: Load) -> Result<Vec<f64>> {
     let started = subject.start().await?;
-    let schedule = Arc::new(Schedule::new(load.per_second));
+    let schedule = Arc::new(Schedule::new(load.per_second, 0));
     let subscribers = Subscribers::connect(started.way.clone(), load.subscribers, Arc::clone(&schedule)).await?;
     let publisher = Publisher::start(started.post, schedule, load.bytes)?;
     tokio::time::sleep(WARM_UP).await;
@@ -159,7 +161,8 @@ async fn run(subject: Subject, load: Load) -> Result<Vec<f64>> {
     tokio::time::sleep(Duration::from_secs(load.seconds)).await;
     let after = count(&subscribers, &started.processes)?;
     subscribers.progress.sampling.store(false, Ordering::Relaxed);
-    let sent = publisher.end()?;
+    // Its connection is held until everything has arrived.
+    let (sent, _connection) = publisher.end()?;
     let all = sent * load.subscribers as u64;
     let heard = || subscribers.progress.events.load(Ordering::Relaxed);
     let deadline = Instant::now() + GRACE;
@@ -168,7 +171,8 @@ async fn run(subject: Subject, load: Load) -> Result<Vec<f64>> {
     }
     let lost = all.saturating_sub(heard());
     let peak = started.processes.peak_memory()?;
-    let mut waits = subscribers.end()?;
+    let mut waits = subscribers.waits();
+    subscribers.end()?;
     waits.sort_unstable_by(f64::total_cmp);
     let seconds = (after.at - before.at).as_secs_f64();
     let delivered = (after.events - before.events) as f64;

@@ -38,6 +38,11 @@ impl Processes {
     pub(crate) fn peak_memory(&self) -> Result<f64> {
         self.0.iter().map(|process| status(*process, "VmHWM:")).sum()
     }
+
+    /// Memory that they have resident now, in MB.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        self.0.iter().map(|process| status(*process, "VmRSS:")).sum()
+    }
 }
 
 fn cpu_seconds(process: u32) -> Result<f64> {

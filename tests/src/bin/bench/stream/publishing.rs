@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpStream, tcp::ReadHalf},
     time::MissedTickBehavior,
 };
 
@@ -31,23 +31,26 @@ const AGENTS: u64 = 24;
 pub(crate) struct Schedule {
     begun: OnceLock<Instant>,
     per_second: f64,
+    /// The number of the first.
+    first: u64,
 }
 
 impl Schedule {
-    pub(crate) fn new(per_second: u32) -> Self {
-        Self { begun: OnceLock::new(), per_second: f64::from(per_second) }
+    /// `first` is the number of the first event, before which others may have been published.
+    pub(crate) fn new(per_second: u32, first: u64) -> Self {
+        Self { begun: OnceLock::new(), per_second: f64::from(per_second), first }
     }
 
-    /// How many events have been due by now.
+    /// The number of the event that is due next.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of events")]
     fn due(&self) -> u64 {
-        (self.begun.get_or_init(Instant::now).elapsed().as_secs_f64() * self.per_second) as u64
+        self.first + (self.begun.get_or_init(Instant::now).elapsed().as_secs_f64() * self.per_second) as u64
     }
 
     /// How long ago event `number` was due.
     #[expect(clippy::cast_precision_loss, reason = "far fewer events than f64 counts exactly")]
     pub(crate) fn since_due(&self, number: u64) -> Duration {
-        let due = Duration::from_secs_f64(number as f64 / self.per_second);
+        let due = Duration::from_secs_f64(number.saturating_sub(self.first) as f64 / self.per_second);
         self.begun.get_or_init(Instant::now).elapsed().saturating_sub(due)
     }
 }
@@ -130,7 +133,7 @@ impl Post {
 pub(crate) struct Publisher {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
-    thread: JoinHandle<Result<()>>,
+    thread: JoinHandle<Result<TcpStream>>,
 }
 
 impl Publisher {
@@ -139,7 +142,7 @@ impl Publisher {
     /// # Errors
     /// When there is no thread for it.
     pub(crate) fn start(post: Post, schedule: Arc<Schedule>, bytes: usize) -> Result<Self> {
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(schedule.first)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&sent));
         let thread = std::thread::Builder::new().name("publisher".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -148,32 +151,31 @@ impl Publisher {
         Ok(Self { stop, sent, thread })
     }
 
-    /// Ends it; gives how many events it published.
+    /// Ends it; gives the number of the event that would have come next, and its connection: what has not been read of
+    /// it would go with it.
     ///
     /// # Errors
     /// When the other side did not take them.
-    pub(crate) fn end(self) -> Result<u64> {
+    pub(crate) fn end(self) -> Result<(u64, TcpStream)> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow::anyhow!("the publisher's thread panicked"))??;
-        Ok(self.sent.load(Ordering::Relaxed))
+        let connection = self.thread.join().map_err(|_| anyhow::anyhow!("the publisher's thread panicked"))??;
+        Ok((self.sent.load(Ordering::Relaxed), connection))
     }
 }
 
-async fn publish(post: Post, schedule: &Schedule, bytes: usize, stop: &AtomicBool, sent: &AtomicU64) -> Result<()> {
-    let stream = post.open().await.context("a publisher connects")?;
+async fn publish(
+    post: Post,
+    schedule: &Schedule,
+    bytes: usize,
+    stop: &AtomicBool,
+    sent: &AtomicU64,
+) -> Result<TcpStream> {
+    let mut stream = post.open().await.context("a publisher connects")?;
     stream.set_nodelay(true)?;
-    let (mut reading, mut writing) = stream.into_split();
-    // What is said to a publisher that is not answered is read away.
-    let answered = matches!(post, Post::Http(_));
-    let mut answers = if answered {
-        Some(reading)
-    } else {
-        tokio::spawn(async move { while reading.read(&mut [0; 4_096]).await.is_ok_and(|read| read > 0) {} });
-        None
-    };
+    let (mut reading, mut writing) = stream.split();
     let mut pace = tokio::time::interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut next = 0;
+    let mut next = schedule.first;
     while !stop.load(Ordering::Relaxed) {
         pace.tick().await;
         let due = schedule.due().min(next + BATCH_MAX);
@@ -187,11 +189,32 @@ async fn publish(post: Post, schedule: &Schedule, bytes: usize, stop: &AtomicBoo
             written = writing.write_all(&request) => written.context("publishing")?,
             () = ended(stop) => break,
         }
-        if let Some(reading) = &mut answers {
-            answer(reading).await?;
+        match post {
+            Post::Http(_) => answer(&mut reading).await?,
+            // What is said to a publisher that waits for no answer is read away.
+            _ => while reading.try_read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {},
         }
         next = due;
         sent.store(next, Ordering::Relaxed);
+    }
+    Ok(stream)
+}
+
+/// Publishes events `0..count` of `bytes` to the stream at `address`, as fast as it takes them.
+///
+/// # Errors
+/// When it does not take them.
+pub(crate) async fn publish_all(address: SocketAddr, count: u64, bytes: usize) -> Result<()> {
+    let post = Post::Http(address);
+    let mut stream = post.open().await.context("a publisher connects")?;
+    let (mut reading, mut writing) = stream.split();
+    let mut first = 0;
+    while first < count {
+        let end = (first + BATCH_MAX).min(count);
+        let events: Vec<String> = (first..end).map(|number| event(number, bytes)).collect();
+        writing.write_all(&post.write(&events, first)).await.context("publishing")?;
+        answer(&mut reading).await?;
+        first = end;
     }
     Ok(())
 }
@@ -203,7 +226,7 @@ async fn ended(stop: &AtomicBool) {
 }
 
 /// Reads the answer to one request.
-async fn answer(reading: &mut tokio::net::tcp::OwnedReadHalf) -> Result<()> {
+async fn answer(reading: &mut ReadHalf<'_>) -> Result<()> {
     let mut answer = Vec::new();
     loop {
         let read = reading.read_buf(&mut answer).await.context("an answer")?;

@@ -162,7 +162,10 @@ impl Reader {
                     heard.settled = true;
                 }
             }
-            Dialect::Messages if length >= EVENT_MIN_BYTES => self.payload(heard)?,
+            // `0` is how Socket.IO opens.
+            Dialect::Messages if length >= EVENT_MIN_BYTES && !self.prefix.0.starts_with(b"0") => {
+                self.payload(heard)?
+            }
             Dialect::Messages => {
                 heard.asked |= self.prefix.0 == b"2";
                 heard.settled |= self.prefix.0.starts_with(b"40");

@@ -63,8 +63,11 @@ struct Peer(Child);
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended on its own. A child of its own ends with it.
-        let _ = self.0.kill();
+        // It may have ended on its own. It is asked, not killed: what is killed cannot end the processes that it started.
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.0.kill();
+        }
         let _ = self.0.wait();
     }
 }
@@ -154,7 +157,7 @@ impl Subject {
 }
 
 fn way(address: SocketAddr, path: &str, dialect: Dialect) -> Way {
-    Way { address, path: path.to_owned(), protocol: None, dialect, greeting: None, settles: false }
+    Way { address, path: path.to_owned(), protocol: None, dialect, greeting: None, settles: false, at_once: 16 }
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {

@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Poll, ready},
@@ -29,8 +29,6 @@ use tokio::{
 
 /// What is read at once from a socket.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// How many shake hands at the same time.
-const HANDSHAKES: usize = 16;
 
 /// How one subscribes.
 #[derive(Debug, Clone)]
@@ -43,6 +41,8 @@ pub(crate) struct Way {
     pub(crate) greeting: Option<Vec<u8>>,
     /// Whether the other side says when the subscription stands.
     pub(crate) settles: bool,
+    /// How many subscribe at the same time.
+    pub(crate) at_once: usize,
 }
 
 /// What all of them have heard so far.
@@ -50,16 +50,17 @@ pub(crate) struct Way {
 pub(crate) struct Progress {
     pub(crate) events: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    pub(crate) reads: AtomicU64,
     /// Whether the clock is looked at.
     pub(crate) sampling: AtomicBool,
+    /// How long events took, in milliseconds.
+    waits: Mutex<Vec<f64>>,
 }
 
 /// Running subscribers.
 pub(crate) struct Subscribers {
     pub(crate) progress: Arc<Progress>,
     stop: watch::Sender<bool>,
-    thread: JoinHandle<Result<Vec<f64>>>,
+    thread: JoinHandle<Result<()>>,
 }
 
 impl Subscribers {
@@ -84,12 +85,18 @@ impl Subscribers {
         Ok(Self { progress, stop, thread })
     }
 
-    /// Ends them; gives how long events took, in milliseconds.
+    /// How long events took that were heard since this was asked last, in milliseconds.
+    pub(crate) fn waits(&self) -> Vec<f64> {
+        std::mem::take(&mut self.progress.waits.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends them.
     ///
     /// # Errors
     /// When one was cut off, or heard something out of order.
-    pub(crate) fn end(self) -> Result<Vec<f64>> {
-        self.stop.send_replace(true);
+    pub(crate) fn end(self) -> Result<()> {
+        // It may have ended by then; joining says why.
+        let _ = self.stop.send(true);
         self.thread.join().map_err(|_| anyhow!("the subscribers' thread panicked"))?
     }
 
@@ -102,7 +109,6 @@ impl Subscribers {
 /// What the subscribers of the thread share.
 struct Ears {
     buffer: RefCell<Vec<u8>>,
-    waits: RefCell<Vec<f64>>,
     schedule: Arc<Schedule>,
     progress: Arc<Progress>,
 }
@@ -114,13 +120,12 @@ async fn listen(
     progress: Arc<Progress>,
     mut stopped: watch::Receiver<bool>,
     ready: oneshot::Sender<()>,
-) -> Result<Vec<f64>> {
-    let ears =
-        Rc::new(Ears { buffer: RefCell::new(vec![0; BUFFER_BYTES]), waits: RefCell::default(), schedule, progress });
+) -> Result<()> {
+    let ears = Rc::new(Ears { buffer: RefCell::new(vec![0; BUFFER_BYTES]), schedule, progress });
     let mut sockets = Vec::new();
     let mut opening = JoinSet::new();
     while sockets.len() < count {
-        while opening.len() < HANDSHAKES && sockets.len() + opening.len() < count {
+        while opening.len() < way.at_once && sockets.len() + opening.len() < count {
             opening.spawn_local(subscribe(way.clone(), Rc::clone(&ears)));
         }
         sockets.push(opening.join_next().await.context("handshakes are under way")???);
@@ -135,14 +140,16 @@ async fn listen(
         ended = following.join_next() => ended.context("there are subscribers")???,
         stopped = stopped.wait_for(|stopped| *stopped) => { stopped?; }
     }
-    Ok(ears.waits.take())
+    Ok(())
 }
 
 /// Opens a socket, and waits until the subscription stands.
 async fn subscribe(way: Way, ears: Rc<Ears>) -> Result<(TcpStream, Reader)> {
     let (mut stream, rest) = socket::open(way.address, &way.path, way.protocol).await?;
     let mut reader = Reader::new(way.dialect);
-    let mut settled = !way.settles | reader.take(&rest)?.settled;
+    let heard = reader.take(&rest)?;
+    let mut settled = !way.settles || heard.settled;
+    ears.note(&heard, rest.len());
     if let Some(greeting) = &way.greeting {
         stream.write_all(greeting).await?;
     }
@@ -172,16 +179,19 @@ impl Ears {
         })
         .await?;
         ensure!(read > 0, "a subscriber was sent away");
+        self.note(&heard, read);
+        Ok(heard)
+    }
+
+    fn note(&self, heard: &Heard, bytes: usize) {
         self.progress.events.fetch_add(heard.events, Ordering::Relaxed);
-        self.progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        self.progress.reads.fetch_add(1, Ordering::Relaxed);
+        self.progress.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         if let Some((first, last)) = heard.ends.filter(|_| self.progress.sampling.load(Ordering::Relaxed)) {
-            let mut waits = self.waits.borrow_mut();
+            let mut waits = self.progress.waits.lock().unwrap_or_else(PoisonError::into_inner);
             for number in [first, last] {
                 waits.push(millis(self.schedule.since_due(number)));
             }
         }
-        Ok(heard)
     }
 }
 
