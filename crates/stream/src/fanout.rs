@@ -215,3 +215,127 @@ fn read(log: &Log, interest: &Interest, at: Standing) -> Result<Option<SharedFra
     let bounds = ReadBounds { events: FRAME_MAX_EVENTS, bytes: FRAME_MAX_BYTES, scanned };
     Ok(log.read(at.next, bounds, interest)?.map(|batch| SharedFrame::new(at.uncovered, batch)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        log::{Draft, InterestQuery, RingBounds},
+        metrics::Metrics,
+    };
+    use monkeytown_protocol::{Envelope, Event, Timestamp};
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    fn event(number: usize, agent: usize, pad: usize) -> Event {
+        let (agent, pad) = (agent % 5, "x".repeat(pad));
+        let json = format!(
+            r#"{{"specversion":"1.0","id":"{number}","source":"/a","type":"monkeytown.entity.updated",
+            "time":"2026-01-18T12:00:00Z","data":{{"id":"a{agent}","kind":"agent","activity":"{pad}"}}}}"#
+        );
+        let envelope: Envelope<'_, &RawValue> = serde_json::from_str(&json).expect("an event");
+        let mut data = serde_json::Deserializer::from_str(envelope.data.expect("data").get());
+        envelope.decode(Timestamp::default(), |_| &mut data).expect("an event")
+    }
+
+    fn append(log: &Log, events: impl Iterator<Item = Event>) {
+        let draft = |event: Event| {
+            let mut open_json = serde_json::to_vec(&event).expect("JSON");
+            open_json.pop();
+            Draft { event, open_json }
+        };
+        log.append_drafts(events.map(draft).collect());
+    }
+
+    fn agents(names: &str) -> Interest {
+        let query: InterestQuery = serde_json::from_str(&format!(r#"{{"agents":"{names}"}}"#)).expect("a query");
+        Interest::read(&query).expect("an interest")
+    }
+
+    fn said(frame: &SharedFrame) -> (Offset, Offset, Vec<(Offset, Bytes)>) {
+        let events = frame.batch.events.iter().map(|event| (event.offset, event.json.clone()));
+        (frame.first, frame.batch.last, events.collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_shared_frame_is_the_one_that_its_subscriber_would_have_made(
+            max_events in 50_usize..1_500,
+            steps in proptest::collection::vec((0_usize..600, 0_usize..900, any::<[u8; 4]>()), 1..8),
+        ) {
+            let log = Log::new(RingBounds { max_events, max_bytes: usize::MAX }, Metrics::new());
+            let fanout = Fanout::default();
+            let names = ["", "a1", "a1,a2"];
+            let interests = names.map(|names| fanout.interest(agents(names)));
+            let again = names.map(|names| fanout.interest(agents(names)));
+            let mut known = 0;
+            for (count, pad, picks) in steps {
+                append(&log, (known..known + count).map(|number| event(number, number * number, pad)));
+                known += count;
+                // Several stand where others do, some a little behind, some at another tick.
+                for pick in picks {
+                    let interest = usize::from(pick % 3);
+                    let head = log.head().map_or(0, |head| head.0);
+                    let next = head.saturating_sub(u64::from(pick / 3 % 8) * 150);
+                    let uncovered = Offset(next.saturating_sub(u64::from(pick / 24 % 2) * 3));
+                    let until = Offset(head.saturating_sub(u64::from(pick / 48 % 3) * 100));
+                    let at = Standing { uncovered, next: Offset(next), until };
+                    let frames = [&interests[interest], &again[interest]].map(|interest| fanout.frame(&log, interest, at));
+                    match (&frames, read(&log, &interests[interest], at)) {
+                        ([Ok(Some(one)), Ok(Some(other))], own) => {
+                            prop_assert!(Arc::ptr_eq(one, other), "the second of two makes nothing");
+                            match own {
+                                Ok(own) => prop_assert_eq!(Some(said(one)), own.as_ref().map(said)),
+                                // What has gone from the ring since may still be shared, whole.
+                                Err(FellBehind) => prop_assert_eq!(one.first, at.uncovered),
+                            }
+                        }
+                        ([Ok(None), Ok(None)], Ok(None)) | ([Err(_), Err(_)], Err(FellBehind)) => {}
+                        (frames, own) => prop_assert!(false, "{frames:?} in place of {own:?}"),
+                    }
+                }
+                prop_assert!(fanout.kept().len() <= KEPT_MAX);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_a_pause_is_told_at_once_and_the_rest_of_a_tick_together() {
+        let log = Log::new(RingBounds { max_events: 100, max_bytes: usize::MAX }, Metrics::new());
+        let fanout = Arc::new(Fanout::default());
+        let (ticking, ticked) = (Arc::clone(&fanout), log.clone());
+        let task = tokio::spawn(async move { match ticking.run(&ticked).await {} });
+        let mut told = fanout.watch();
+        tokio::time::sleep(TICK * 2).await;
+        let began = tokio::time::Instant::now();
+        append(&log, std::iter::once(event(0, 0, 0)));
+        told.changed().await.expect("the fan-out is held");
+        assert_eq!((fanout.told(), began.elapsed()), (Some(Offset(0)), Duration::ZERO));
+        for number in 1..4 {
+            append(&log, std::iter::once(event(number, 0, 0)));
+            tokio::time::sleep(TICK / 10).await;
+        }
+        assert_eq!(fanout.told(), Some(Offset(0)), "within a tick nothing more is told");
+        told.changed().await.expect("the fan-out is held");
+        assert_eq!(fanout.told(), Some(Offset(3)), "and then all of it");
+        assert!(began.elapsed() <= TICK + Duration::from_millis(1));
+        task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_are_not_kept_while_nothing_comes() {
+        let log = Log::new(RingBounds { max_events: 100, max_bytes: usize::MAX }, Metrics::new());
+        let fanout = Arc::new(Fanout::default());
+        let (ticking, ticked) = (Arc::clone(&fanout), log.clone());
+        let task = tokio::spawn(async move { match ticking.run(&ticked).await {} });
+        append(&log, std::iter::once(event(0, 0, 0)));
+        let (one, _other) = (fanout.interest(agents("")), fanout.interest(agents("")));
+        let at = Standing { uncovered: Offset(0), next: Offset(0), until: Offset(0) };
+        fanout.frame(&log, &one, at).expect("held").expect("an event");
+        assert_eq!(fanout.kept().len(), 1);
+        tokio::time::sleep(KEPT_WHILE_IDLE * 2 + TICK * 2).await;
+        assert_eq!(fanout.kept().len(), 0);
+        task.abort();
+    }
+}
