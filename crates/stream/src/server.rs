@@ -6,11 +6,13 @@
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     connection::{self, StallGuard, Stalled},
+    fanout::Fanout,
     headers, health,
     hooks::{self, Hooks, WebhookOptions},
     log::Log,
     metrics::{self, Metrics},
     origin::{AllowedOrigin, Refused},
+    outlet::Outlet,
     problem::Refusal,
     publish,
     publish::{Bucket, Tokens},
@@ -157,6 +159,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) options: Options,
     pub(crate) places: Places,
+    pub(crate) fanout: Fanout,
     pub(crate) bucket: Bucket,
     pub(crate) hooks: Option<Arc<Hooks>>,
     /// Pages elsewhere that were refused, for the log.
@@ -169,6 +172,7 @@ impl App {
     pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self {
             places: Places::new(options.max_subscribers, metrics.clone()),
+            fanout: Fanout::default(),
             bucket: Bucket::new(options.max_events_per_second),
             hooks: options
                 .webhooks
@@ -230,6 +234,8 @@ impl Server {
         let mut tasks = JoinSet::new();
         // Ends with this call, not with the drain: whoever lies down meanwhile is still told of.
         let mut telling = JoinSet::new();
+        let ticking = Arc::clone(&app);
+        telling.spawn(async move { match ticking.fanout.run(&ticking.log).await {} });
         if let Some(hooks) = app.hooks.clone() {
             let app = Arc::clone(&app);
             telling.spawn(async move { hooks.tell_later(&app.log, &app.metrics).await });
@@ -272,9 +278,11 @@ async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: Ow
         tracing::debug!(%error, "a connection keeps the system's own patience");
     }
     let stalled = Stalled::default();
-    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
-    // Whoever writes an answer without end learns by it why the end came.
-    let service = Extension(stalled).layer(service);
+    let outlet = Outlet::default();
+    let guarded = StallGuard::new(stream, app.options.timing.write_stall, stalled.clone());
+    let io = TokioIo::new(outlet.clone().before(guarded));
+    // Whoever writes an answer without end learns by the one why the end came, and sends shared bytes by the other.
+    let service = Extension(outlet).layer(Extension(stalled).layer(service));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)

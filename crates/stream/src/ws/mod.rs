@@ -1,21 +1,24 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
 mod cloud_events;
+mod message;
 mod session;
 
 use crate::{
     log::Resolved,
+    outlet::Outlet,
     problem::Refusal,
     server::App,
     subscription::{self, SNAPSHOT_LINK, Start, SubscribeQuery, bad, outcome},
 };
 use axum::{
+    Extension,
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
-use session::Session;
+use session::{Line, Session};
 use std::sync::Arc;
 
 /// Largest message that is read before it is refused. Over the limit of `max_event_bytes` but still under this, a
@@ -24,9 +27,14 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(4)
 }
 
+/// What is read from a subscriber at once. The library clears this much each time it looks for something, and a
+/// subscriber says next to nothing.
+const READ_BUFFER_BYTES: usize = 1_024;
+
 /// Opens a subscription.
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
+    Extension(outlet): Extension<Outlet>,
     headers: HeaderMap,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -44,9 +52,10 @@ pub(crate) async fn subscribe(
     let place = subscription::seat(&app)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
-    let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
+    let upgrade = upgrade.protocols([framing.subprotocol()]).read_buffer_size(READ_BUFFER_BYTES);
+    let upgrade = upgrade.max_message_size(ceiling).max_frame_size(ceiling);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        Session::run(app, socket, start, framing).await;
+        Session::run(app, Line { socket, outlet }, start, framing).await;
         drop(place);
     }))
 }
