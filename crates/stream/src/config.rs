@@ -8,6 +8,8 @@ use crate::sources::{
     simulator::RateError,
 };
 use crate::{
+    address::TrustedProxy,
+    door,
     hooks::{SecretError, WebhookSecret},
     log::RingBounds,
     origin::AllowedOrigin,
@@ -55,6 +57,12 @@ pub struct Config {
     #[arg(long, env = "MONKEYTOWN_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 1_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_subscribers: u32,
+    /// Most subscribers of one address, an IPv6 /64 counting as one; 0 bounds none
+    #[arg(long, env = "MONKEYTOWN_MAX_PER_ADDRESS", value_name = "N", default_value_t = 0)]
+    pub max_per_address: u32,
+    /// Network of proxies whose X-Forwarded-For or Forwarded is believed (repeatable)
+    #[arg(long, env = "MONKEYTOWN_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub trust_proxy: Vec<TrustedProxy>,
     /// Most published events a second
     #[arg(long, env = "MONKEYTOWN_MAX_EVENTS_PER_SECOND", value_name = "N", default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -156,14 +164,8 @@ pub enum ConfigError {
 }
 
 /// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 6] = [
-    "MONKEYTOWN_PUBLISH_TOKENS_FILE",
-    "MONKEYTOWN_JOURNAL",
-    "MONKEYTOWN_REDIS",
-    "MONKEYTOWN_FLEET",
-    "MONKEYTOWN_MAX_PER_ADDRESS",
-    "MONKEYTOWN_TRUST_PROXY",
-];
+const NOT_YET: [&str; 4] =
+    ["MONKEYTOWN_PUBLISH_TOKENS_FILE", "MONKEYTOWN_JOURNAL", "MONKEYTOWN_REDIS", "MONKEYTOWN_FLEET"];
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.
@@ -230,6 +232,8 @@ impl Config {
             tokens: self.tokens.clone(),
             webhooks: None,
             max_subscribers: as_size(self.max_subscribers),
+            max_per_address: door::bound(self.max_per_address),
+            trusted_proxies: self.trust_proxy.iter().cloned().collect(),
             max_events_per_second: self.max_events_per_second,
             max_event_bytes: as_size(self.max_event_bytes),
             allow_origins: self.allow_origin.clone(),

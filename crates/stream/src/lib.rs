@@ -11,8 +11,11 @@ pub mod server;
 pub mod sources;
 
 mod accept;
+mod address;
 mod body;
 mod connection;
+mod crowd;
+mod door;
 mod headers;
 mod health;
 mod hooks;
@@ -29,6 +32,7 @@ mod subscription;
 pub mod time;
 mod ws;
 
+pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use config::{Config, ConfigError, Invocation};
 pub use hooks::{SecretError, WebhookOptions, WebhookSecret};
 pub use log::{Log, RingBounds};

@@ -49,6 +49,22 @@ pub(crate) enum Eviction {
     Unruly,
 }
 
+/// Why a subscriber found no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// All are taken.
+    Full,
+    /// Its address has as many as it may have.
+    Crowded,
+}
+
+/// What became of a connection that its address may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TurnedAway {
+    Told,
+    Closed,
+}
+
 /// What became of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resume {
@@ -75,6 +91,8 @@ labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", TooLa
     MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining");
 labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "silent", Oversized = "oversized",
     Unruly = "unruly");
+labels!(NoPlace: Full = "full", Crowded = "per_address");
+labels!(TurnedAway: Told = "told", Closed = "closed");
 labels!(Resume: Fresh = "fresh", Recovered = "recovered", OtherEpoch = "other_epoch", TooOld = "too_old",
     Ahead = "ahead");
 
@@ -92,6 +110,8 @@ pub struct Metrics {
     pub(crate) buffer_size: Gauge,
     event_latency: Histogram,
     evicted_total: IntCounterVec,
+    no_place_total: IntCounterVec,
+    turned_away_total: IntCounterVec,
     resume_total: IntCounterVec,
     http_requests_total: IntCounterVec,
     http_errors_total: IntCounterVec,
@@ -141,6 +161,18 @@ impl Metrics {
                 )),
             ),
             evicted_total: counters(&registry, "subscribers_evicted_total", "Subscribers sent away.", &["reason"]),
+            no_place_total: counters(
+                &registry,
+                "subscribers_refused_total",
+                "Subscribers that found no place.",
+                &["reason"],
+            ),
+            turned_away_total: counters(
+                &registry,
+                "connections_refused_total",
+                "Connections over what their address may have, by what became of them.",
+                &["outcome"],
+            ),
             resume_total: counters(
                 &registry,
                 "resume_total",
@@ -168,6 +200,8 @@ impl Metrics {
         for (family, labels) in [
             (&metrics.rejected_total, Rejection::LABELS),
             (&metrics.evicted_total, Eviction::LABELS),
+            (&metrics.no_place_total, NoPlace::LABELS),
+            (&metrics.turned_away_total, TurnedAway::LABELS),
             (&metrics.resume_total, Resume::LABELS),
             (&metrics.http_errors_total, ROUTES.as_slice()),
         ] {
@@ -197,6 +231,14 @@ impl Metrics {
 
     pub(crate) fn evicted(&self, reason: Eviction) {
         self.evicted_total.with_label_values(&[reason.label()]).inc();
+    }
+
+    pub(crate) fn no_place(&self, reason: NoPlace) {
+        self.no_place_total.with_label_values(&[reason.label()]).inc();
+    }
+
+    pub(crate) fn turned_away(&self, outcome: TurnedAway) {
+        self.turned_away_total.with_label_values(&[outcome.label()]).inc();
     }
 
     pub(crate) fn resumed(&self, outcome: Resume) {

@@ -5,7 +5,9 @@
 
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
+    address::{Client, Peer, TrustedProxies},
     connection::{self, StallGuard, Stalled},
+    door::{Door, Guest, Welcome},
     headers, health,
     hooks::{self, Hooks, WebhookOptions},
     log::Log,
@@ -15,7 +17,7 @@ use crate::{
     publish,
     publish::{Bucket, Tokens},
     rest, site, sse,
-    subscribers::{self, Places},
+    subscribers::{self, Places, RETRY_SECONDS},
     ws,
 };
 use axum::{
@@ -35,16 +37,13 @@ use monkeytown_protocol::{SourceKind, limits};
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tower::Layer;
 use tower_http::{
     compression::{
@@ -54,8 +53,6 @@ use tower_http::{
     cors::{AllowHeaders, CorsLayer},
 };
 
-/// Connections beyond those of subscribers: for publishers, probes and the page's files.
-const SPARE_CONNECTIONS: usize = 1_024;
 /// Most bytes that wait to be written to a connection, beside one frame; also the most of a request's head.
 const WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
 /// How long to wait when the system has no more sockets to give.
@@ -68,6 +65,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// Longest time in which a peer may take nothing of what is written to it.
     pub write_stall: Duration,
+    /// Longest time in which a connection that is new may say nothing.
+    pub first_byte: Duration,
     /// Longest time for a request's head to arrive, and for a connection to rest between requests.
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
@@ -93,6 +92,7 @@ impl Default for Timing {
         Self {
             heartbeat: Duration::from_millis(limits::HEARTBEAT_MILLIS),
             write_stall: Duration::from_secs(30),
+            first_byte: Duration::from_secs(5),
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
             rest_after: Duration::from_secs(60),
@@ -114,6 +114,10 @@ pub struct Options {
     pub webhooks: Option<WebhookOptions>,
     /// Most subscribers, of every transport.
     pub max_subscribers: usize,
+    /// Most subscribers of one address, and a few connections more; `None` bounds no address.
+    pub max_per_address: Option<NonZeroUsize>,
+    /// Proxies that are believed whom they speak for.
+    pub trusted_proxies: TrustedProxies,
     /// Most published events a second.
     pub max_events_per_second: u32,
     /// Largest event, in bytes of its JSON as it was sent; also the largest message of a subscriber.
@@ -134,6 +138,8 @@ impl Default for Options {
             tokens: Tokens::default(),
             webhooks: None,
             max_subscribers: 1_000,
+            max_per_address: None,
+            trusted_proxies: TrustedProxies::default(),
             max_events_per_second: 10_000,
             max_event_bytes: limits::EVENT_MAX_BYTES,
             allow_origins: Vec::new(),
@@ -168,7 +174,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self {
-            places: Places::new(options.max_subscribers, metrics.clone()),
+            places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
             bucket: Bucket::new(options.max_events_per_second),
             hooks: options
                 .webhooks
@@ -226,7 +232,8 @@ impl Server {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         let app = self.app;
         let service = router(&app, address);
-        let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
+        let turning_away = headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback());
+        let door = Door::new(&app.options, app.metrics.clone());
         let mut tasks = JoinSet::new();
         // Ends with this call, not with the drain: whoever lies down meanwhile is still told of.
         let mut telling = JoinSet::new();
@@ -239,11 +246,15 @@ impl Server {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = tasks.join_next() => continue,
-                accepted = accept(&listener, &connections) => accepted,
+                accepted = door.next(&listener) => accepted,
             };
             match accepted {
-                Ok((stream, permit)) => {
-                    tasks.spawn(converse(stream, service.clone(), Arc::clone(&app), permit));
+                Ok(guest) => {
+                    let service = match guest.welcome {
+                        Welcome::In => service.clone(),
+                        Welcome::TooMany => turning_away.clone(),
+                    };
+                    tasks.spawn(converse(guest, service, Arc::clone(&app)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -257,15 +268,18 @@ impl Server {
     }
 }
 
-/// The next connection, once there is room for one.
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
 /// One connection, from its first request to its last.
-async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
+async fn converse(guest: Guest, service: Router, app: Arc<App>) {
+    let Guest { stream, peer, stay: _stay, .. } = guest;
+    let mut first = [0];
+    let spoken = tokio::select! {
+        spoken = tokio::time::timeout(app.options.timing.first_byte, stream.peek(&mut first)) => spoken,
+        () = app.drained() => return,
+    };
+    // Whoever says nothing gets no buffers.
+    if !matches!(spoken, Ok(Ok(1..))) {
+        return;
+    }
     // Small frames must not wait for large ones; a socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
     if let Err(error) = connection::break_unacknowledged(&stream, app.options.timing.silence()) {
@@ -274,7 +288,7 @@ async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: Ow
     let stalled = Stalled::default();
     let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
     // Whoever writes an answer without end learns by it why the end came.
-    let service = Extension(stalled).layer(service);
+    let service = Extension(stalled).layer(Extension(Peer(peer)).layer(service));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)
@@ -350,11 +364,12 @@ fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
 
 /// The events, in the form that is wanted.
 async fn events(State(app): State<Arc<App>>, request: Request) -> Response {
+    let client = Client::of(&app, request.extensions(), request.headers());
     let answer = match accept::wanted(request.headers()) {
-        Some(Form::Batch) => rest::poll(app, Query::try_from_uri(request.uri())).await,
+        Some(Form::Batch) => rest::poll(app, client, Query::try_from_uri(request.uri())).await,
         Some(Form::EventStream) => {
             let stalled = request.extensions().get::<Stalled>().cloned().unwrap_or_default();
-            sse::subscribe(app, request.headers(), Query::try_from_uri(request.uri()), stalled)
+            sse::subscribe(app, request.headers(), client, Query::try_from_uri(request.uri()), stalled)
         }
         None => {
             let detail = format!("events are answered as {BATCH_TYPE} or as {EVENT_STREAM_TYPE}");
@@ -368,6 +383,15 @@ async fn events(State(app): State<Arc<App>>, request: Request) -> Response {
 
 async fn missing() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address")
+}
+
+/// What a connection is told that its address may not have.
+async fn too_many() -> Response {
+    let detail = "your address has as many connections as one may have here; close some and come back";
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(RETRY_SECONDS);
+    let mut response = refusal.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 async fn not_allowed() -> Refusal {

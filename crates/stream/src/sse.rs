@@ -6,6 +6,7 @@
 
 use crate::{
     accept::EVENT_STREAM_TYPE,
+    address::Client,
     connection::Stalled,
     log::FellBehind,
     metrics::Eviction,
@@ -35,6 +36,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(crate) fn subscribe(
     app: Arc<App>,
     headers: &HeaderMap,
+    client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     stalled: Stalled,
 ) -> Result<Response, Refusal> {
@@ -43,7 +45,7 @@ pub(crate) fn subscribe(
     if let Some(cursor) = last_event_id(headers)? {
         start.cursor = Some(cursor);
     }
-    let place = subscription::seat(&app)?;
+    let place = subscription::seat(&app, client)?;
     let leaving = Arc::clone(&app);
     let telling = Telling {
         follower: Follower::new(Arc::clone(&app), start),

@@ -4,6 +4,7 @@ mod cloud_events;
 mod session;
 
 use crate::{
+    address::Client,
     log::Resolved,
     problem::Refusal,
     server::App,
@@ -28,6 +29,7 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
@@ -41,7 +43,7 @@ pub(crate) async fn subscribe(
     if framing == Framing::CloudEvents {
         tell_before_the_upgrade(&app, &mut start)?;
     }
-    let place = subscription::seat(&app)?;
+    let place = subscription::seat(&app, client)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
     let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);

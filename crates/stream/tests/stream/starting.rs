@@ -50,11 +50,13 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         ("MONKEYTOWN_JOURNAL", "/journal"),
         ("MONKEYTOWN_REDIS", "redis://x"),
         ("MONKEYTOWN_FLEET", "/fleet.toml"),
-        ("MONKEYTOWN_MAX_PER_ADDRESS", "3"),
-        ("MONKEYTOWN_TRUST_PROXY", "10.0.0.0/8"),
+        ("MONKEYTOWN_MAX_PER_ADDRESS", "-3"),
+        ("MONKEYTOWN_TRUST_PROXY", "0.0.0.0/0"),
+        ("MONKEYTOWN_TRUST_PROXY", "10.0.0.1,nginx"),
     ] {
         let text = complaint(&program().env(name, value).arg("--listen=127.0.0.1:0").output().unwrap());
-        assert!(text.contains("MONKEYTOWN"), "{name}: {text}");
+        let flag = format!("--{}", name.trim_start_matches("MONKEYTOWN_").to_lowercase().replace('_', "-"));
+        assert!(text.contains(name) || text.contains(&flag), "{name}: {text}");
     }
 }
 
