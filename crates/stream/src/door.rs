@@ -60,7 +60,7 @@ impl Door {
     pub(crate) fn new(options: &Options, metrics: Metrics) -> Self {
         let of_one = options.max_per_address.map(|max| max.saturating_add(SPARE_OF_ONE_ADDRESS));
         Self {
-            room: Arc::new(Semaphore::new(options.max_subscribers.saturating_add(SPARE_CONNECTIONS))),
+            room: Arc::new(Semaphore::new(connections_max(options))),
             crowd: Crowd::new(of_one),
             telling: Arc::new(Semaphore::new(TOLD_AT_ONCE)),
             proxies: options.trusted_proxies.clone(),
@@ -98,6 +98,11 @@ impl Door {
             }
         }
     }
+}
+
+/// Most connections at once.
+pub(crate) fn connections_max(options: &Options) -> usize {
+    options.max_subscribers.saturating_add(SPARE_CONNECTIONS)
 }
 
 /// `--max-per-address`: 0 is no bound.

@@ -7,6 +7,7 @@ pub mod config;
 pub mod log;
 pub mod logging;
 pub mod metrics;
+pub mod open_files;
 pub mod server;
 pub mod sources;
 
@@ -30,6 +31,7 @@ mod sse;
 mod subscribers;
 mod subscription;
 pub mod time;
+mod written;
 mod ws;
 
 pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
@@ -39,5 +41,6 @@ pub use log::{Log, RingBounds};
 pub use metrics::Metrics;
 pub use origin::AllowedOrigin;
 pub use publish::{TokenError, Tokens};
-pub use server::{Options, ServeError, Server, Timing};
+pub use server::{Options, ServeError, Server, Timing, TokensHandle};
 pub use time::now;
+pub use written::WrittenError;

@@ -32,6 +32,7 @@ pub(crate) const ROUTES: [&str; 9] =
 pub(crate) enum Rejection {
     Malformed,
     Unauthorized,
+    Forbidden,
     TooLarge,
     MediaType,
     Invalid,
@@ -87,7 +88,7 @@ macro_rules! labels {
     };
 }
 
-labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", TooLarge = "too_large",
+labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", Forbidden = "forbidden", TooLarge = "too_large",
     MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining");
 labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "silent", Oversized = "oversized",
     Unruly = "unruly");
@@ -104,6 +105,8 @@ pub struct Metrics {
     published_rate: Gauge,
     recent: Arc<Mutex<Recent>>,
     rejected_total: IntCounterVec,
+    publisher_events_total: IntCounterVec,
+    publisher_rejected_total: IntCounterVec,
     pub(crate) ws_connections_active: IntGauge,
     pub(crate) ws_connections_total: IntCounter,
     pub(crate) subscriber_count: IntGauge,
@@ -140,6 +143,18 @@ impl Metrics {
             ),
             recent: Arc::default(),
             rejected_total: counters(&registry, "events_rejected_total", "Requests to publish refused.", &["reason"]),
+            publisher_events_total: counters(
+                &registry,
+                "publisher_events_total",
+                "Events accepted, by the name of the token.",
+                &["publisher"],
+            ),
+            publisher_rejected_total: counters(
+                &registry,
+                "publisher_rejected_total",
+                "Requests to publish refused that gave a token of this stream, by its name.",
+                &["publisher"],
+            ),
             ws_connections_active: register(
                 &registry,
                 IntGauge::new("ws_connections_active", "WebSocket subscribers connected."),
@@ -223,6 +238,21 @@ impl Metrics {
 
     pub(crate) fn rejected(&self, reason: Rejection, requests: u64) {
         self.rejected_total.with_label_values(&[reason.label()]).inc_by(requests);
+    }
+
+    /// Has the series of a publisher begin at zero.
+    pub(crate) fn publisher(&self, name: &str) {
+        for family in [&self.publisher_events_total, &self.publisher_rejected_total] {
+            family.with_label_values(&[name]);
+        }
+    }
+
+    pub(crate) fn published_by(&self, name: &str, events: usize) {
+        self.publisher_events_total.with_label_values(&[name]).inc_by(events as u64);
+    }
+
+    pub(crate) fn rejected_of(&self, name: &str) {
+        self.publisher_rejected_total.with_label_values(&[name]).inc();
     }
 
     pub(crate) fn delivered_by_webhook(&self, event: &str, outcome: DeliveryOutcome) {

@@ -6,16 +6,15 @@
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     address::{Client, Peer, TrustedProxies},
-    connection::{self, StallGuard, Stalled},
-    door::{Door, Guest, Welcome},
+    connection::{self, Allowance, StallGuard, Stalled},
+    door::{self, Door, Guest, Welcome},
     headers, health,
     hooks::{self, Hooks, WebhookOptions},
     log::Log,
     metrics::{self, Metrics},
     origin::{AllowedOrigin, Refused},
     problem::Refusal,
-    publish,
-    publish::{Bucket, Tokens},
+    publish::{self, Publishers, Tokens},
     rest, site, sse,
     subscribers::{self, Places, RETRY_SECONDS},
     ws,
@@ -40,7 +39,7 @@ use std::{
     num::NonZeroUsize,
     path::PathBuf,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -163,10 +162,10 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) options: Options,
     pub(crate) places: Places,
-    pub(crate) bucket: Bucket,
     pub(crate) hooks: Option<Arc<Hooks>>,
     /// Pages elsewhere that were refused, for the log.
     pub(crate) refused_origins: Refused,
+    publishers: RwLock<Arc<Publishers>>,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -175,7 +174,7 @@ impl App {
     pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self {
             places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
-            bucket: Bucket::new(options.max_events_per_second),
+            publishers: RwLock::new(Arc::new(Publishers::new(options.tokens.clone(), &options, &metrics))),
             hooks: options
                 .webhooks
                 .as_ref()
@@ -186,6 +185,12 @@ impl App {
             metrics,
             options,
         }
+    }
+
+    /// Who may publish, as of now.
+    pub(crate) fn publishers(&self) -> Arc<Publishers> {
+        // One pointer: it is the old one or the new one.
+        Arc::clone(&self.publishers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -212,6 +217,18 @@ impl App {
     }
 }
 
+/// Changes who may publish while a server runs.
+#[derive(Clone)]
+pub struct TokensHandle(Arc<App>);
+
+impl TokensHandle {
+    /// From the next request on these tokens open, and no others. Rates begin anew.
+    pub fn replace(&self, tokens: Tokens) {
+        let publishers = Arc::new(Publishers::new(tokens, &self.0.options, &self.0.metrics));
+        *self.0.publishers.write().unwrap_or_else(PoisonError::into_inner) = publishers;
+    }
+}
+
 /// A server over a log.
 pub struct Server {
     app: Arc<App>,
@@ -222,6 +239,18 @@ impl Server {
     #[must_use]
     pub fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self { app: Arc::new(App::new(log, metrics, options)) }
+    }
+
+    /// How many connections there may be at once.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        door::connections_max(&self.app.options)
+    }
+
+    /// What changes who may publish.
+    #[must_use]
+    pub fn tokens(&self) -> TokensHandle {
+        TokensHandle(Arc::clone(&self.app))
     }
 
     /// Serves until `shutdown` completes, then drains.
@@ -286,9 +315,11 @@ async fn converse(guest: Guest, service: Router, app: Arc<App>) {
         tracing::debug!(%error, "a connection keeps the system's own patience");
     }
     let stalled = Stalled::default();
-    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
-    // Whoever writes an answer without end learns by it why the end came.
-    let service = Extension(stalled).layer(Extension(Peer(peer)).layer(service));
+    let allowance = Allowance::default();
+    let stall = app.options.timing.write_stall;
+    let io = TokioIo::new(StallGuard::new(stream, stall, stalled.clone(), allowance.clone()));
+    // Whoever writes an answer without end learns by the one why the end came, and bounds by the other what is said.
+    let service = Extension(stalled).layer(Extension(Peer(peer)).layer(Extension(allowance).layer(service)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)

@@ -5,12 +5,15 @@ mod session;
 
 use crate::{
     address::Client,
+    connection::Allowance,
     log::Resolved,
+    metrics::Eviction,
     problem::Refusal,
     server::App,
     subscription::{self, SNAPSHOT_LINK, Start, SubscribeQuery, bad, outcome},
 };
 use axum::{
+    Extension,
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode, header},
     response::Response,
@@ -25,9 +28,16 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(4)
 }
 
+/// How much a subscriber may say within a heartbeat, in bytes: whatever it may say in messages and pings, several times
+/// over. What is neither, such as fragments that hold nothing, is bounded by it alone.
+fn allowed_bytes(max_event_bytes: usize) -> usize {
+    message_ceiling(max_event_bytes).saturating_mul(16)
+}
+
 /// Opens a subscription.
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
+    Extension(allowance): Extension<Allowance>,
     headers: HeaderMap,
     client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
@@ -48,7 +58,12 @@ pub(crate) async fn subscribe(
     // Nothing is named to a client that offers nothing.
     let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
+        let metrics = app.metrics.clone();
         Session::run(app, socket, start, framing).await;
+        if allowance.is_exceeded() {
+            metrics.evicted(Eviction::Unruly);
+        }
         drop(place);
     }))
 }
