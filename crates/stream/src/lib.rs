@@ -31,6 +31,7 @@ mod sse;
 mod subscribers;
 mod subscription;
 pub mod time;
+mod trace_context;
 mod written;
 mod ws;
 

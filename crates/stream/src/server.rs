@@ -17,6 +17,7 @@ use crate::{
     publish::{self, Publishers, Tokens},
     rest, site, sse,
     subscribers::{self, Places, RETRY_SECONDS},
+    trace_context::TraceParent,
     ws,
 };
 use axum::{
@@ -51,6 +52,7 @@ use tower_http::{
     },
     cors::{AllowHeaders, CorsLayer},
 };
+use tracing::Instrument;
 
 /// Most bytes that wait to be written to a connection, beside one frame; also the most of a request's head.
 const WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
@@ -432,7 +434,11 @@ async fn not_allowed() -> Refusal {
 async fn measured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
+    let span = TraceParent::of(request.headers()).map(|parent| parent.span());
+    let response = match span {
+        Some(span) => next.run(request).instrument(span).await,
+        None => next.run(request).await,
+    };
     let waited = response.extensions().get::<rest::Waited>().map_or(Duration::ZERO, |waited| waited.0);
     let route = matched.as_deref().unwrap_or_default();
     let route = metrics::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("site");

@@ -22,6 +22,7 @@ use crate::{
     problem::Refusal,
     server::App,
     time,
+    trace_context::TraceParent,
 };
 use auth::Denied;
 use axum::{
@@ -45,6 +46,8 @@ use std::{
 pub(crate) const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a larger request is read and thrown away, so that its sender reads why it is refused.
 const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
+/// Events of one request whose traces are told.
+const TRACES_TOLD_MAX: usize = 32;
 /// Seconds after which a request that found no room may come again.
 const RETRY_SECONDS: u64 = 1;
 
@@ -140,6 +143,7 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
     // The body may have taken a while.
     not_draining(app)?;
     within_rate(app, publisher, drafts.len())?;
+    tell_traces(publisher, &drafts);
     let receipt = append(app, drafts);
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
@@ -156,6 +160,18 @@ fn speaks_for_all(publisher: &Publisher<'_>, drafts: &[Draft], mode: Mode) -> Ou
             Err((Rejection::Forbidden, Refusal::new(StatusCode::FORBIDDEN, detail).at(pointer)))
         }
     }
+}
+
+/// Has the log say which traces events belong to, where that much is wanted.
+fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let traces = drafts.iter().filter_map(|draft| draft.event.trace.as_deref().and_then(TraceParent::read));
+    for TraceParent { trace_id, span_id } in traces.take(TRACES_TOLD_MAX) {
+        tracing::debug!(publisher = publisher.name(), trace_id, span_id, "an event is taken");
+    }
+    tracing::debug!(publisher = publisher.name(), events = drafts.len(), "events are taken");
 }
 
 fn append(app: &App, drafts: Vec<Draft>) -> PublishReceipt {

@@ -21,6 +21,7 @@ use axum::{
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
 use session::Session;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Largest message that is read before it is refused. Over the limit of `max_event_bytes` but still under this, a
 /// client reads why it is closed; over this, the rest of what it sends is not read.
@@ -57,14 +58,19 @@ pub(crate) async fn subscribe(
     let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
     let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
-        let metrics = app.metrics.clone();
-        Session::run(app, socket, start, framing).await;
-        if allowance.is_exceeded() {
-            metrics.evicted(Eviction::Unruly);
+    // The connection belongs to the trace that its request belongs to.
+    let span = tracing::Span::current();
+    Ok(upgrade.on_upgrade(move |socket| {
+        async move {
+            allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
+            let metrics = app.metrics.clone();
+            Session::run(app, socket, start, framing).await;
+            if allowance.is_exceeded() {
+                metrics.evicted(Eviction::Unruly);
+            }
+            drop(place);
         }
-        drop(place);
+        .instrument(span)
     }))
 }
 

@@ -8,6 +8,7 @@ use std::{
     net::TcpListener,
     process::{Command, Output, Stdio},
 };
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
@@ -233,4 +234,57 @@ fn what_is_wrong_in_a_file_of_tokens_is_one_line_with_file_and_line() {
     std::fs::write(&file, "[[token]]\nname = \"a\"\nsha265 = \"x\"").unwrap();
     let text = complaint(&program().env("MONKEYTOWN_PUBLISH_TOKENS_FILE", &file).output().unwrap());
     assert!(text.contains("tokens.toml:3: unknown key `sha265`: did you mean `sha256`?"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_lines_of_requests_connections_and_events_carry_their_traces() {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--log-level", "debug"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = log_lines(child.stdout.take().unwrap());
+    let address = log.next().unwrap()["context"]["address"].as_str().unwrap().to_owned();
+    let parent = |digit: &str| format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16));
+    let publish = |token: &'static str, trace: String, event: Value| {
+        let request = reqwest::Client::new().post(format!("http://{address}/api/v1/events")).bearer_auth(token);
+        let request = request.header("content-type", crate::harness::STRUCTURED).header("traceparent", trace);
+        let request = request.body(event.to_string());
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let mut traced = event("1");
+    traced["traceparent"] = parent("b").into();
+    assert_eq!(publish(TOKEN, parent("a"), traced).await, 200);
+    assert_eq!(publish("wrong", parent("c"), event("2")).await, 401);
+    assert_eq!(publish("wrong", "\u{9b}31m\",\"level\":\"x".into(), event("2")).await, 401);
+    let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+    request.headers_mut().insert("traceparent", parent("d").parse().unwrap());
+    let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    drop(socket);
+    let source = reqwest::Client::new().get(format!("http://{address}/api/v1/events"));
+    let source = source.header("accept", "text/event-stream").header("traceparent", parent("e")).send().await.unwrap();
+    drop(source);
+    let mut found: Vec<(String, String)> = Vec::new();
+    while found.iter().filter(|(message, _)| message == "a subscriber goes").count() < 2 {
+        let line = log.next().unwrap();
+        if let Some(trace) = line["trace_id"].as_str() {
+            assert_eq!(line["span_id"].as_str().unwrap(), trace.get(..16).unwrap());
+            found.push((line["message"].as_str().unwrap().to_owned(), trace.chars().take(1).collect()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    let told = [
+        ("a publisher is refused", "c"),
+        ("a subscriber comes", "d"),
+        ("a subscriber comes", "e"),
+        ("a subscriber goes", "d"),
+        ("a subscriber goes", "e"),
+        ("an event is taken", "b"),
+        ("events are taken", "a"),
+    ];
+    assert_eq!(found, told.map(|(message, trace)| (message.to_owned(), trace.to_owned())));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
 }
