@@ -6,6 +6,7 @@
 
 use crate::{
     accept::EVENT_STREAM_TYPE,
+    address::Client,
     connection::Stalled,
     fanout::Form,
     log::FellBehind,
@@ -36,6 +37,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(crate) fn subscribe(
     app: Arc<App>,
     headers: &HeaderMap,
+    client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     stalled: Stalled,
 ) -> Result<Response, Refusal> {
@@ -44,7 +46,7 @@ pub(crate) fn subscribe(
     if let Some(cursor) = last_event_id(headers)? {
         start.cursor = Some(cursor);
     }
-    let place = subscription::seat(&app)?;
+    let place = subscription::seat(&app, client)?;
     let leaving = Arc::clone(&app);
     let telling = Telling {
         follower: Follower::new(Arc::clone(&app), start),
