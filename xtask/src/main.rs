@@ -18,6 +18,7 @@ mod headers;
 mod module;
 mod order;
 mod parted;
+mod peers;
 mod process;
 mod run;
 mod shell;

@@ -3,16 +3,18 @@
 //! Everything that an operator must mend is a [`ConfigError`]: one line that says what to give.
 
 use crate::sources::{
-    domains::DomainMapError,
     git::{GitError, GitSpeed},
     simulator::RateError,
 };
 use crate::{
+    address::TrustedProxy,
+    door,
     hooks::{SecretError, WebhookSecret},
     log::RingBounds,
     origin::AllowedOrigin,
     publish::{TokenError, Tokens},
     server::{Options, Timing},
+    written::WrittenError,
 };
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use monkeytown_protocol::SourceKind;
@@ -55,6 +57,12 @@ pub struct Config {
     #[arg(long, env = "MONKEYTOWN_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 1_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_subscribers: u32,
+    /// Most subscribers of one address, an IPv6 /64 counting as one; 0 bounds none
+    #[arg(long, env = "MONKEYTOWN_MAX_PER_ADDRESS", value_name = "N", default_value_t = 0)]
+    pub max_per_address: u32,
+    /// Network of proxies whose X-Forwarded-For or Forwarded is believed (repeatable)
+    #[arg(long, env = "MONKEYTOWN_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub trust_proxy: Vec<TrustedProxy>,
     /// Most published events a second
     #[arg(long, env = "MONKEYTOWN_MAX_EVENTS_PER_SECOND", value_name = "N", default_value_t = 10_000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -80,9 +88,12 @@ pub struct Config {
     /// Least grave log lines written
     #[arg(long, env = "MONKEYTOWN_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
-    /// Who may publish; from the environment only.
+    /// Who may publish; from the environment and the file that it names, only.
     #[arg(skip)]
     pub tokens: Tokens,
+    /// The file of tokens.
+    #[arg(skip)]
+    pub tokens_file: Option<PathBuf>,
     /// What GitHub signs webhooks with; from the environment only.
     #[arg(skip)]
     pub webhook_secret: Option<WebhookSecret>,
@@ -126,22 +137,22 @@ pub enum ConfigError {
     /// The tokens.
     #[error("MONKEYTOWN_PUBLISH_TOKENS: {0}; give tokens separated by commas")]
     Tokens(#[from] TokenError),
+    /// The file of tokens.
+    #[error("MONKEYTOWN_PUBLISH_TOKENS_FILE: {0}")]
+    TokensFile(#[source] WrittenError),
     /// The secret of the webhooks.
     #[error("MONKEYTOWN_GITHUB_WEBHOOK_SECRET: {0}; give the one that GitHub was given")]
     WebhookSecret(#[from] SecretError),
     /// The repository.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// The domain map.
-    #[error(transparent)]
-    Domains(#[from] DomainMapError),
     /// The simulator.
     #[error(transparent)]
     Simulator(#[from] RateError),
     /// Nothing to tell.
     #[error(
-        "no source of events: give --git PATH, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS, or \
-         the secret of GitHub's webhooks in MONKEYTOWN_GITHUB_WEBHOOK_SECRET"
+        "no source of events: give --git PATH, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS or \
+         MONKEYTOWN_PUBLISH_TOKENS_FILE, or the secret of GitHub's webhooks in MONKEYTOWN_GITHUB_WEBHOOK_SECRET"
     )]
     NoSource,
     /// A domain map without a repository.
@@ -156,14 +167,7 @@ pub enum ConfigError {
 }
 
 /// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 6] = [
-    "MONKEYTOWN_PUBLISH_TOKENS_FILE",
-    "MONKEYTOWN_JOURNAL",
-    "MONKEYTOWN_REDIS",
-    "MONKEYTOWN_FLEET",
-    "MONKEYTOWN_MAX_PER_ADDRESS",
-    "MONKEYTOWN_TRUST_PROXY",
-];
+const NOT_YET: [&str; 3] = ["MONKEYTOWN_JOURNAL", "MONKEYTOWN_REDIS", "MONKEYTOWN_FLEET"];
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.
@@ -183,9 +187,8 @@ impl Invocation {
         if let Some(name) = NOT_YET.into_iter().find(|name| std::env::var_os(name).is_some()) {
             return Err(ConfigError::NotYet(name));
         }
-        if let Some(list) = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS") {
-            config.tokens = Tokens::read(list.to_str().ok_or(TokenError::Unsendable)?)?;
-        }
+        config.tokens_file = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS_FILE").map(PathBuf::from);
+        config.tokens = config.read_tokens()?;
         if let Some(secret) = std::env::var_os("MONKEYTOWN_GITHUB_WEBHOOK_SECRET") {
             config.webhook_secret = Some(WebhookSecret::new(secret.as_encoded_bytes())?);
         }
@@ -195,6 +198,21 @@ impl Invocation {
 }
 
 impl Config {
+    /// Who may publish, read anew: the environment stays as it was, the file may not.
+    ///
+    /// # Errors
+    /// When there is something to mend.
+    pub fn read_tokens(&self) -> Result<Tokens, ConfigError> {
+        let mut tokens = Tokens::default();
+        if let Some(list) = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS") {
+            tokens = Tokens::read(list.to_str().ok_or(TokenError::Unsendable)?)?;
+        }
+        if let Some(file) = &self.tokens_file {
+            tokens = tokens.and(Tokens::read_file(file).map_err(ConfigError::TokensFile)?)?;
+        }
+        Ok(tokens)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         if self.git.is_none() && self.webhook_secret.is_none() && self.domains.is_some() {
             return Err(ConfigError::DomainsWithoutGit);
@@ -230,6 +248,8 @@ impl Config {
             tokens: self.tokens.clone(),
             webhooks: None,
             max_subscribers: as_size(self.max_subscribers),
+            max_per_address: door::bound(self.max_per_address),
+            trusted_proxies: self.trust_proxy.iter().cloned().collect(),
             max_events_per_second: self.max_events_per_second,
             max_event_bytes: as_size(self.max_event_bytes),
             allow_origins: self.allow_origin.clone(),

@@ -1,13 +1,14 @@
-//! A connection that gives up on a peer which takes nothing.
+//! A connection that gives up on a peer which takes nothing, or which says more than it was allowed.
 //!
 //! A write that makes no progress for too long fails with [`io::ErrorKind::TimedOut`]: a stalled reader costs one
-//! frame and one place, for a bounded time. Knows nothing of HTTP or WebSocket.
+//! frame and one place, for a bounded time. A read over the allowance fails with [`io::ErrorKind::InvalidData`]. Knows
+//! nothing of HTTP or WebSocket.
 
 use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -47,19 +48,61 @@ impl Stalled {
     }
 }
 
-/// `T`, whose writes must get on.
+/// How much a peer may still say. Everything, until somebody sets a bound. Clones tell the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Allowance(Arc<Mutex<Option<Said>>>);
+
+/// What a peer has said, of what it may say.
+#[derive(Debug)]
+struct Said {
+    max_bytes: usize,
+    within: Duration,
+    since: Instant,
+    bytes: usize,
+    exceeded: bool,
+}
+
+impl Allowance {
+    /// From now on the peer may say `max_bytes` in each span of time `within`.
+    pub(crate) fn bound(&self, max_bytes: usize, within: Duration) {
+        let said = Said { max_bytes, within, since: Instant::now(), bytes: 0, exceeded: false };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+    }
+
+    /// Whether the peer was given up because it said more.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|said| said.exceeded)
+    }
+
+    /// Counts what the peer says; whether it still may.
+    fn count(&self, bytes: usize) -> bool {
+        // Every field is written on its own: whatever is there is usable.
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(said) = said.as_mut() else { return true };
+        if said.since.elapsed() >= said.within {
+            (said.since, said.bytes) = (Instant::now(), 0);
+        }
+        said.bytes = said.bytes.saturating_add(bytes);
+        said.exceeded |= said.bytes > said.max_bytes;
+        !said.exceeded
+    }
+}
+
+/// `T`, whose writes must get on, and whose reads are counted.
 pub(crate) struct StallGuard<T> {
     io: T,
     stall: Duration,
     deadline: Pin<Box<Sleep>>,
     stalled: bool,
     given_up: Stalled,
+    allowance: Allowance,
 }
 
 impl<T> StallGuard<T> {
-    /// `given_up` is set when the peer is given up.
-    pub(crate) fn new(io: T, stall: Duration, given_up: Stalled) -> Self {
-        Self { io, stall, deadline: Box::pin(tokio::time::sleep(stall)), stalled: false, given_up }
+    /// `given_up` is set when the peer is given up for taking nothing; `allowance` says how much it may say.
+    pub(crate) fn new(io: T, stall: Duration, given_up: Stalled, allowance: Allowance) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(stall));
+        Self { io, stall, deadline, stalled: false, given_up, allowance }
     }
 
     /// The system gives up too.
@@ -92,7 +135,13 @@ impl<T> StallGuard<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        Pin::new(&mut this.io).poll_read(context, buffer).map(|done| this.noted(done))
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(context, buffer).map(|done| this.noted(done));
+        if this.allowance.count(buffer.filled().len() - before) {
+            read
+        } else {
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the peer says more than it may")))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/health`, `/ready`, `/version`, `/metrics`: how the server itself is doing (`limits.md`, "Health and readiness").
 
-use crate::{metrics, problem::Refusal, server::App, subscribers::RETRY_SECONDS, time};
+use crate::{address::Client, metrics, problem::Refusal, server::App, subscribers::RETRY_SECONDS, time};
 use axum::{
     Json,
     extract::State,
@@ -90,11 +90,12 @@ struct Ready {
     status: &'static str,
 }
 
-/// Whether new subscribers are welcome. A browser that was refused a WebSocket asks here why.
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
+/// Whether new subscribers are welcome, of this address. A browser that was refused a WebSocket asks here why.
+pub(crate) async fn ready(State(app): State<Arc<App>>, client: Client) -> Response {
     let status = match () {
         () if app.is_draining() => "draining",
         () if app.places.full() => "full",
+        () if app.places.full_for(client) => "full_for_your_address",
         () => return fresh(Json(Ready { ready: true, status: "ready" })),
     };
     let mut response = fresh((StatusCode::SERVICE_UNAVAILABLE, Json(Ready { ready: false, status })));

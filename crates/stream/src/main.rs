@@ -4,7 +4,8 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Log, Metrics, Options, Server, WebhookOptions, logging, now,
+    Config, ConfigError, Invocation, Log, Metrics, Options, Server, TokensHandle, WebhookOptions, logging, now,
+    open_files,
     sources::{
         domains::DomainMap,
         git::{GitConfig, GitSource},
@@ -109,6 +110,7 @@ async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode
     for source in sources {
         telling.spawn(source(log.clone()));
     }
+    let mut reading = JoinSet::new();
     let mut broken = false;
     let shutdown = async {
         tokio::select! {
@@ -122,9 +124,34 @@ async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode
             }
         }
     };
-    match Server::new(log, metrics, options).serve(listener, shutdown).await {
+    let server = Server::new(log, metrics, options);
+    open_files::allow(server.connections_max());
+    if config.tokens_file.is_some() {
+        reading.spawn(read_tokens_again(config, server.tokens()));
+    }
+    match server.serve(listener, shutdown).await {
         Ok(()) if broken => ExitCode::from(FAILED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => give_up(FAILED, &error),
+    }
+}
+
+/// Reads the file of tokens again whenever SIGHUP says so. What is wrong in it changes nothing.
+async fn read_tokens_again(config: Config, handle: TokensHandle) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be listened for: a restart reads the file of tokens again");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        match config.read_tokens() {
+            Ok(tokens) => {
+                tracing::info!("the file of tokens is read again");
+                handle.replace(tokens);
+            }
+            Err(error) => tracing::error!(%error, "the tokens stay as they were"),
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) const ROUTES: [&str; 9] =
 pub(crate) enum Rejection {
     Malformed,
     Unauthorized,
+    Forbidden,
     TooLarge,
     MediaType,
     Invalid,
@@ -47,6 +48,22 @@ pub(crate) enum Eviction {
     Silent,
     Oversized,
     Unruly,
+}
+
+/// Why a subscriber found no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// All are taken.
+    Full,
+    /// Its address has as many as it may have.
+    Crowded,
+}
+
+/// What became of a connection that its address may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TurnedAway {
+    Told,
+    Closed,
 }
 
 /// What became of a cursor.
@@ -71,10 +88,12 @@ macro_rules! labels {
     };
 }
 
-labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", TooLarge = "too_large",
+labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", Forbidden = "forbidden", TooLarge = "too_large",
     MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining");
 labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "silent", Oversized = "oversized",
     Unruly = "unruly");
+labels!(NoPlace: Full = "full", Crowded = "per_address");
+labels!(TurnedAway: Told = "told", Closed = "closed");
 labels!(Resume: Fresh = "fresh", Recovered = "recovered", OtherEpoch = "other_epoch", TooOld = "too_old",
     Ahead = "ahead");
 
@@ -86,12 +105,16 @@ pub struct Metrics {
     published_rate: Gauge,
     recent: Arc<Mutex<Recent>>,
     rejected_total: IntCounterVec,
+    publisher_events_total: IntCounterVec,
+    publisher_rejected_total: IntCounterVec,
     pub(crate) ws_connections_active: IntGauge,
     pub(crate) ws_connections_total: IntCounter,
     pub(crate) subscriber_count: IntGauge,
     pub(crate) buffer_size: Gauge,
     event_latency: Histogram,
     evicted_total: IntCounterVec,
+    no_place_total: IntCounterVec,
+    turned_away_total: IntCounterVec,
     resume_total: IntCounterVec,
     http_requests_total: IntCounterVec,
     http_errors_total: IntCounterVec,
@@ -120,6 +143,18 @@ impl Metrics {
             ),
             recent: Arc::default(),
             rejected_total: counters(&registry, "events_rejected_total", "Requests to publish refused.", &["reason"]),
+            publisher_events_total: counters(
+                &registry,
+                "publisher_events_total",
+                "Events accepted, by the name of the token.",
+                &["publisher"],
+            ),
+            publisher_rejected_total: counters(
+                &registry,
+                "publisher_rejected_total",
+                "Requests to publish refused that gave a token of this stream, by its name.",
+                &["publisher"],
+            ),
             ws_connections_active: register(
                 &registry,
                 IntGauge::new("ws_connections_active", "WebSocket subscribers connected."),
@@ -141,6 +176,18 @@ impl Metrics {
                 )),
             ),
             evicted_total: counters(&registry, "subscribers_evicted_total", "Subscribers sent away.", &["reason"]),
+            no_place_total: counters(
+                &registry,
+                "subscribers_refused_total",
+                "Subscribers that found no place.",
+                &["reason"],
+            ),
+            turned_away_total: counters(
+                &registry,
+                "connections_refused_total",
+                "Connections over what their address may have, by what became of them.",
+                &["outcome"],
+            ),
             resume_total: counters(
                 &registry,
                 "resume_total",
@@ -168,6 +215,8 @@ impl Metrics {
         for (family, labels) in [
             (&metrics.rejected_total, Rejection::LABELS),
             (&metrics.evicted_total, Eviction::LABELS),
+            (&metrics.no_place_total, NoPlace::LABELS),
+            (&metrics.turned_away_total, TurnedAway::LABELS),
             (&metrics.resume_total, Resume::LABELS),
             (&metrics.http_errors_total, ROUTES.as_slice()),
         ] {
@@ -191,12 +240,35 @@ impl Metrics {
         self.rejected_total.with_label_values(&[reason.label()]).inc_by(requests);
     }
 
+    /// Has the series of a publisher begin at zero.
+    pub(crate) fn publisher(&self, name: &str) {
+        for family in [&self.publisher_events_total, &self.publisher_rejected_total] {
+            family.with_label_values(&[name]);
+        }
+    }
+
+    pub(crate) fn published_by(&self, name: &str, events: usize) {
+        self.publisher_events_total.with_label_values(&[name]).inc_by(events as u64);
+    }
+
+    pub(crate) fn rejected_of(&self, name: &str) {
+        self.publisher_rejected_total.with_label_values(&[name]).inc();
+    }
+
     pub(crate) fn delivered_by_webhook(&self, event: &str, outcome: DeliveryOutcome) {
         agents::delivered(&self.webhook_deliveries, event, outcome);
     }
 
     pub(crate) fn evicted(&self, reason: Eviction) {
         self.evicted_total.with_label_values(&[reason.label()]).inc();
+    }
+
+    pub(crate) fn no_place(&self, reason: NoPlace) {
+        self.no_place_total.with_label_values(&[reason.label()]).inc();
+    }
+
+    pub(crate) fn turned_away(&self, outcome: TurnedAway) {
+        self.turned_away_total.with_label_values(&[outcome.label()]).inc();
     }
 
     pub(crate) fn resumed(&self, outcome: Resume) {

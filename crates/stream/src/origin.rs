@@ -12,7 +12,7 @@ const TOLD_MAX: usize = 32;
 /// Longest origin that is told, in bytes: a name has 253 at most (RFC 1035, section 2.3.4).
 const TOLD_MAX_BYTES: usize = 300;
 
-/// An origin allowed by flag: `https://example.org`, exactly as a browser sends it.
+/// An origin allowed by flag: `https://example.org`, held exactly as a browser sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedOrigin(String);
 
@@ -25,13 +25,15 @@ impl FromStr for AllowedOrigin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
-        let (_, authority) = split(text).ok_or(OriginError)?;
+        let (scheme, authority) = split(text).ok_or(OriginError)?;
+        // Browsers leave out the port that the scheme means.
+        let authority = without_default_port(scheme, authority);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
         if authority.is_empty() || !authority.chars().all(plain) {
             return Err(OriginError);
         }
-        // Browsers send schemes and hosts in lower case.
-        Ok(Self(text.to_ascii_lowercase()))
+        // And they send schemes and hosts in lower case.
+        Ok(Self(format!("{scheme}://{authority}").to_ascii_lowercase()))
     }
 }
 
@@ -173,24 +175,72 @@ mod tests {
         assert!(asks(Some("https://example.org"), "example.org", &[]));
         assert!(asks(Some("https://example.org"), "EXAMPLE.org:443", &[]));
         assert!(asks(Some("http://127.0.0.1:8080"), "127.0.0.1:8080", &[]));
-        for foreign in
-            ["https://evil.example", "http://example.org:81", "null", "file://", "https://example.org.evil", ""]
-        {
+        for foreign in [
+            "https://evil.example",
+            "http://example.org:81",
+            "null",
+            "NULL",
+            "file://",
+            "https://example.org.evil",
+            "https://evilexample.org",
+            "https://sub.example.org",
+            "https://example.org.",
+            "https://example.org/",
+            "https://example.org:443:443",
+            "https://example.org@evil.example",
+            "https://evil.example@example.org",
+            "https://example.org, https://evil.example",
+            "https://",
+            "//example.org",
+            "example.org",
+            "wss://example.org",
+            "",
+        ] {
             assert!(!asks(Some(foreign), "example.org", &[]), "{foreign}");
         }
+        // A host that ends in a dot is another, whoever says it.
+        assert!(!asks(Some("https://example.org"), "example.org.", &[]));
+        assert!(asks(Some("http://[::1]:8080"), "[::1]:8080", &[]) && !asks(Some("http://[::1]"), "[::1]:8080", &[]));
     }
 
     #[test]
     fn an_allowed_origin_is_compared_as_a_whole() {
         assert!(asks(Some("https://page.example"), "stream.example", &["https://page.example"]));
         assert!(!asks(Some("https://page.example.evil"), "stream.example", &["https://page.example"]));
-        assert!(!asks(Some("http://page.example"), "stream.example", &["https://page.example"]));
+        for foreign in [
+            "http://page.example",
+            "https://page.example:8443",
+            "https://page.example.",
+            "https://page.example/",
+            "https://PAGE.example",
+            "https://a.page.example",
+            "https://evilpage.example",
+            "https://page.exampl",
+            "https://page.example%2eevil",
+            "null",
+        ] {
+            assert!(!asks(Some(foreign), "stream.example", &["https://page.example"]), "{foreign}");
+        }
+        let elsewhere =
+            |origin| asks(Some(origin), "stream.example", &["https://Page.example:443", "http://b.example:8080"]);
+        assert!(elsewhere("https://page.example") && elsewhere("http://b.example:8080"));
+        assert!(!elsewhere("https://page.example:443") && !elsewhere("http://b.example"), "as a browser sends it");
     }
 
     #[test]
     fn what_is_no_origin_cannot_be_allowed() {
-        for text in ["null", "*", "example.org", "https://", "https://example.org/", "ftp://example.org", "https://a b"]
-        {
+        for text in [
+            "null",
+            "*",
+            "https://*.example.org",
+            "example.org",
+            "https://",
+            "https://:443",
+            "https://example.org/",
+            "https://user@example.org",
+            "ftp://example.org",
+            "https://a b",
+        ] {
             assert!(text.parse::<AllowedOrigin>().is_err(), "{text}");
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::{
     accept::BATCH_TYPE,
+    address::Client,
     log::{Batch, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
     server::App,
@@ -65,10 +66,11 @@ struct Poll {
 /// Answers with the events after a cursor, at once or as soon as there are any.
 pub(crate) async fn poll(
     app: Arc<App>,
+    client: Client,
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let poll = read_poll(query)?;
-    let _place = subscription::seat(&app)?;
+    let _place = subscription::seat(&app, client)?;
     let resolved = poll.cursor.as_ref().map(|cursor| app.log.resolve(cursor));
     app.metrics.resumed(outcome(resolved.as_ref()));
     let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };

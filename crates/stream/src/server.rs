@@ -5,17 +5,21 @@
 
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
-    connection::{self, StallGuard, Stalled},
+    address::{Client, Peer, TrustedProxies},
+    connection::{self, Allowance, StallGuard, Stalled},
+    door::{self, Door, Guest, Welcome},
+    fanout::Fanout,
     headers, health,
     hooks::{self, Hooks, WebhookOptions},
     log::Log,
     metrics::{self, Metrics},
     origin::{AllowedOrigin, Refused},
+    outlet::Outlet,
     problem::Refusal,
-    publish,
-    publish::{Bucket, Tokens},
+    publish::{self, Publishers, Tokens},
     rest, site, sse,
-    subscribers::{self, Places},
+    subscribers::{self, Places, RETRY_SECONDS},
+    trace_context::TraceParent,
     ws,
 };
 use axum::{
@@ -35,16 +39,13 @@ use monkeytown_protocol::{SourceKind, limits};
 use std::{
     io,
     net::SocketAddr,
+    num::NonZeroUsize,
     path::PathBuf,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tower::Layer;
 use tower_http::{
     compression::{
@@ -53,9 +54,8 @@ use tower_http::{
     },
     cors::{AllowHeaders, CorsLayer},
 };
+use tracing::Instrument;
 
-/// Connections beyond those of subscribers: for publishers, probes and the page's files.
-const SPARE_CONNECTIONS: usize = 1_024;
 /// Most bytes that wait to be written to a connection, beside one frame; also the most of a request's head.
 const WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
 /// How long to wait when the system has no more sockets to give.
@@ -68,6 +68,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// Longest time in which a peer may take nothing of what is written to it.
     pub write_stall: Duration,
+    /// Longest time in which a connection that is new may say nothing.
+    pub first_byte: Duration,
     /// Longest time for a request's head to arrive, and for a connection to rest between requests.
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
@@ -93,6 +95,7 @@ impl Default for Timing {
         Self {
             heartbeat: Duration::from_millis(limits::HEARTBEAT_MILLIS),
             write_stall: Duration::from_secs(30),
+            first_byte: Duration::from_secs(5),
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
             rest_after: Duration::from_secs(60),
@@ -114,6 +117,10 @@ pub struct Options {
     pub webhooks: Option<WebhookOptions>,
     /// Most subscribers, of every transport.
     pub max_subscribers: usize,
+    /// Most subscribers of one address, and a few connections more; `None` bounds no address.
+    pub max_per_address: Option<NonZeroUsize>,
+    /// Proxies that are believed whom they speak for.
+    pub trusted_proxies: TrustedProxies,
     /// Most published events a second.
     pub max_events_per_second: u32,
     /// Largest event, in bytes of its JSON as it was sent; also the largest message of a subscriber.
@@ -134,6 +141,8 @@ impl Default for Options {
             tokens: Tokens::default(),
             webhooks: None,
             max_subscribers: 1_000,
+            max_per_address: None,
+            trusted_proxies: TrustedProxies::default(),
             max_events_per_second: 10_000,
             max_event_bytes: limits::EVENT_MAX_BYTES,
             allow_origins: Vec::new(),
@@ -157,10 +166,11 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) options: Options,
     pub(crate) places: Places,
-    pub(crate) bucket: Bucket,
+    pub(crate) fanout: Fanout,
     pub(crate) hooks: Option<Arc<Hooks>>,
     /// Pages elsewhere that were refused, for the log.
     pub(crate) refused_origins: Refused,
+    publishers: RwLock<Arc<Publishers>>,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -168,8 +178,9 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self {
-            places: Places::new(options.max_subscribers, metrics.clone()),
-            bucket: Bucket::new(options.max_events_per_second),
+            places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
+            fanout: Fanout::default(),
+            publishers: RwLock::new(Arc::new(Publishers::new(options.tokens.clone(), &options, &metrics))),
             hooks: options
                 .webhooks
                 .as_ref()
@@ -180,6 +191,12 @@ impl App {
             metrics,
             options,
         }
+    }
+
+    /// Who may publish, as of now.
+    pub(crate) fn publishers(&self) -> Arc<Publishers> {
+        // One pointer: it is the old one or the new one.
+        Arc::clone(&self.publishers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -206,6 +223,18 @@ impl App {
     }
 }
 
+/// Changes who may publish while a server runs.
+#[derive(Clone)]
+pub struct TokensHandle(Arc<App>);
+
+impl TokensHandle {
+    /// From the next request on these tokens open, and no others. Rates begin anew.
+    pub fn replace(&self, tokens: Tokens) {
+        let publishers = Arc::new(Publishers::new(tokens, &self.0.options, &self.0.metrics));
+        *self.0.publishers.write().unwrap_or_else(PoisonError::into_inner) = publishers;
+    }
+}
+
 /// A server over a log.
 pub struct Server {
     app: Arc<App>,
@@ -218,6 +247,18 @@ impl Server {
         Self { app: Arc::new(App::new(log, metrics, options)) }
     }
 
+    /// How many connections there may be at once.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        door::connections_max(&self.app.options)
+    }
+
+    /// What changes who may publish.
+    #[must_use]
+    pub fn tokens(&self) -> TokensHandle {
+        TokensHandle(Arc::clone(&self.app))
+    }
+
     /// Serves until `shutdown` completes, then drains.
     ///
     /// # Errors
@@ -226,10 +267,13 @@ impl Server {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         let app = self.app;
         let service = router(&app, address);
-        let connections = Arc::new(Semaphore::new(app.options.max_subscribers.saturating_add(SPARE_CONNECTIONS)));
+        let turning_away = headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback());
+        let door = Door::new(&app.options, app.metrics.clone());
         let mut tasks = JoinSet::new();
         // Ends with this call, not with the drain: whoever lies down meanwhile is still told of.
         let mut telling = JoinSet::new();
+        let ticking = Arc::clone(&app);
+        telling.spawn(async move { match ticking.fanout.run(&ticking.log).await {} });
         if let Some(hooks) = app.hooks.clone() {
             let app = Arc::clone(&app);
             telling.spawn(async move { hooks.tell_later(&app.log, &app.metrics).await });
@@ -239,11 +283,15 @@ impl Server {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = tasks.join_next() => continue,
-                accepted = accept(&listener, &connections) => accepted,
+                accepted = door.next(&listener) => accepted,
             };
             match accepted {
-                Ok((stream, permit)) => {
-                    tasks.spawn(converse(stream, service.clone(), Arc::clone(&app), permit));
+                Ok(guest) => {
+                    let service = match guest.welcome {
+                        Welcome::In => service.clone(),
+                        Welcome::TooMany => turning_away.clone(),
+                    };
+                    tasks.spawn(converse(guest, service, Arc::clone(&app)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -257,24 +305,33 @@ impl Server {
     }
 }
 
-/// The next connection, once there is room for one.
-async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
-}
-
 /// One connection, from its first request to its last.
-async fn converse(stream: TcpStream, service: Router, app: Arc<App>, _permit: OwnedSemaphorePermit) {
+async fn converse(guest: Guest, service: Router, app: Arc<App>) {
+    let Guest { stream, peer, stay: _stay, .. } = guest;
+    let mut first = [0];
+    let spoken = tokio::select! {
+        spoken = tokio::time::timeout(app.options.timing.first_byte, stream.peek(&mut first)) => spoken,
+        () = app.drained() => return,
+    };
+    // Whoever says nothing gets no buffers.
+    if !matches!(spoken, Ok(Ok(1..))) {
+        return;
+    }
     // Small frames must not wait for large ones; a socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
     if let Err(error) = connection::break_unacknowledged(&stream, app.options.timing.silence()) {
         tracing::debug!(%error, "a connection keeps the system's own patience");
     }
     let stalled = Stalled::default();
-    let io = TokioIo::new(StallGuard::new(stream, app.options.timing.write_stall, stalled.clone()));
-    // Whoever writes an answer without end learns by it why the end came.
-    let service = Extension(stalled).layer(service);
+    let outlet = Outlet::default();
+    let allowance = Allowance::default();
+    let stall = app.options.timing.write_stall;
+    let guarded = StallGuard::new(stream, stall, stalled.clone(), allowance.clone());
+    let io = TokioIo::new(outlet.clone().before(guarded));
+    // Whoever writes an answer without end learns by the one why the end came, bounds by another what is said, and sends
+    // shared bytes by the third.
+    let service = Extension(Peer(peer)).layer(Extension(allowance).layer(service));
+    let service = Extension(outlet).layer(Extension(stalled).layer(service));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)
@@ -350,11 +407,12 @@ fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
 
 /// The events, in the form that is wanted.
 async fn events(State(app): State<Arc<App>>, request: Request) -> Response {
+    let client = Client::of(&app, request.extensions(), request.headers());
     let answer = match accept::wanted(request.headers()) {
-        Some(Form::Batch) => rest::poll(app, Query::try_from_uri(request.uri())).await,
+        Some(Form::Batch) => rest::poll(app, client, Query::try_from_uri(request.uri())).await,
         Some(Form::EventStream) => {
             let stalled = request.extensions().get::<Stalled>().cloned().unwrap_or_default();
-            sse::subscribe(app, request.headers(), Query::try_from_uri(request.uri()), stalled)
+            sse::subscribe(app, request.headers(), client, Query::try_from_uri(request.uri()), stalled)
         }
         None => {
             let detail = format!("events are answered as {BATCH_TYPE} or as {EVENT_STREAM_TYPE}");
@@ -370,6 +428,15 @@ async fn missing() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address")
 }
 
+/// What a connection is told that its address may not have.
+async fn too_many() -> Response {
+    let detail = "your address has as many connections as one may have here; close some and come back";
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(RETRY_SECONDS);
+    let mut response = refusal.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 async fn not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method; Allow names it")
 }
@@ -377,7 +444,11 @@ async fn not_allowed() -> Refusal {
 async fn measured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
+    let span = TraceParent::of(request.headers()).map(|parent| parent.span());
+    let response = match span {
+        Some(span) => next.run(request).instrument(span).await,
+        None => next.run(request).await,
+    };
     let waited = response.extensions().get::<rest::Waited>().map_or(Duration::ZERO, |waited| waited.0);
     let route = matched.as_deref().unwrap_or_default();
     let route = metrics::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("site");

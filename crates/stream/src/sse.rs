@@ -6,7 +6,9 @@
 
 use crate::{
     accept::EVENT_STREAM_TYPE,
+    address::Client,
     connection::Stalled,
+    fanout::Form,
     log::FellBehind,
     metrics::Eviction,
     problem::Refusal,
@@ -23,7 +25,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use monkeytown_protocol::Cursor;
+use monkeytown_protocol::{Cursor, Position};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 /// A comment this long comes first: proxies that gather bytes show at once whether they let anything through.
@@ -35,6 +37,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 pub(crate) fn subscribe(
     app: Arc<App>,
     headers: &HeaderMap,
+    client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     stalled: Stalled,
 ) -> Result<Response, Refusal> {
@@ -43,7 +46,7 @@ pub(crate) fn subscribe(
     if let Some(cursor) = last_event_id(headers)? {
         start.cursor = Some(cursor);
     }
-    let place = subscription::seat(&app)?;
+    let place = subscription::seat(&app, client)?;
     let leaving = Arc::clone(&app);
     let telling = Telling {
         follower: Follower::new(Arc::clone(&app), start),
@@ -106,7 +109,7 @@ impl Telling {
                     () = self.leaving.as_mut() => None,
                 };
                 match said {
-                    Some(Ok(said)) => Some(Bytes::from(self.message(&said))),
+                    Some(Ok(said)) => Some(self.message(&said)),
                     Some(Err(FellBehind)) => {
                         self.app.metrics.evicted(Eviction::FellBehind);
                         Some(self.end("fell behind the events held", Duration::ZERO))
@@ -118,20 +121,25 @@ impl Telling {
         }
     }
 
-    fn message(&self, said: &Said) -> Vec<u8> {
-        let epoch = self.app.log.epoch();
-        let (name, id) = match said {
-            Said::Hello(greeting) => ("hello", Some(greeting.from.to_string())),
-            Said::Events { batch, .. } => ("events", Some(format!("{epoch}:{}", batch.last.0))),
-            Said::CaughtUp { offset: Some(offset) } => ("caught_up", Some(format!("{epoch}:{}", offset.0))),
-            Said::CaughtUp { offset: None } => ("caught_up", Some(format!("{epoch}:-1"))),
-            Said::Heartbeat { .. } => ("heartbeat", None),
-        };
-        let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
-        let mut message = format!("{id}event: {name}\ndata: ").into_bytes();
-        frames::write(&self.app, said, &mut message);
-        message.extend_from_slice(b"\n\n");
-        message
+    fn message(&self, said: &Said) -> Bytes {
+        let app = &self.app;
+        let epoch = app.log.epoch();
+        match said {
+            Said::Hello(greeting) => {
+                message("hello", Some(&greeting.from), |into| frames::write_hello(app, greeting, into))
+            }
+            Said::Events(frame) => frame.bytes(Form::EventSource, |frame| {
+                let at = Position { epoch: epoch.clone(), after: Some(frame.batch.last) };
+                message("events", Some(&at), |into| frames::write_events(epoch, frame, into))
+            }),
+            Said::CaughtUp { offset } => {
+                let at = Position { epoch: epoch.clone(), after: *offset };
+                message("caught_up", Some(&at), |into| frames::write_caught_up(*offset, into))
+            }
+            Said::Heartbeat { head } => {
+                message("heartbeat", None, |into| frames::write_heartbeat(&app.log, *head, into))
+            }
+        }
     }
 
     /// The last message. A browser that comes back by itself waits as long as it says.
@@ -154,6 +162,15 @@ impl Drop for Telling {
             tracing::debug!(parent: &self.span, "a subscriber goes");
         }
     }
+}
+
+/// One message: its cursor, its name, and what `write` writes as its data.
+fn message(name: &str, id: Option<&Position>, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
+    let mut message = format!("{id}event: {name}\ndata: ").into_bytes();
+    write(&mut message);
+    message.extend_from_slice(b"\n\n");
+    Bytes::from(message)
 }
 
 /// Padding, and how long a browser that comes back by itself waits: each its own time.

@@ -1,9 +1,13 @@
 //! How many subscribers there are, how many may be, when the last has gone, and how a crowd is sent away without its
 //! coming back as one.
 
-use crate::metrics::Metrics;
+use crate::{
+    address::Client,
+    crowd::{Crowd, Share},
+    metrics::{Metrics, NoPlace},
+};
 use monkeytown_protocol::limits::BACKOFF_CAP_MILLIS;
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Seconds after which a subscriber that found no place should ask again.
@@ -41,28 +45,46 @@ fn crowd(subscribers: usize, per_second: u32) -> Duration {
 pub(crate) struct Places {
     taken: Arc<watch::Sender<usize>>,
     max: usize,
+    crowd: Crowd,
     metrics: Metrics,
 }
 
 /// A place, given back when dropped.
-pub(crate) struct Place(Places);
+pub(crate) struct Place {
+    places: Places,
+    _share: Option<Share>,
+}
 
 impl Places {
-    pub(crate) fn new(max: usize, metrics: Metrics) -> Self {
-        Self { taken: Arc::new(watch::Sender::new(0)), max, metrics }
+    /// So many places in all, and so many of them for each address.
+    pub(crate) fn new(max: usize, per_address: Option<NonZeroUsize>, metrics: Metrics) -> Self {
+        Self { taken: Arc::new(watch::Sender::new(0)), max, crowd: Crowd::new(per_address), metrics }
     }
 
-    /// Takes a place. `None` when all are taken.
-    pub(crate) fn take(&self) -> Option<Place> {
+    /// Takes a place for `client`.
+    ///
+    /// # Errors
+    /// When all are taken, or as many as one address may have.
+    pub(crate) fn take(&self, client: Client) -> Result<Place, NoPlace> {
+        let place = self.free(client);
+        if let Err(reason) = &place {
+            self.metrics.no_place(*reason);
+        }
+        place
+    }
+
+    fn free(&self, client: Client) -> Result<Place, NoPlace> {
+        let share = self.crowd.take(client).map_err(|_| NoPlace::Crowded)?;
         let taken = self.taken.send_if_modified(|taken| {
             let free = *taken < self.max;
             *taken += usize::from(free);
             free
         });
-        taken.then(|| {
-            self.metrics.subscriber_count.inc();
-            Place(self.clone())
-        })
+        if !taken {
+            return Err(NoPlace::Full);
+        }
+        self.metrics.subscriber_count.inc();
+        Ok(Place { places: self.clone(), _share: share })
     }
 
     pub(crate) fn taken(&self) -> usize {
@@ -71,6 +93,11 @@ impl Places {
 
     pub(crate) fn full(&self) -> bool {
         self.taken() >= self.max
+    }
+
+    /// Whether `client` has as many as one address may have.
+    pub(crate) fn full_for(&self, client: Client) -> bool {
+        self.crowd.is_full(client)
     }
 
     /// Waits until nobody is left.
@@ -83,8 +110,8 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.metrics.subscriber_count.dec();
-        self.0.taken.send_modify(|taken| *taken -= 1);
+        self.places.metrics.subscriber_count.dec();
+        self.places.taken.send_modify(|taken| *taken -= 1);
     }
 }
 

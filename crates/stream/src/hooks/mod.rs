@@ -7,13 +7,13 @@
 //! GitHub signs the body and not its headers, so the delivery's id is only as good as TLS: it tells redeliveries, not
 //! forgeries. Deliveries are remembered by it; of those long past the log still knows the events.
 
-mod places;
 mod signature;
 
 pub use signature::{SecretError, WebhookSecret};
 
 use crate::{
-    body::{self, BodyBounds, BodyError},
+    address::Client,
+    body::{self, BodyBounds, BodyError, BodyPlaces, PlaceBounds},
     metrics::{DeliveryOutcome, Metrics, Rejection},
     problem::Refusal,
     recent::Recent,
@@ -33,7 +33,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use monkeytown_protocol::SourceUri;
-use places::{BODY_MAX_BYTES, BodyPlaces};
 use serde::Serialize;
 use signature::Signature;
 use std::{
@@ -42,6 +41,14 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// Largest body of a delivery, in bytes: GitHub sends none that is larger.
+const BODY_MAX_BYTES: usize = 25 * 1024 * 1024;
+/// Up to this a body is small.
+const SMALL_MAX_BYTES: u64 = 1024 * 1024;
+/// Small bodies under way at once, 64 MB, and of one address: anybody may send some, and be refused only at their end.
+const SMALL: PlaceBounds = PlaceBounds { all: 64, of_one: 16 };
+/// Large ones: 100 MB.
+const LARGE: PlaceBounds = PlaceBounds { all: 4, of_one: 2 };
 /// Longest time for a place and a body together: GitHub waits for 10 s in all.
 const READ_MAX: Duration = Duration::from_secs(8);
 /// Deliveries remembered with their answers.
@@ -65,7 +72,7 @@ pub struct WebhookOptions {
 /// What takes deliveries.
 pub(crate) struct Hooks {
     secret: WebhookSecret,
-    places: BodyPlaces,
+    places: BodyPlaces<Client>,
     /// One at a time: the same delivery twice at once is one.
     heard: Mutex<Heard>,
     /// There is something new to be told later.
@@ -128,11 +135,12 @@ async fn accept(app: &Arc<App>, request: Request) -> Outcome<Answer> {
         return unsigned();
     };
     let (event, id) = named(&parts.headers)?;
+    let client = Client::of(app, &parts.extensions, &parts.headers);
     let announced = body::announced(&parts.headers);
     let bounds = BodyBounds { max_bytes: BODY_MAX_BYTES, discard_max_bytes: 2 * BODY_MAX_BYTES };
     let within = READ_MAX.min(app.options.timing.body_read);
     let begun = Instant::now();
-    let Ok(place) = tokio::time::timeout(within, hooks.places.take(announced)).await else {
+    let Ok(place) = tokio::time::timeout(within, hooks.places.take(client, announced)).await else {
         let detail = "too many large deliveries are under way; deliver it again";
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS);
         return Err((Some(Rejection::RateLimited), refusal));
@@ -197,6 +205,10 @@ fn named(headers: &HeaderMap) -> Outcome<(String, DeliveryId)> {
         let detail = "choose application/json as the webhook's content type";
         return refused(Rejection::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
     }
+    if body::is_encoded(headers) {
+        let detail = "a delivery comes as it is, without Content-Encoding";
+        return refused(Rejection::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    }
     Ok((event.to_owned(), id))
 }
 
@@ -206,7 +218,7 @@ impl Hooks {
         let github = GitHub::new(GitHubConfig { domains, home, rest_after, silence });
         Self {
             secret,
-            places: BodyPlaces::default(),
+            places: BodyPlaces::new(SMALL_MAX_BYTES, SMALL, LARGE),
             heard: Mutex::new(Heard { github, answers: Recent::new(DELIVERIES_MAX) }),
             later: Notify::new(),
         }
@@ -247,9 +259,10 @@ impl Hooks {
             app.metrics.delivered_by_webhook(event, DeliveryOutcome::Repeated);
             return Ok(answer.clone());
         }
-        app.bucket.take(1).map_err(|wait_seconds| {
+        let publishers = app.publishers();
+        publishers.take_for_webhooks(1).map_err(|wait| {
             let detail = "this stream has as many events as it takes in a second; deliver it again";
-            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(wait_seconds);
+            let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(wait.seconds());
             (Some(Rejection::RateLimited), refusal)
         })?;
         let told = heard.github.hear(delivery, time::now(), Instant::now());
@@ -257,7 +270,7 @@ impl Hooks {
         let outcome = DeliveryOutcome::of(told.untold);
         app.metrics.delivered_by_webhook(event, outcome);
         log_what_is_left_out(event, &told);
-        app.bucket.owe(told.events.len().saturating_sub(1));
+        publishers.owe_for_webhooks(told.events.len().saturating_sub(1));
         publish(told, &app.log, &app.metrics);
         heard.answers.insert(id.clone(), answer.clone());
         drop(heard);

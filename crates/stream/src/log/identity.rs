@@ -6,10 +6,21 @@ use monkeytown_protocol::{Event, Offset};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{
     collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-/// Takes the low half of what is already a hash.
+/// `source` and `id` of an event, as a keyed hash. Two halves, since a whole would be aligned to its own size, and a
+/// third of the map would be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.0);
+    }
+}
+
+/// Takes half of what is already a hash.
 #[derive(Default)]
 struct Hashed(u64);
 
@@ -19,22 +30,28 @@ impl Hasher for Hashed {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // The map's key is a u128, which arrives by `write_u128`; this serves any other key correctly too.
+        // The map's key is an identity, which arrives by `write_u64`; this serves any other key correctly too.
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
-    fn write_u128(&mut self, identity: u128) {
-        self.0 = identity as u64;
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
+    }
+}
+
+#[cfg(test)]
+impl Identity {
+    pub(crate) fn of_test(number: u64) -> Self {
+        Self(number, 0)
     }
 }
 
 /// The offset of every identity held.
 pub(super) struct Identities {
     key: [u8; 16],
-    offsets: HashMap<u128, Offset, BuildHasherDefault<Hashed>>,
+    offsets: HashMap<Identity, Offset, BuildHasherDefault<Hashed>>,
 }
 
 impl Identities {
@@ -43,13 +60,14 @@ impl Identities {
     }
 
     /// The identity of `event` and the offset it has: `next` when it is new, its old one otherwise.
-    pub(super) fn claim(&mut self, event: &Event, next: Offset) -> (u128, Offset) {
+    pub(super) fn claim(&mut self, event: &Event, next: Offset) -> (Identity, Offset) {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(event.source.as_str().as_bytes());
         // No id holds a control character, so this ends the one and begins the other.
         hasher.write_u8(0);
         hasher.write(event.id.as_str().as_bytes());
-        let identity = hasher.finish128().as_u128();
+        let hash = hasher.finish128();
+        let identity = Identity(hash.h1, hash.h2);
         match self.offsets.entry(identity) {
             Entry::Occupied(known) => (identity, *known.get()),
             Entry::Vacant(free) => (identity, *free.insert(next)),
@@ -57,7 +75,7 @@ impl Identities {
     }
 
     /// Forgets an event that is no longer held.
-    pub(super) fn forget(&mut self, identity: u128) {
+    pub(super) fn forget(&mut self, identity: Identity) {
         self.offsets.remove(&identity);
     }
 }

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 const VALUES_MAX: usize = 100;
 
 /// Kinds of entities and flows; both know contracts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
     Agent,
     Contract,
@@ -31,7 +31,7 @@ const KINDS: [(&str, Kind); 6] = [
     ("signal", Kind::Signal),
 ];
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum KindTold {
     /// It is of this kind.
     Is(Kind),
@@ -41,14 +41,14 @@ enum KindTold {
     Without,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum TypeName {
     Known(&'static str),
     Other(Arc<str>),
 }
 
 /// What an event is about.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Topic {
     type_name: TypeName,
     /// An entity and whose it is, or a flow's two ends.
@@ -127,7 +127,7 @@ pub(crate) struct InterestQuery {
 }
 
 /// What a subscriber wants to hear of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Interest {
     agents: Option<BTreeSet<String>>,
     types: Option<Vec<String>>,

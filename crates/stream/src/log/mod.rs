@@ -11,6 +11,7 @@ mod identity;
 mod interest;
 mod ring;
 mod snapshot;
+mod topics;
 
 pub use ring::RingBounds;
 
@@ -37,6 +38,7 @@ use std::{
     time::Instant,
 };
 use tokio::sync::watch;
+use topics::Topics;
 
 /// An event that may be appended: decoded for the fold, and as the bytes that subscribers will get.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ pub(crate) enum Loss {
 struct Writer {
     fold: Civilization,
     identities: Identities,
+    topics: Topics,
     last_recorded: Timestamp,
 }
 
@@ -106,6 +109,7 @@ impl Log {
             writer: Mutex::new(Writer {
                 fold: Civilization::default(),
                 identities: Identities::new(random::hash_key()),
+                topics: Topics::default(),
                 last_recorded: Timestamp::default(),
             }),
             ring: RwLock::new(Ring::new(bounds)),
@@ -214,7 +218,7 @@ impl Log {
                 continue;
             }
             next = next.next();
-            let topic = Topic::of(&draft.event, &writer.fold);
+            let topic = writer.topics.share(Topic::of(&draft.event, &writer.fold));
             let mut event = draft.event;
             event.recorded = Some(recorded);
             writer.fold.apply(event, &mut Changes::default());

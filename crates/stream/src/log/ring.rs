@@ -2,13 +2,21 @@
 //!
 //! Owns which offsets are held. Knows nothing of the fold, of identities, of locks or of subscribers.
 
-use super::interest::{Interest, Topic};
+use super::{
+    identity::Identity,
+    interest::{Interest, Topic},
+};
 use bytes::Bytes;
 use monkeytown_protocol::Offset;
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-/// What one event costs beside its JSON: the record, its entry in the identity map, and their slack.
-const RECORD_OVERHEAD_BYTES: usize = size_of::<EventRecord>() + 64;
+/// What one event costs beside its JSON: the record, its entry in the identity map, their slack, and its topic as if no
+/// other event had the same.
+const RECORD_OVERHEAD_BYTES: usize = size_of::<Record>() + size_of::<Topic>() + 96;
 
 /// How much the ring holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +35,22 @@ pub(crate) struct EventRecord {
     /// When it was accepted, for the latency of its delivery.
     pub(crate) accepted: Instant,
     /// What a subscriber's interest is compared with.
-    pub(crate) topic: Topic,
-    /// Keyed hash of `source` and `id`.
-    pub(crate) identity: u128,
+    pub(crate) topic: Arc<Topic>,
+    /// Who it is.
+    pub(crate) identity: Identity,
 }
 
-impl EventRecord {
+/// An event as it is held. There are a million, so that every byte counts.
+#[derive(Debug)]
+struct Record {
+    json: Bytes,
+    /// When it was accepted, in nanoseconds since the ring began.
+    accepted_nanos: u64,
+    topic: Arc<Topic>,
+    identity: Identity,
+}
+
+impl Record {
     fn cost_bytes(&self) -> usize {
         self.json.len() + RECORD_OVERHEAD_BYTES
     }
@@ -71,15 +89,16 @@ pub(crate) struct FellBehind;
 /// The newest events. Offsets `first()..next()` are held, all of them.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    records: VecDeque<EventRecord>,
+    records: VecDeque<Record>,
     next: u64,
     bytes: usize,
     bounds: RingBounds,
+    began: Instant,
 }
 
 impl Ring {
     pub(crate) fn new(bounds: RingBounds) -> Self {
-        Self { records: VecDeque::new(), next: 0, bytes: 0, bounds }
+        Self { records: VecDeque::new(), next: 0, bytes: 0, bounds, began: Instant::now() }
     }
 
     /// The oldest offset held; equal to [`Ring::next`] when none is.
@@ -100,7 +119,11 @@ impl Ring {
     }
 
     /// Appends one event; `evicted` hears the identity of each that had to go.
-    pub(crate) fn push(&mut self, record: EventRecord, mut evicted: impl FnMut(u128)) {
+    pub(crate) fn push(&mut self, event: EventRecord, mut evicted: impl FnMut(Identity)) {
+        let EventRecord { json, accepted, topic, identity } = event;
+        let since = accepted.saturating_duration_since(self.began).as_nanos();
+        let accepted_nanos = u64::try_from(since).unwrap_or(u64::MAX);
+        let record = Record { json, accepted_nanos, topic, identity };
         self.bytes += record.cost_bytes();
         self.records.push_back(record);
         self.next += 1;
@@ -135,7 +158,8 @@ impl Ring {
                 }
                 bytes += record.json.len();
                 let offset = Offset(from.0 + covered);
-                events.push(Delivery { offset, json: record.json.clone(), accepted: record.accepted });
+                let accepted = self.began + Duration::from_nanos(record.accepted_nanos);
+                events.push(Delivery { offset, json: record.json.clone(), accepted });
             }
             covered += 1;
         }
@@ -154,8 +178,8 @@ mod tests {
         EventRecord {
             json: Bytes::from(json),
             accepted: Instant::now(),
-            topic: Topic::untold("org.example.test"),
-            identity: u128::from(number),
+            topic: Arc::new(Topic::untold("org.example.test")),
+            identity: Identity::of_test(number),
         }
     }
 
@@ -188,11 +212,11 @@ mod tests {
                 ring.push(record(*length, number as u64), |identity| evicted.push(identity));
                 prop_assert!(ring.records.len() <= max_events);
                 prop_assert!(ring.bytes <= max_bytes);
-                prop_assert_eq!(ring.bytes, ring.records.iter().map(EventRecord::cost_bytes).sum::<usize>());
+                prop_assert_eq!(ring.bytes, ring.records.iter().map(Record::cost_bytes).sum::<usize>());
                 prop_assert_eq!(ring.next().0, number as u64 + 1);
             }
             // The oldest went, in order, each once.
-            let gone: Vec<u128> = (0..u128::from(ring.first().0)).collect();
+            let gone: Vec<Identity> = (0..ring.first().0).map(Identity::of_test).collect();
             prop_assert_eq!(evicted, gone);
 
             // From every place: exactly what follows, in order, or a refusal.

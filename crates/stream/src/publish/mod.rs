@@ -1,16 +1,19 @@
 //! `POST /api/v1/events`: one event, a batch, or an event in `ce-` headers; taken whole or refused whole.
 //!
-//! Owns who may publish, how much and how fast. What an event must look like is `decode`'s; where it goes is the
-//! log's.
+//! Owns the order in which a request is refused: who sends it, in which form, how large, what is in it, for whom it
+//! speaks, how fast. Who may publish and how much is `publishers`'; what an event must look like is `decode`'s; where it
+//! goes is the log's.
 
 mod auth;
 mod binary;
 mod decode;
-mod rate;
+mod publishers;
+mod shares;
+mod tokens_file;
 
 pub use auth::{TokenError, Tokens};
 
-pub(crate) use rate::Bucket;
+pub(crate) use publishers::Publishers;
 
 use crate::{
     body::{self, BodyBounds, BodyError},
@@ -19,25 +22,34 @@ use crate::{
     problem::Refusal,
     server::App,
     time,
+    trace_context::TraceParent,
 };
+use auth::Denied;
 use axum::{
     Json,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use decode::{DecodeError, Decoder};
 use monkeytown_protocol::PublishReceipt;
-use std::sync::Arc;
+use publishers::Publisher;
+use shares::Wait;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Largest request, in bytes: 256 of the largest events.
 pub(crate) const BODY_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How much of a larger request is read and thrown away, so that its sender reads why it is refused.
 const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
-/// Most events in one batch.
-const BATCH_MAX_EVENTS: usize = 10_000;
+/// Events of one request whose traces are told.
+const TRACES_TOLD_MAX: usize = 32;
+/// Seconds after which a request that found no room may come again.
+const RETRY_SECONDS: u64 = 1;
 
 /// Which of the three content modes of the CloudEvents HTTP binding a request is in (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +62,21 @@ enum Mode {
 /// Takes events from a publisher.
 pub(crate) async fn publish(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let outcome = accept(&app, &parts.headers, body).await;
+    let publishers = app.publishers();
+    let admitted = admit(&app, &publishers, &parts.uri, &parts.headers);
+    let name = admitted.as_ref().ok().map(Publisher::name);
+    let outcome = match admitted {
+        Ok(publisher) => accept(&app, &publisher, &parts.headers, body).await,
+        Err(refused) => Err(refused),
+    };
     match outcome {
         Ok(receipt) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(receipt)).into_response()),
         Err((reason, refusal)) => {
             app.metrics.rejected(reason, 1);
-            tracing::debug!(status = refusal.status().as_u16(), "a publisher is refused");
+            if let Some(name) = name {
+                app.metrics.rejected_of(name);
+            }
+            tracing::debug!(publisher = name, status = refusal.status().as_u16(), "a publisher is refused");
             Err(refusal)
         }
     }
@@ -63,14 +84,35 @@ pub(crate) async fn publish(State(app): State<Arc<App>>, request: Request) -> Re
 
 type Outcome<T> = Result<T, (Rejection, Refusal)>;
 
-async fn accept(app: &App, headers: &HeaderMap, body: Body) -> Outcome<PublishReceipt> {
+/// Who it is, before anything is read of what it sends.
+fn admit<'a>(app: &App, publishers: &'a Publishers, uri: &Uri, headers: &HeaderMap) -> Outcome<Publisher<'a>> {
     not_draining(app)?;
-    if !app.options.tokens.authorize(headers) {
-        let detail = "publishing needs Authorization: Bearer TOKEN with a token of this stream";
-        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, detail);
-        return Err((Rejection::Unauthorized, refusal.header(header::WWW_AUTHENTICATE, "Bearer realm=\"monkeytown\"")));
+    // RFC 6750 knows this way and advises against it (section 2.3): addresses stand in logs and histories.
+    let in_address = |pair: &str| pair.split('=').next().is_some_and(|key| key.eq_ignore_ascii_case("access_token"));
+    if uri.query().is_some_and(|query| query.split('&').any(in_address)) {
+        let detail = "a token in an address is never taken, and may have been seen on its way: send another one as \
+                      Authorization: Bearer TOKEN";
+        return Err((Rejection::Malformed, Refusal::new(StatusCode::BAD_REQUEST, detail)));
     }
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    publishers.admit(headers, time::now()).map_err(|denied| {
+        let (detail, challenge) = match denied {
+            Denied::Absent => (
+                "publishing needs Authorization: Bearer TOKEN with a token of this stream",
+                "Bearer realm=\"monkeytown\"",
+            ),
+            // Whether it once was a token is nothing for whoever found one; the stream's log says it, by name.
+            Denied::Unknown | Denied::Expired(_) => (
+                "this token opens nothing here: it is none of this stream's, or none any more; ask its operator",
+                "Bearer realm=\"monkeytown\", error=\"invalid_token\"",
+            ),
+        };
+        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, detail);
+        (Rejection::Unauthorized, refusal.header(header::WWW_AUTHENTICATE, challenge))
+    })
+}
+
+async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body: Body) -> Outcome<PublishReceipt> {
+    if body::is_encoded(headers) {
         let refusal =
             Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send events as they are, without Content-Encoding");
         return Err((Rejection::MediaType, refusal.header(header::ACCEPT_ENCODING, "identity")));
@@ -80,20 +122,56 @@ async fn accept(app: &App, headers: &HeaderMap, body: Body) -> Outcome<PublishRe
                       application/json; text is UTF-8";
         (Rejection::MediaType, Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
     })?;
-    let body = read_body(app, headers, body).await?;
+    let begun = Instant::now();
+    let within = app.options.timing.body_read;
+    let Ok(_place) = tokio::time::timeout(within, publisher.place(body::announced(headers))).await else {
+        let detail = "too many requests to publish are under way; send it again";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS);
+        return Err((Rejection::RateLimited, refusal));
+    };
+    let body = read_body(headers, body, within.saturating_sub(begun.elapsed())).await?;
     let decoder = Decoder { event_max_bytes: app.options.max_event_bytes, now: time::now() };
     let drafts = match mode {
         Mode::Structured => text(&body).and_then(|text| decoder.one(text, "")).map(|draft| vec![draft]),
-        Mode::Batched => text(&body).and_then(|text| decoder.batch(text, batch_max(app))),
+        Mode::Batched => text(&body).and_then(|text| decoder.batch(text, publisher.batch_max())),
         Mode::Binary => {
             binary::assemble(headers, &body).and_then(|json| decoder.one(&json, "")).map(|draft| vec![draft])
         }
     }
     .map_err(|error| refuse(app, &error))?;
+    speaks_for_all(publisher, &drafts, mode)?;
     // The body may have taken a while.
     not_draining(app)?;
-    within_rate(app, drafts.len())?;
-    Ok(append(app, drafts))
+    within_rate(app, publisher, drafts.len())?;
+    tell_traces(publisher, &drafts);
+    let receipt = append(app, drafts);
+    let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
+    app.metrics.published_by(publisher.name(), added);
+    Ok(receipt)
+}
+
+/// Refuses events of a source that the token may not speak for.
+fn speaks_for_all(publisher: &Publisher<'_>, drafts: &[Draft], mode: Mode) -> Outcome<()> {
+    match drafts.iter().position(|draft| !publisher.speaks_for(&draft.event.source)) {
+        None => Ok(()),
+        Some(index) => {
+            let pointer = if mode == Mode::Batched { format!("/{index}/source") } else { "/source".to_owned() };
+            let detail = format!("the token `{}` may not speak for this source", publisher.name());
+            Err((Rejection::Forbidden, Refusal::new(StatusCode::FORBIDDEN, detail).at(pointer)))
+        }
+    }
+}
+
+/// Has the log say which traces events belong to, where that much is wanted.
+fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let traces = drafts.iter().filter_map(|draft| draft.event.trace.as_deref().and_then(TraceParent::read));
+    for TraceParent { trace_id, span_id } in traces.take(TRACES_TOLD_MAX) {
+        tracing::debug!(publisher = publisher.name(), trace_id, span_id, "an event is taken");
+    }
+    tracing::debug!(publisher = publisher.name(), events = drafts.len(), "events are taken");
 }
 
 fn append(app: &App, drafts: Vec<Draft>) -> PublishReceipt {
@@ -112,17 +190,22 @@ fn not_draining(app: &App) -> Outcome<()> {
     Ok(())
 }
 
-fn within_rate(app: &App, events: usize) -> Outcome<()> {
-    app.bucket.take(events).map_err(|wait_seconds| {
-        let rate = app.options.max_events_per_second;
-        let detail = format!("this stream accepts {rate} events a second; nothing of this request was taken");
-        (Rejection::RateLimited, Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait_seconds))
+fn within_rate(app: &App, publisher: &Publisher<'_>, events: usize) -> Outcome<()> {
+    publisher.take(events).map_err(|wait| {
+        let detail = match wait {
+            Wait::Own(_) => format!(
+                "with the token `{}` {} events a second may be published; nothing of this request was taken",
+                publisher.name(),
+                publisher.events_per_second()
+            ),
+            Wait::Common(_) => format!(
+                "this stream accepts {} events a second of all its publishers; nothing of this request was taken",
+                app.options.max_events_per_second
+            ),
+        };
+        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.seconds());
+        (Rejection::RateLimited, refusal)
     })
-}
-
-/// A batch larger than a second's events would never be let through.
-fn batch_max(app: &App) -> usize {
-    usize::try_from(app.options.max_events_per_second).unwrap_or(usize::MAX).min(BATCH_MAX_EVENTS)
 }
 
 fn refuse(app: &App, error: &DecodeError) -> (Rejection, Refusal) {
@@ -164,9 +247,9 @@ fn mode_of(headers: &HeaderMap) -> Option<Mode> {
     }
 }
 
-async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Outcome<Bytes> {
+async fn read_body(headers: &HeaderMap, body: Body, within: Duration) -> Outcome<Bytes> {
     let bounds = BodyBounds { max_bytes: BODY_MAX_BYTES, discard_max_bytes: DISCARD_MAX_BYTES };
-    body::read(headers, body, bounds, app.options.timing.body_read).await.map_err(|error| {
+    body::read(headers, body, bounds, within).await.map_err(|error| {
         let detail = match error {
             BodyError::TooLarge => format!("a request holds at most {BODY_MAX_BYTES} bytes; send smaller batches"),
             BodyError::BrokeOff | BodyError::TooSlow => error.to_string(),

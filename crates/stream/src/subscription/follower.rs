@@ -5,21 +5,17 @@
 
 use super::{Start, outcome};
 use crate::{
-    log::{Batch, FellBehind, Interest, ReadBounds, Resolved, RunningClock, Snapshot},
+    fanout::{SharedFrame, Standing},
+    log::{Batch, FellBehind, Interest, Resolved, RunningClock, Snapshot},
     server::App,
 };
 use monkeytown_protocol::{Cursor, Offset, Position};
-use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, Sleep},
+};
 
-/// Most events of one frame.
-const FRAME_MAX_EVENTS: usize = 512;
-/// Most bytes of one frame's events; a single event is sent however long it is.
-const FRAME_MAX_BYTES: usize = 256 * 1024;
-/// Most events looked at for one frame.
-const FRAME_MAX_SCANNED: usize = 4_096;
-/// Under load, events of this long go into one frame.
-const TICK: Duration = Duration::from_millis(20);
 /// How often the clock is told while it does not run at the server's rate.
 const CLOCK_PERIOD: Duration = Duration::from_secs(1);
 /// Shortest time between two heartbeats, however often a source sets its clock.
@@ -30,9 +26,8 @@ const HEARTBEAT_GAP: Duration = Duration::from_millis(250);
 pub(crate) enum Said {
     /// Where it stands.
     Hello(Greeting),
-    /// Everything from `first` to the end of the batch. `first` may lie before its events, when what lies between was
-    /// of no interest.
-    Events { first: Offset, batch: Batch },
+    /// Everything that the frame covers. It may be shared with others.
+    Events(Arc<SharedFrame>),
     /// Replay is over.
     CaughtUp { offset: Option<Offset> },
     /// The stream is alive. `head` is the newest event that was covered: a client that has less has lost something.
@@ -55,8 +50,8 @@ pub(crate) struct Greeting {
 /// One subscriber's cursor.
 pub(crate) struct Follower {
     app: Arc<App>,
-    interest: Interest,
-    head: watch::Receiver<Option<Offset>>,
+    interest: Arc<Interest>,
+    tick: watch::Receiver<Option<Offset>>,
     clock: watch::Receiver<RunningClock>,
     /// Where to start and whether with a snapshot; `None` once hello was said.
     opening: Option<(Option<Cursor>, bool)>,
@@ -66,8 +61,10 @@ pub(crate) struct Follower {
     uncovered: Offset,
     /// Replay lasts until this offset is reached; `None` once it was.
     replay_until: Option<Offset>,
-    last_frame: Instant,
-    heartbeat_at: Instant,
+    /// It has let others take their turn since the last frame of its replay.
+    rested: bool,
+    /// Ends when a heartbeat is due. It is kept, since a timer costs more to make than to wait for.
+    heartbeat: Pin<Box<Sleep>>,
     last_heartbeat: Instant,
     /// A heartbeat is due, and what it covers goes first.
     beating: bool,
@@ -79,16 +76,16 @@ impl Follower {
     pub(crate) fn new(app: Arc<App>, start: Start) -> Self {
         let now = Instant::now();
         Self {
-            interest: start.interest,
+            interest: app.fanout.interest(start.interest),
             // Watched before anything is read, so that nothing falls between reading and watching.
-            head: app.log.watch_head(),
+            tick: app.fanout.watch(),
             clock: app.log.watch_clock(),
             opening: Some((start.cursor, start.snapshot_wanted)),
             next: Offset(0),
             uncovered: Offset(0),
             replay_until: None,
-            last_frame: now,
-            heartbeat_at: now,
+            rested: false,
+            heartbeat: Box::pin(tokio::time::sleep_until(now)),
             last_heartbeat: now,
             beating: false,
             under_way: None,
@@ -117,19 +114,29 @@ impl Follower {
             if self.beating {
                 return Ok(self.cover().unwrap_or_else(|| self.beat()));
             }
-            let behind = self.behind();
-            let due = if self.replay_until.is_some() { self.last_frame } else { self.last_frame + TICK };
-            tokio::select! {
-                () = tokio::time::sleep_until(due), if behind => {
-                    if let Some(said) = self.read()? {
-                        return Ok(said);
-                    }
+            self.beating |= self.heartbeat.deadline() <= Instant::now();
+            if self.clock.has_changed().expect("the log is held, and the sender with it") {
+                self.clock.mark_unchanged();
+                self.hasten();
+            }
+            if let Some(until) = self.until() {
+                // Long replays, and much that is of no interest, leave the live their turn. Whoever drops this while
+                // it rests finds it rested, so that it gets on.
+                if self.replay_until.is_some() && !std::mem::replace(&mut self.rested, true) {
+                    tokio::task::yield_now().await;
                 }
-                changed = self.head.changed(), if !behind => changed.expect("the log is held, and the sender with it"),
-                () = tokio::time::sleep_until(self.heartbeat_at) => self.beating = true,
+                self.rested = false;
+                match self.read(until)? {
+                    Some(said) => return Ok(said),
+                    None => continue,
+                }
+            }
+            tokio::select! {
+                changed = self.tick.changed() => changed.expect("the fan-out is held, and the sender with it"),
+                () = self.heartbeat.as_mut() => self.beating = true,
                 changed = self.clock.changed() => {
                     changed.expect("the log is held, and the sender with it");
-                    self.heartbeat_at = self.heartbeat_at.min(self.last_heartbeat + HEARTBEAT_GAP);
+                    self.hasten();
                 }
             }
         }
@@ -158,32 +165,30 @@ impl Follower {
         self.next = from.next();
         self.uncovered = self.next;
         self.replay_until = Some(head.map_or(Offset(0), Offset::next).max(self.next));
-        let now = Instant::now();
-        // The first frame after hello need not wait for a tick.
-        self.last_frame = now.checked_sub(TICK).unwrap_or(now);
-        self.last_heartbeat = now;
-        self.heartbeat_at = now + self.heartbeat_period();
+        self.restart_heartbeat();
         Greeting { from, recovered, snapshot, head }
     }
 
-    fn behind(&self) -> bool {
-        self.app.log.head().is_some_and(|head| self.next <= head)
+    /// The last offset to be read now; `None` when there is nothing to be read. Live, that is what the ticks say; a
+    /// replay ends where the live are by then, so that it joins them.
+    fn until(&self) -> Option<Offset> {
+        let told = self.app.fanout.told();
+        let replayed = self.replay_until.and_then(|until| until.0.checked_sub(1)).map(Offset);
+        told.max(replayed).filter(|until| self.next <= *until)
     }
 
     /// The next events, if any are of interest.
-    fn read(&mut self) -> Result<Option<Said>, FellBehind> {
-        let bounds = ReadBounds { events: FRAME_MAX_EVENTS, bytes: FRAME_MAX_BYTES, scanned: FRAME_MAX_SCANNED };
-        let Some(batch) = self.app.log.read(self.next, bounds, &self.interest)? else { return Ok(None) };
-        self.next = batch.last.next();
-        self.last_frame = Instant::now();
+    fn read(&mut self, until: Offset) -> Result<Option<Said>, FellBehind> {
+        let at = Standing { uncovered: self.uncovered, next: self.next, until };
+        let Some(frame) = self.app.fanout.frame(&self.app.log, &self.interest, at)? else { return Ok(None) };
+        self.next = frame.batch.last.next();
         // Without anything of interest, the next frame that has some, or the next heartbeat, covers these too.
-        let Some(oldest) = batch.events.first() else { return Ok(None) };
+        let Some(oldest) = frame.batch.events.first() else { return Ok(None) };
         if self.replay_until.is_none() {
             self.under_way = Some(oldest.accepted);
         }
-        let first = self.uncovered;
         self.uncovered = self.next;
-        Ok(Some(Said::Events { first, batch }))
+        Ok(Some(Said::Events(frame)))
     }
 
     /// Covers what was of no interest, so that nobody takes it for a hole.
@@ -191,7 +196,7 @@ impl Follower {
         let first = self.uncovered;
         let last = self.next.0.checked_sub(1).map(Offset).filter(|last| *last >= first)?;
         self.uncovered = self.next;
-        Some(Said::Events { first, batch: Batch { last, events: Vec::new() } })
+        Some(Said::Events(Arc::new(SharedFrame::new(first, Batch { last, events: Vec::new() }))))
     }
 
     fn end_replay(&mut self) -> Said {
@@ -201,9 +206,20 @@ impl Follower {
 
     fn beat(&mut self) -> Said {
         self.beating = false;
-        self.last_heartbeat = Instant::now();
-        self.heartbeat_at = self.last_heartbeat + self.heartbeat_period();
+        self.restart_heartbeat();
         Said::Heartbeat { head: self.covered() }
+    }
+
+    fn restart_heartbeat(&mut self) {
+        self.last_heartbeat = Instant::now();
+        let due = self.last_heartbeat + self.heartbeat_period();
+        self.heartbeat.as_mut().reset(due);
+    }
+
+    /// A source has set its clock: the next heartbeat comes as soon as it may.
+    fn hasten(&mut self) {
+        let soonest = self.heartbeat.deadline().min(self.last_heartbeat + HEARTBEAT_GAP);
+        self.heartbeat.as_mut().reset(soonest);
     }
 
     /// The newest offset that was covered.

@@ -1,8 +1,9 @@
 //! The frames that a subscriber gets, as JSON. Events are spliced in as the bytes they were accepted with.
 
-use super::{Greeting, Said};
+use super::Greeting;
 use crate::{
-    log::{Batch, Log, Snapshot},
+    fanout::SharedFrame,
+    log::{Log, Snapshot},
     server::App,
     time,
 };
@@ -15,14 +16,19 @@ type Outgoing<'a> = Frame<&'a RawValue, &'a RawValue>;
 /// Room for what a frame holds beside its events, in bytes.
 const FRAME_OVERHEAD_BYTES: usize = 256;
 
-/// Writes what is said as one JSON object on one line, after what `into` holds.
-pub(crate) fn write(app: &App, said: &Said, into: &mut Vec<u8>) {
-    match said {
-        Said::Hello(greeting) => put(&hello(app, greeting), into),
-        Said::Events { first, batch } => events(app.log.epoch(), *first, batch, into),
-        Said::CaughtUp { offset } => put(&Frame::CaughtUp { offset: *offset }, into),
-        Said::Heartbeat { head } => put(&heartbeat(&app.log, *head), into),
-    }
+/// Writes where a subscriber stands, as one JSON object on one line, after what `into` holds.
+pub(crate) fn write_hello(app: &App, greeting: &Greeting, into: &mut Vec<u8>) {
+    put(&hello(app, greeting), into);
+}
+
+/// Writes that replay is over.
+pub(crate) fn write_caught_up(offset: Option<Offset>, into: &mut Vec<u8>) {
+    put(&Frame::CaughtUp { offset }, into);
+}
+
+/// Writes that the stream is alive.
+pub(crate) fn write_heartbeat(log: &Log, head: Option<Offset>, into: &mut Vec<u8>) {
+    put(&heartbeat(log, head), into);
 }
 
 /// Writes the word before a planned end.
@@ -52,13 +58,14 @@ fn hello<'a>(app: &App, greeting: &'a Greeting) -> Outgoing<'a> {
     }))
 }
 
-fn events(epoch: &Epoch, first: Offset, batch: &Batch, into: &mut Vec<u8>) {
-    let payload: usize = batch.events.iter().map(|event| event.json.len() + 1).sum();
+/// Writes events that go out together.
+pub(crate) fn write_events(epoch: &Epoch, frame: &SharedFrame, into: &mut Vec<u8>) {
+    let payload: usize = frame.batch.events.iter().map(|event| event.json.len() + 1).sum();
     into.reserve(payload + FRAME_OVERHEAD_BYTES);
-    let (first, last) = (first.0, batch.last.0);
+    let (first, last) = (frame.first.0, frame.batch.last.0);
     write!(into, r#"{{"kind":"events","epoch":"{epoch}","first":{first},"last":{last},"events":["#)
         .expect("memory takes what is written to it");
-    for (index, event) in batch.events.iter().enumerate() {
+    for (index, event) in frame.batch.events.iter().enumerate() {
         if index > 0 {
             into.push(b',');
         }

@@ -10,8 +10,9 @@ mod races;
 pub(crate) use follower::{Follower, Greeting, Said};
 
 use crate::{
+    address::Client,
     log::{Interest, InterestQuery, Loss, Resolved},
-    metrics::Resume,
+    metrics::{NoPlace, Resume},
     origin,
     problem::Refusal,
     server::App,
@@ -73,10 +74,19 @@ pub(crate) fn leaving(app: &App) -> Refusal {
 }
 
 /// A place, or the refusal of those who find none.
-pub(crate) fn seat(app: &App) -> Result<Place, Refusal> {
-    app.places.take().ok_or_else(|| {
-        let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS)
+pub(crate) fn seat(app: &App, client: Client) -> Result<Place, Refusal> {
+    app.places.take(client).map_err(|reason| {
+        let (status, detail) = match reason {
+            NoPlace::Full => {
+                let detail = format!("all {} places for subscribers are taken", app.options.max_subscribers);
+                (StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
+            NoPlace::Crowded => {
+                let detail = "your address has as many subscribers as one may have here; close one and come back";
+                (StatusCode::TOO_MANY_REQUESTS, detail.to_owned())
+            }
+        };
+        Refusal::new(status, detail).retry_after(RETRY_SECONDS)
     })
 }
 

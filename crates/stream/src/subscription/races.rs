@@ -1,5 +1,6 @@
 //! The replay race, one step at a time: appending, listening, waiting, giving up and coming back, in any order that a
-//! seed gives. What is heard must be everything, once, in order, or a state and everything after it.
+//! seed gives, by one or by several who share frames. What is heard must be everything, once, in order, or a state and
+//! everything after it.
 
 use super::{Follower, Said, Start};
 use crate::{
@@ -26,6 +27,8 @@ struct Seen {
     fell_behind: u32,
     told_during_replay: u32,
     heartbeats: u32,
+    /// Frames that one had and another had made.
+    shared: u64,
 }
 
 fn event(number: usize) -> Event {
@@ -40,11 +43,16 @@ fn event(number: usize) -> Event {
     envelope.decode(Timestamp::default(), |_| &mut data).expect("an event")
 }
 
-/// A history, and one who listens to it.
+/// A history, and those who listen to it.
 struct Race {
     rng: Rng,
     app: Arc<App>,
     history: Vec<Event>,
+    listeners: Vec<Listener>,
+}
+
+/// One of those who listen, and what must come next.
+struct Listener {
     follower: Follower,
     only_updated: bool,
     /// The offset that must be covered next; `None` before the first hello.
@@ -71,24 +79,15 @@ impl Race {
         let log = Log::new(RingBounds { max_events, max_bytes: usize::MAX }, metrics.clone());
         let timing = Timing { heartbeat: Duration::from_millis(rng.u64(1..400)), ..Timing::default() };
         let app = Arc::new(App::new(log, metrics, Options { timing, ..Options::default() }));
-        let only_updated = rng.bool();
-        let start = Start { cursor: Some(Cursor::Earliest), snapshot_wanted: false, interest: interest(only_updated) };
-        let follower = Follower::new(Arc::clone(&app), start);
-        let mut race = Self {
-            app,
-            history: Vec::new(),
-            follower,
-            only_updated,
-            next: None,
-            asked: None,
-            state: None,
-            replay_until: None,
-            greeted: false,
-            caught_up: false,
-            rng,
-        };
+        let mut race = Self { rng, app, history: Vec::new(), listeners: Vec::new() };
         race.append();
-        race.come_back();
+        for _ in 0..race.rng.usize(1..5) {
+            let only_updated = race.rng.bool();
+            race.listeners.push(Listener::new(&race.app, only_updated));
+        }
+        for at in 0..race.listeners.len() {
+            race.come_back(at);
+        }
         race
     }
 
@@ -106,17 +105,109 @@ impl Race {
         self.app.log.append_drafts(drafts);
     }
 
-    /// Gives the subscription up and starts another, mostly from where it stands.
-    fn come_back(&mut self) {
+    /// One gives the subscription up and starts another, mostly from where it stands.
+    fn come_back(&mut self, at: usize) {
+        let listener = &mut self.listeners[at];
         let epoch = self.app.log.epoch().clone();
         let after = |next: u64| Position { epoch: epoch.clone(), after: next.checked_sub(1).map(Offset) };
-        let cursor = match (self.rng.u8(..8), self.next) {
+        let cursor = match (self.rng.u8(..8), listener.next) {
             (0, _) => None,
             (1, _) => Some(Cursor::Earliest),
             (2, _) => Some(Cursor::Latest),
             (3, _) | (_, None) => Some(Cursor::At(after(self.rng.u64(0..=self.history.len() as u64)))),
             (_, Some(next)) => Some(Cursor::At(after(next))),
         };
+        listener.come_back(&self.app, cursor, self.rng.u8(..6) == 0);
+    }
+
+    /// One listens until there is nothing to be heard at this moment, at most `most` times.
+    async fn listen(&mut self, at: usize, most: usize, seen: &mut Seen) {
+        for _ in 0..most {
+            let listener = &mut self.listeners[at];
+            let heard = {
+                // Dropped when nothing comes, as the other end's message makes a socket do.
+                let mut hearing = pin!(listener.follower.next());
+                std::future::poll_fn(|context| Poll::Ready(hearing.as_mut().poll(context))).await
+            };
+            match heard {
+                Poll::Pending => return,
+                Poll::Ready(Ok(said)) => listener.take(&said, &self.history, seen),
+                Poll::Ready(Err(FellBehind)) => {
+                    assert!(listener.next.expect("greeted") < self.app.log.retention().0.0, "what is held is served");
+                    seen.fell_behind += 1;
+                    self.come_back(at);
+                }
+            }
+        }
+    }
+
+    async fn run(mut self, seen: &mut Seen) {
+        let ticking = Arc::clone(&self.app);
+        let _ticking = Ended(tokio::spawn(async move { match ticking.fanout.run(&ticking.log).await {} }));
+        for _ in 0..STEPS {
+            let at = self.rng.usize(..self.listeners.len());
+            match self.rng.u8(..16) {
+                0..4 => self.append(),
+                4..11 => {
+                    let most = self.rng.usize(1..6);
+                    self.listen(at, most, seen).await;
+                }
+                11 => tokio::task::yield_now().await,
+                12..14 => tokio::time::advance(Duration::from_millis(self.rng.u64(0..60))).await,
+                14 => {
+                    let shows = Timestamp::from_millis(self.rng.i64(0..1_000_000));
+                    self.app.log.set_clock(SourceClock { shows, rate: [1.0, 60.0][self.rng.usize(..2)] });
+                }
+                _ => self.come_back(at),
+            }
+        }
+        // Left alone, all get to the end.
+        let end = Some(self.history.len() as u64);
+        let there = |listener: &Listener| (listener.caught_up, listener.next) == (true, end);
+        for _ in 0..10_000 {
+            if self.listeners.iter().all(there) {
+                break;
+            }
+            tokio::time::advance(Duration::from_millis(20)).await;
+            for at in 0..self.listeners.len() {
+                self.listen(at, 4, seen).await;
+            }
+        }
+        for listener in &self.listeners {
+            assert_eq!((listener.caught_up, listener.next), (true, end));
+            if let (Some(state), false) = (&listener.state, listener.only_updated) {
+                assert_eq!(*state, self.app.log.state(), "what was heard is the state of the stream");
+            }
+        }
+        seen.shared += self.app.fanout.shared();
+    }
+}
+
+/// A task that ends with the race.
+struct Ended(tokio::task::JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Listener {
+    fn new(app: &Arc<App>, only_updated: bool) -> Self {
+        let start = Start { cursor: Some(Cursor::Earliest), snapshot_wanted: false, interest: interest(only_updated) };
+        Self {
+            follower: Follower::new(Arc::clone(app), start),
+            only_updated,
+            next: None,
+            asked: None,
+            state: None,
+            replay_until: None,
+            greeted: false,
+            caught_up: false,
+        }
+    }
+
+    fn come_back(&mut self, app: &Arc<App>, cursor: Option<Cursor>, snapshot_wanted: bool) {
         self.asked = match &cursor {
             Some(Cursor::At(position)) => Some(position.clone()),
             _ => None,
@@ -125,38 +216,18 @@ impl Race {
             // It starts anew, so that what it knew does not count.
             self.state = None;
         }
-        let start = Start { cursor, snapshot_wanted: self.rng.u8(..6) == 0, interest: interest(self.only_updated) };
-        self.follower = Follower::new(Arc::clone(&self.app), start);
+        let start = Start { cursor, snapshot_wanted, interest: interest(self.only_updated) };
+        self.follower = Follower::new(Arc::clone(app), start);
         (self.greeted, self.caught_up) = (false, false);
     }
 
-    /// Listens until there is nothing to be heard at this moment, at most `most` times.
-    async fn listen(&mut self, most: usize, seen: &mut Seen) {
-        for _ in 0..most {
-            let heard = {
-                // Dropped when nothing comes, as the other end's message makes a socket do.
-                let mut hearing = pin!(self.follower.next());
-                std::future::poll_fn(|context| Poll::Ready(hearing.as_mut().poll(context))).await
-            };
-            match heard {
-                Poll::Pending => return,
-                Poll::Ready(Ok(said)) => self.take(&said, seen),
-                Poll::Ready(Err(FellBehind)) => {
-                    assert!(self.next.expect("greeted") < self.app.log.retention().0.0, "what is held is served");
-                    seen.fell_behind += 1;
-                    self.come_back();
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, said: &Said, seen: &mut Seen) {
+    fn take(&mut self, said: &Said, history: &[Event], seen: &mut Seen) {
         assert_eq!(self.greeted, !matches!(said, Said::Hello(_)), "hello comes first, and once");
         match said {
             Said::Hello(greeting) => {
                 self.greeted = true;
                 let from = greeting.from.next().0;
-                assert_eq!(greeting.head.map(|head| head.0 + 1).unwrap_or_default(), self.history.len() as u64);
+                assert_eq!(greeting.head.map(|head| head.0 + 1).unwrap_or_default(), history.len() as u64);
                 assert!(greeting.snapshot.is_some() || greeting.recovered, "a lost place gets a state");
                 if let Some(asked) = &self.asked {
                     assert!(!greeting.recovered || from <= asked.next().0, "recovered is everything after it");
@@ -171,14 +242,15 @@ impl Race {
                 self.next = Some(from);
                 self.replay_until = greeting.head.map(|head| head.0);
             }
-            Said::Events { first, batch } => {
+            Said::Events(frame) => {
+                let (first, batch) = (&frame.first, &frame.batch);
                 assert_eq!(Some(first.0), self.next, "no hole and nothing twice");
-                let covered = (first.0..=batch.last.0).zip(self.history.iter().skip(index(first.0)));
+                let covered = (first.0..=batch.last.0).zip(history.iter().skip(index(first.0)));
                 let wanted: Vec<u64> = covered.filter(|(_, event)| self.wants(event)).map(|(at, _)| at).collect();
                 let found: Vec<u64> = batch.events.iter().map(|event| event.offset.0).collect();
-                assert_eq!(found, wanted);
+                assert_eq!(found, wanted, "interests do not mix");
                 for event in &batch.events {
-                    self.hold(event.offset.0, &event.json);
+                    self.hold(event.offset.0, &event.json, history);
                 }
                 if !self.caught_up && self.replay_until.is_none_or(|until| batch.last.0 > until) {
                     seen.told_during_replay += 1;
@@ -202,42 +274,12 @@ impl Race {
     }
 
     /// Holds what was sent against what was appended, and applies it.
-    fn hold(&mut self, offset: u64, json: &[u8]) {
-        let event = self.history.get(index(offset)).expect("only what was appended is sent").clone();
+    fn hold(&mut self, offset: u64, json: &[u8], history: &[Event]) {
+        let event = history.get(index(offset)).expect("only what was appended is sent").clone();
         let sent: Envelope<'_, &RawValue> = serde_json::from_slice(json).expect("an event");
         assert_eq!(sent.id, event.id);
         if let Some(state) = &mut self.state {
             state.apply(event, &mut Changes::default());
-        }
-    }
-
-    async fn run(mut self, seen: &mut Seen) {
-        for _ in 0..STEPS {
-            match self.rng.u8(..16) {
-                0..4 => self.append(),
-                4..11 => {
-                    let most = self.rng.usize(1..6);
-                    self.listen(most, seen).await;
-                }
-                11..14 => tokio::time::advance(Duration::from_millis(self.rng.u64(0..60))).await,
-                14 => {
-                    let shows = Timestamp::from_millis(self.rng.i64(0..1_000_000));
-                    self.app.log.set_clock(SourceClock { shows, rate: [1.0, 60.0][self.rng.usize(..2)] });
-                }
-                _ => self.come_back(),
-            }
-        }
-        // Left alone, it gets to the end.
-        for _ in 0..10_000 {
-            if self.caught_up && self.next == Some(self.history.len() as u64) {
-                break;
-            }
-            tokio::time::advance(Duration::from_millis(20)).await;
-            self.listen(4, seen).await;
-        }
-        assert_eq!((self.caught_up, self.next), (true, Some(self.history.len() as u64)));
-        if let (Some(state), false) = (self.state, self.only_updated) {
-            assert_eq!(state, self.app.log.state(), "what was heard is the state of the stream");
         }
     }
 }
@@ -253,11 +295,12 @@ fn whatever_happens_meanwhile_everything_is_heard_once_and_in_order_or_a_state_c
     for seed in 0..seeds {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runtime.expect("a runtime").block_on(Race::new(seed).run(&mut seen));
+            runtime.expect("a runtime").block_on(async { Race::new(seed).run(&mut seen).await });
         }));
         assert!(outcome.is_ok(), "seed {seed} fails");
     }
     println!("{seeds} seeds: {seen:?}");
+    assert!(seen.shared > 10, "what this is about must happen: {seen:?}");
     for often in [seen.recovered, seen.lost, seen.fell_behind, seen.told_during_replay, seen.heartbeats] {
         assert!(often > 10, "what this is about must happen: {seen:?}");
     }

@@ -1,8 +1,8 @@
 //! The framing of the `CloudEvents` WebSocket binding: one event a text message, with its place as two extension
 //! attributes, and nothing else.
 
+use super::message;
 use crate::log::Delivery;
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use monkeytown_protocol::{Epoch, Offset};
 use serde_json::value::RawValue;
@@ -14,14 +14,23 @@ pub(super) const SUBPROTOCOL: &str = "cloudevents.json";
 /// The attributes that say where an event stands. An offset has 20 digits, so that text sorts as it does.
 const OURS: [&str; 2] = ["sequence", "streamepoch"];
 
+/// Events as their subscribers get them, a message each.
+pub(super) fn messages(epoch: &Epoch, events: &[Delivery]) -> Bytes {
+    let mut messages = Vec::new();
+    for event in events {
+        message::add(&text(epoch, event), &mut messages);
+    }
+    Bytes::from(messages)
+}
+
 /// An event as its subscribers get it. A publisher's own `sequence` and `streamepoch` make room for the stream's.
-pub(super) fn text(epoch: &Epoch, event: &Delivery) -> Utf8Bytes {
+fn text(epoch: &Epoch, event: &Delivery) -> Vec<u8> {
     let mut json = if may_hold_ours(&event.json) { without_ours(&event.json) } else { event.json.to_vec() };
     // A JSON object with at least one member: only its closing brace comes after the last of them.
     json.pop();
     let Offset(offset) = event.offset;
     json.extend_from_slice(format!(",\"sequence\":\"{offset:020}\",\"streamepoch\":\"{epoch}\"}}").as_bytes());
-    Utf8Bytes::try_from(Bytes::from(json)).expect("events were UTF-8 when they were accepted")
+    json
 }
 
 /// Whether one of our names is somewhere in it, as a name or otherwise.
@@ -44,7 +53,7 @@ mod tests {
     fn sent(json: &'static str) -> String {
         let event =
             Delivery { offset: Offset(41), json: Bytes::from_static(json.as_bytes()), accepted: Instant::now() };
-        text(&Epoch::new("k3").expect("an epoch"), &event).to_string()
+        String::from_utf8(text(&Epoch::new("k3").expect("an epoch"), &event)).expect("text")
     }
 
     #[test]

@@ -1,22 +1,29 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
 mod cloud_events;
+mod message;
 mod session;
 
 use crate::{
+    address::Client,
+    connection::Allowance,
     log::Resolved,
+    metrics::Eviction,
+    outlet::Outlet,
     problem::Refusal,
     server::App,
     subscription::{self, SNAPSHOT_LINK, Start, SubscribeQuery, bad, outcome},
 };
 use axum::{
+    Extension,
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
-use session::Session;
+use session::{Line, Session};
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// Largest message that is read before it is refused. Over the limit of `max_event_bytes` but still under this, a
 /// client reads why it is closed; over this, the rest of what it sends is not read.
@@ -24,10 +31,22 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(4)
 }
 
+/// What is read from a subscriber at once. The library clears this much each time it looks for something, and a
+/// subscriber says next to nothing.
+const READ_BUFFER_BYTES: usize = 1_024;
+/// How much a subscriber may say within a heartbeat, in bytes: whatever it may say in messages and pings, several times
+/// over. What is neither, such as fragments that hold nothing, is bounded by it alone.
+fn allowed_bytes(max_event_bytes: usize) -> usize {
+    message_ceiling(max_event_bytes).saturating_mul(16)
+}
+
 /// Opens a subscription.
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
+    Extension(outlet): Extension<Outlet>,
+    Extension(allowance): Extension<Allowance>,
     headers: HeaderMap,
+    client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
@@ -41,13 +60,24 @@ pub(crate) async fn subscribe(
     if framing == Framing::CloudEvents {
         tell_before_the_upgrade(&app, &mut start)?;
     }
-    let place = subscription::seat(&app)?;
+    let place = subscription::seat(&app, client)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
-    let upgrade = upgrade.protocols([framing.subprotocol()]).max_message_size(ceiling).max_frame_size(ceiling);
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        Session::run(app, socket, start, framing).await;
-        drop(place);
+    let upgrade = upgrade.protocols([framing.subprotocol()]).read_buffer_size(READ_BUFFER_BYTES);
+    let upgrade = upgrade.max_message_size(ceiling).max_frame_size(ceiling);
+    // The connection belongs to the trace that its request belongs to.
+    let span = tracing::Span::current();
+    Ok(upgrade.on_upgrade(move |socket| {
+        async move {
+            allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
+            let metrics = app.metrics.clone();
+            Session::run(app, Line { socket, outlet }, start, framing).await;
+            if allowance.is_exceeded() {
+                metrics.evicted(Eviction::Unruly);
+            }
+            drop(place);
+        }
+        .instrument(span)
     }))
 }
 

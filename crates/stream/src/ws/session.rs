@@ -1,12 +1,15 @@
 //! One subscriber on one socket.
 //!
-//! Holds no queue: what it has not sent yet is in the log, and at most one frame is on its way. A reader too slow for
-//! the log is sent away and comes back to a snapshot. What a client says is answered (pings) or counted.
+//! Holds no queue: what it has not sent yet is in the log, and at most one frame is on its way, which others may share.
+//! A reader too slow for the log is sent away and comes back to a snapshot. What a client says is answered (pings) or
+//! counted.
 
-use super::{Framing, cloud_events};
+use super::{Framing, cloud_events, message};
 use crate::{
-    log::{Batch, FellBehind},
+    fanout::{Form, SharedFrame},
+    log::FellBehind,
     metrics::{Eviction, Metrics},
+    outlet::Outlet,
     random,
     server::App,
     subscription::{Follower, Greeting, Said, Start, frames},
@@ -14,8 +17,8 @@ use crate::{
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use std::{error::Error, io, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use std::{error::Error, io, pin::Pin, sync::Arc, time::Duration};
+use tokio::time::{Instant, Sleep};
 use tracing::Instrument;
 
 /// Messages that a client may send for nothing, and pings within one heartbeat.
@@ -67,19 +70,41 @@ impl Drop for Counted {
     }
 }
 
+/// A connection: the library that speaks on it, and the way past it for what is ready to be sent.
+pub(super) struct Line {
+    pub(super) socket: WebSocket,
+    pub(super) outlet: Outlet,
+}
+
+impl Line {
+    /// Has the library write `message`.
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        self.socket.send(message).await.map_err(|error| end_of(&error))
+    }
+
+    /// Sends whole messages that others get too.
+    async fn share(&mut self, messages: Bytes) -> Result<(), End> {
+        // What the library holds, an answer to a ping, goes first and whole.
+        self.socket.flush().await.map_err(|error| end_of(&error))?;
+        self.outlet.put(messages);
+        self.socket.flush().await.map_err(|error| end_of(&error))
+    }
+}
+
 pub(super) struct Session {
     app: Arc<App>,
-    socket: WebSocket,
+    line: Line,
     follower: Follower,
     framing: Framing,
-    ping_at: Instant,
+    /// Ends when the client is asked for a sign of life.
+    ping: Pin<Box<Sleep>>,
     last_heard: Instant,
     messages: u32,
     pings: u32,
 }
 
 impl Session {
-    pub(super) async fn run(app: Arc<App>, socket: WebSocket, start: Start, framing: Framing) {
+    pub(super) async fn run(app: Arc<App>, line: Line, start: Start, framing: Framing) {
         let witness = random::connection_id();
         let span = tracing::info_span!("subscriber", witness_id = witness);
         async move {
@@ -87,10 +112,10 @@ impl Session {
             tracing::debug!("a subscriber comes");
             let now = Instant::now();
             let mut session = Self {
-                socket,
+                line,
                 follower: Follower::new(Arc::clone(&app), start),
                 framing,
-                ping_at: now + app.options.timing.heartbeat,
+                ping: Box::pin(tokio::time::sleep_until(now + app.options.timing.heartbeat)),
                 last_heard: now,
                 messages: 0,
                 pings: 0,
@@ -117,34 +142,38 @@ impl Session {
     async fn talk(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             tokio::select! {
-                incoming = self.socket.recv() => self.hear(incoming)?,
+                incoming = self.line.socket.recv() => self.hear(incoming)?,
                 said = self.follower.next() => self.tell(said.map_err(|FellBehind| FELL_BEHIND)?).await?,
-                () = tokio::time::sleep_until(self.ping_at) => self.ping().await?,
+                () = self.ping.as_mut() => self.ping().await?,
             }
         }
     }
 
     async fn tell(&mut self, said: Said) -> Result<(), End> {
+        let mut text = Vec::new();
         match (self.framing, said) {
-            (Framing::Frames, said) => {
-                let mut frame = Vec::new();
-                frames::write(&self.app, &said, &mut frame);
-                self.send(frame).await
-            }
-            (Framing::CloudEvents, Said::Events { batch, .. }) => self.send_each(&batch).await,
+            (_, Said::Events(frame)) => return self.line.share(self.messages(&frame)).await,
+            (Framing::Frames, Said::Hello(greeting)) => frames::write_hello(&self.app, &greeting, &mut text),
+            (Framing::Frames, Said::CaughtUp { offset }) => frames::write_caught_up(offset, &mut text),
+            (Framing::Frames, Said::Heartbeat { head }) => frames::write_heartbeat(&self.app.log, head, &mut text),
             // It was held before the upgrade and went since; there is no frame to say so with.
-            (Framing::CloudEvents, Said::Hello(Greeting { recovered: false, .. })) => Err(FELL_BEHIND),
-            (Framing::CloudEvents, Said::Hello(_) | Said::CaughtUp { .. } | Said::Heartbeat { .. }) => Ok(()),
+            (Framing::CloudEvents, Said::Hello(Greeting { recovered: false, .. })) => return Err(FELL_BEHIND),
+            (Framing::CloudEvents, Said::Hello(_) | Said::CaughtUp { .. } | Said::Heartbeat { .. }) => return Ok(()),
         }
+        self.send(text).await
     }
 
-    /// Sends events one by one; the socket takes them in pieces of its own buffer's size.
-    async fn send_each(&mut self, batch: &Batch) -> Result<(), End> {
-        for event in &batch.events {
-            let text = cloud_events::text(self.app.log.epoch(), event);
-            self.socket.feed(Message::Text(text)).await.map_err(|error| end_of(&error))?;
+    /// Events as messages of this framing; made by the first who gets them.
+    fn messages(&self, frame: &SharedFrame) -> Bytes {
+        let epoch = self.app.log.epoch();
+        match self.framing {
+            Framing::Frames => {
+                frame.bytes(Form::Frames, |frame| message::text(|into| frames::write_events(epoch, frame, into)))
+            }
+            Framing::CloudEvents => {
+                frame.bytes(Form::CloudEvents, |frame| cloud_events::messages(epoch, &frame.batch.events))
+            }
         }
-        self.socket.flush().await.map_err(|error| end_of(&error))
     }
 
     async fn ping(&mut self) -> Result<(), End> {
@@ -153,8 +182,8 @@ impl Session {
             return Err(End::Evicted(Eviction::Silent, CLOSE_SILENT, "no answer to pings"));
         }
         self.pings = 0;
-        self.ping_at = Instant::now() + heartbeat;
-        self.write(Message::Ping(Bytes::new())).await
+        self.ping.as_mut().reset(Instant::now() + heartbeat);
+        self.line.write(Message::Ping(Bytes::new())).await
     }
 
     fn hear(&mut self, incoming: Option<Result<Message, axum::Error>>) -> Result<(), End> {
@@ -192,11 +221,7 @@ impl Session {
 
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), End> {
         let text = Utf8Bytes::try_from(Bytes::from(frame)).expect("events were UTF-8 when they were accepted");
-        self.write(Message::Text(text)).await
-    }
-
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        self.socket.send(message).await.map_err(|error| end_of(&error))
+        self.line.write(Message::Text(text)).await
     }
 
     async fn finish(mut self, end: End) {
@@ -231,7 +256,7 @@ impl Session {
             }
         };
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
-        if self.write(close).await.is_ok() {
+        if self.line.write(close).await.is_ok() {
             self.linger().await;
         }
     }
@@ -239,7 +264,7 @@ impl Session {
     /// Waits for the other side to close. Closing first with unread input would discard what it has not read yet.
     async fn linger(&mut self) {
         let closed = async {
-            while let Some(incoming) = self.socket.recv().await {
+            while let Some(incoming) = self.line.socket.recv().await {
                 if incoming.is_err() {
                     // Nothing more can be read as messages; the other side has until the end of the wait.
                     std::future::pending::<()>().await;

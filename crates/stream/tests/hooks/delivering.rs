@@ -1,7 +1,7 @@
 //! Deliveries as such: their headers, their size, and that each counts once.
 
 use crate::support::{Stream, answer, changed, options, payload, signature};
-use monkeytown_stream::{Options, Timing};
+use monkeytown_stream::{Options, Timing, TrustedProxy};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{
@@ -147,20 +147,57 @@ async fn a_body_that_does_not_say_its_size_is_bounded_while_it_is_read() {
     assert_eq!(&answer, b"HTTP/1.1 413");
 }
 
+/// A delivery of so many bytes, of which one comes, from an address that a proxy names.
+async fn begun(stream: &Stream, bytes: usize, client: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(stream.address).await.unwrap();
+    let head = format!(
+        "POST /hooks/github HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\nx-github-event: push\r\n\
+         x-github-delivery: d\r\nx-hub-signature-256: {}\r\ncontent-length: {bytes}\r\n\r\n{{",
+        signature(b"whatever")
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection
+}
+
+fn behind_a_proxy(timing: Timing) -> Options {
+    let proxy: TrustedProxy = "127.0.0.1".parse().unwrap();
+    Options { timing, trusted_proxies: [proxy].into_iter().collect(), ..options() }
+}
+
+#[tokio::test]
+async fn one_address_that_never_sends_what_it_announced_leaves_places_for_others() {
+    let timing = Timing { body_read: Duration::from_secs(600), ..Timing::default() };
+    let stream = Stream::with(behind_a_proxy(timing)).await;
+    let mut held = Vec::new();
+    for bytes in [MAX, 1_000] {
+        for _ in 0..100 {
+            held.push(begun(&stream, bytes, "203.0.113.9").await);
+        }
+    }
+    // GitHub's own come from elsewhere: a small one and one as large as they are.
+    for (id, body) in [("small", padded(20_000)), ("large", padded(MAX))] {
+        let request = stream.unsigned("push", id).header("x-hub-signature-256", signature(&body)).body(body);
+        let taken = answer(request.header("x-forwarded-for", "192.30.252.1")).await;
+        assert_eq!(taken.status, 200, "{id}: {taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_delivery_is_refused_unread() {
+    let stream = Stream::start().await;
+    let body = payload("push").to_string().into_bytes();
+    let request = stream.unsigned("push", ID).header("x-hub-signature-256", signature(&body)).body(body);
+    assert_eq!(answer(request.header("content-encoding", "gzip")).await.status, 415);
+    assert_eq!(stream.log.head(), None);
+}
+
 #[tokio::test]
 async fn bodies_that_never_come_keep_no_small_delivery_out_and_no_large_one_for_ever() {
     let timing = Timing { body_read: Duration::from_millis(500), ..Timing::default() };
-    let stream = Stream::with(Options { timing, ..options() }).await;
+    let stream = Stream::with(behind_a_proxy(timing)).await;
     let mut held = Vec::new();
-    for _ in 0..6 {
-        let mut connection = TcpStream::connect(stream.address).await.unwrap();
-        let head = format!(
-            "POST /hooks/github HTTP/1.1\r\nhost: x\r\nx-github-event: push\r\nx-github-delivery: d\r\n\
-             x-hub-signature-256: {}\r\ncontent-length: {MAX}\r\n\r\n{{",
-            signature(b"whatever")
-        );
-        connection.write_all(head.as_bytes()).await.unwrap();
-        held.push(connection);
+    for sender in 0..6 {
+        held.push(begun(&stream, MAX, &format!("203.0.113.{sender}")).await);
     }
     stream.deliver("push", &payload("push")).await;
     let mut answers = Vec::new();

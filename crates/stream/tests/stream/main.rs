@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected fails")]
 
+mod admitting;
+mod attacking;
+mod authorizing;
 mod cloud_events;
 mod cutting;
 mod documented;

@@ -141,6 +141,24 @@ async fn what_is_wrong_is_refused_whole_with_its_place() {
 }
 
 #[tokio::test]
+async fn what_is_compressed_is_refused_unread() {
+    let stream = Stream::start().await;
+    let with = |encodings: &[&str]| {
+        let request = stream.post(STRUCTURED, event("1").to_string());
+        encodings.iter().fold(request, |request, encoding| request.header("content-encoding", *encoding))
+    };
+    for encodings in [&["gzip"][..], &["br"], &["identity, gzip"], &["identity", "gzip"], &[""]] {
+        let (status, _, headers) = outcome(with(encodings)).await;
+        assert_eq!(status, 415, "{encodings:?}");
+        assert_eq!(headers["accept-encoding"], "identity");
+    }
+    assert_eq!(stream.log.head(), None);
+    for encodings in [&["identity"][..], &["Identity"], &["identity", "identity"]] {
+        assert_eq!(outcome(with(encodings)).await.0, 200, "{encodings:?}");
+    }
+}
+
+#[tokio::test]
 async fn only_a_token_opens_the_door() {
     let stream = Stream::start().await;
     let post = || {

@@ -2,11 +2,13 @@
 
 use crate::harness::{TOKEN, event};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
     process::{Command, Output, Stdio},
 };
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
@@ -45,16 +47,19 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
     for (name, value) in [
         ("MONKEYTOWN_PUBLISH_TOKENS", "a,,b"),
         ("MONKEYTOWN_PUBLISH_TOKENS", ""),
-        ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/tokens.toml"),
+        ("MONKEYTOWN_PUBLISH_TOKENS", "a,b,a"),
+        ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/no/tokens.toml"),
         ("MONKEYTOWN_GITHUB_WEBHOOK_SECRET", ""),
         ("MONKEYTOWN_JOURNAL", "/journal"),
         ("MONKEYTOWN_REDIS", "redis://x"),
         ("MONKEYTOWN_FLEET", "/fleet.toml"),
-        ("MONKEYTOWN_MAX_PER_ADDRESS", "3"),
-        ("MONKEYTOWN_TRUST_PROXY", "10.0.0.0/8"),
+        ("MONKEYTOWN_MAX_PER_ADDRESS", "-3"),
+        ("MONKEYTOWN_TRUST_PROXY", "0.0.0.0/0"),
+        ("MONKEYTOWN_TRUST_PROXY", "10.0.0.1,nginx"),
     ] {
         let text = complaint(&program().env(name, value).arg("--listen=127.0.0.1:0").output().unwrap());
-        assert!(text.contains("MONKEYTOWN"), "{name}: {text}");
+        let flag = format!("--{}", name.trim_start_matches("MONKEYTOWN_").to_lowercase().replace('_', "-"));
+        assert!(text.contains(name) || text.contains(&flag), "{name}: {text}");
     }
 }
 
@@ -153,4 +158,133 @@ async fn a_page_elsewhere_that_is_refused_is_told_once_with_the_flag_and_without
     assert_eq!(told[0]["context"]["origin"], "https://other.example");
     assert_eq!(told[0]["context"]["flag"], "--allow-origin");
     assert!(told[1]["message"].as_str().unwrap().contains("cannot be allowed"), "{log}");
+}
+
+/// The lines of a program's log.
+fn log_lines(output: impl std::io::Read) -> impl Iterator<Item = Value> {
+    BufReader::new(output).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_read_again_on_sighup_and_the_log_knows_them_by_name_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    let digest = |token: &str| Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let table = |name: &str, token: &str, rest: &str| {
+        format!("[[token]]\nname = \"{name}\"\nsha256 = \"{}\"\n{rest}\n", digest(token))
+    };
+    let past = "expires = 2020-01-01T00:00:00Z";
+    std::fs::write(&file, table("old-one", "t-old", "") + &table("past-one", "t-past", past)).unwrap();
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--log-level", "debug"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS_FILE", &file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = log_lines(child.stdout.take().unwrap());
+    let address = log.next().unwrap()["context"]["address"].as_str().unwrap().to_owned();
+    let id = child.id().to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    let publish = |token: &'static str, query: &'static str| {
+        let request = reqwest::Client::new().post(format!("http://{address}/api/v1/events{query}")).bearer_auth(token);
+        let request = request.header("content-type", crate::harness::STRUCTURED).body(event("1").to_string());
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let mut lines = Vec::new();
+    let mut until = |said: &str, lines: &mut Vec<Value>| {
+        for line in log.by_ref() {
+            let found = line["message"].as_str().unwrap().contains(said);
+            lines.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("the log never says {said:?}");
+    };
+    assert_eq!((publish("t-old", "").await, publish("t-new", "").await, publish("t-past", "").await), (200, 401, 401));
+    assert_eq!(publish("t-past", "").await, 401);
+    assert_eq!(publish("t-old", "?access_token=t-old").await, 400);
+    std::fs::write(&file, table("new-one", "t-new", "")).unwrap();
+    signal("-HUP");
+    until("read again", &mut lines);
+    while publish("t-old", "").await == 200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((publish("t-old", "").await, publish("t-new", "").await), (401, 200));
+    std::fs::write(&file, "[[token]]\nnam = \"x\"").unwrap();
+    signal("-HUP");
+    until("stay as they were", &mut lines);
+    assert!(lines.last().unwrap().to_string().contains("did you mean `name`"));
+    assert_eq!(publish("t-new", "").await, 200);
+    signal("-TERM");
+    until("drained", &mut lines);
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
+    let all = Value::from(lines).to_string();
+    for secret in ["t-old", "t-new", "t-past"] {
+        assert!(!all.contains(secret) && !all.contains(&digest(secret)), "{all}");
+    }
+    assert!(all.contains("old-one") && all.contains("new-one"), "{all}");
+    assert_eq!(all.matches("whose time is over, and is refused").count(), 1, "told once: {all}");
+}
+
+#[test]
+fn what_is_wrong_in_a_file_of_tokens_is_one_line_with_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    std::fs::write(&file, "[[token]]\nname = \"a\"\nsha265 = \"x\"").unwrap();
+    let text = complaint(&program().env("MONKEYTOWN_PUBLISH_TOKENS_FILE", &file).output().unwrap());
+    assert!(text.contains("tokens.toml:3: unknown key `sha265`: did you mean `sha256`?"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_lines_of_requests_connections_and_events_carry_their_traces() {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--log-level", "debug"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = log_lines(child.stdout.take().unwrap());
+    let address = log.next().unwrap()["context"]["address"].as_str().unwrap().to_owned();
+    let parent = |digit: &str| format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16));
+    let publish = |token: &'static str, trace: String, event: Value| {
+        let request = reqwest::Client::new().post(format!("http://{address}/api/v1/events")).bearer_auth(token);
+        let request = request.header("content-type", crate::harness::STRUCTURED).header("traceparent", trace);
+        let request = request.body(event.to_string());
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let mut traced = event("1");
+    traced["traceparent"] = parent("b").into();
+    assert_eq!(publish(TOKEN, parent("a"), traced).await, 200);
+    assert_eq!(publish("wrong", parent("c"), event("2")).await, 401);
+    assert_eq!(publish("wrong", "\u{9b}31m\",\"level\":\"x".into(), event("2")).await, 401);
+    let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
+    request.headers_mut().insert("traceparent", parent("d").parse().unwrap());
+    let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    drop(socket);
+    let source = reqwest::Client::new().get(format!("http://{address}/api/v1/events"));
+    let source = source.header("accept", "text/event-stream").header("traceparent", parent("e")).send().await.unwrap();
+    drop(source);
+    let mut found: Vec<(String, String)> = Vec::new();
+    while found.iter().filter(|(message, _)| message == "a subscriber goes").count() < 2 {
+        let line = log.next().unwrap();
+        if let Some(trace) = line["trace_id"].as_str() {
+            assert_eq!(line["span_id"].as_str().unwrap(), trace.get(..16).unwrap());
+            found.push((line["message"].as_str().unwrap().to_owned(), trace.chars().take(1).collect()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    let told = [
+        ("a publisher is refused", "c"),
+        ("a subscriber comes", "d"),
+        ("a subscriber comes", "e"),
+        ("a subscriber goes", "d"),
+        ("a subscriber goes", "e"),
+        ("an event is taken", "b"),
+        ("events are taken", "a"),
+    ];
+    assert_eq!(found, told.map(|(message, trace)| (message.to_owned(), trace.to_owned())));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
 }

@@ -41,9 +41,30 @@ async fn a_page_from_elsewhere_is_refused_unless_it_is_allowed() {
     for origin in ["https://page.example", own.as_str()] {
         assert!(stream.subscribe_with("", &[("origin", origin)]).await.is_ok(), "{origin}");
     }
-    for origin in ["https://evil.example", "null", "http://page.example", "https://page.example:8443"] {
+    let port = stream.address.port();
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://page.example",
+        "https://page.example:8443",
+        "https://page.example.evil.example",
+        "https://evilpage.example",
+        "https://PAGE.example",
+        "https://page.example.",
+        "https://page.example, https://page.example",
+        "",
+        &format!("http://127.0.0.1.:{port}"),
+        &format!("http://127.0.0.1:{port}@evil.example"),
+        &format!("http://127.0.0.1:{port}.evil.example"),
+        "http://127.0.0.1",
+    ] {
         assert_eq!(stream.refused("", &[("origin", origin)]).await.0, 403, "{origin}");
+        let source = reqwest::Client::new().get(stream.url("/api/v1/events")).header("accept", "text/event-stream");
+        assert_eq!(soon(source.header("origin", origin).send()).await.unwrap().status(), 403, "{origin}");
     }
+    let two = reqwest::Client::new().get(stream.url("/api/v1/events")).header("accept", "text/event-stream");
+    let two = two.header("origin", "https://page.example").header("origin", "https://evil.example");
+    assert_eq!(soon(two.send()).await.unwrap().status(), 403);
 }
 
 #[tokio::test]

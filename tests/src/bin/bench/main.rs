@@ -11,6 +11,7 @@ mod latency;
 mod lighthouse;
 mod publisher;
 mod recovery;
+mod stream;
 mod table;
 
 use anyhow::{Result, bail};
@@ -19,13 +20,26 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 8] = ["latency", "git", "client", "history", "memory", "recovery", "catch-up", "lighthouse"];
+const NAMES: [&str; 11] = [
+    "stream",
+    "resume",
+    "footprint",
+    "latency",
+    "git",
+    "client",
+    "history",
+    "memory",
+    "recovery",
+    "catch-up",
+    "lighthouse",
+];
 
 #[derive(Default)]
 struct Arguments {
     names: Vec<String>,
     json: bool,
     wishes: Wishes,
+    asked: stream::Asked,
 }
 
 #[tokio::main]
@@ -41,15 +55,22 @@ fn read() -> Result<Arguments> {
             "--json" => arguments.json = true,
             "--seconds" => arguments.wishes.seconds = Some(words.number(&word)?),
             "--rate" => arguments.wishes.rate = Some(words.number(&word)?),
-            flag if flag.starts_with('-') => bail!("{flag:?} is not known; there are --json, --seconds, --rate"),
+            "--subscribers" => arguments.asked.subscribers = Some(words.value(&word)?),
+            "--subjects" => arguments.asked.subjects = Some(words.value(&word)?),
+            "--bytes" => arguments.asked.bytes = Some(words.number(&word)?),
+            flag if flag.starts_with('-') => {
+                bail!("{flag:?} is not known; there are --json, --seconds, --rate, --subscribers, --subjects, --bytes")
+            }
             _ => arguments.names.push(word),
         }
     }
+    arguments.asked.seconds = arguments.wishes.seconds;
+    arguments.asked.rate = arguments.wishes.rate;
     Ok(arguments)
 }
 
 async fn run() -> Result<()> {
-    let Arguments { names, json, wishes } = read()?;
+    let Arguments { names, json, wishes, asked } = read()?;
     let mut figures = Map::new();
     let chosen: Vec<&str> = match names.as_slice() {
         [] => NAMES.to_vec(),
@@ -57,6 +78,9 @@ async fn run() -> Result<()> {
     };
     for name in chosen {
         let table = match name {
+            "stream" => stream::measure(&asked).await?,
+            "resume" => stream::resume().await?,
+            "footprint" => stream::footprint().await?,
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,

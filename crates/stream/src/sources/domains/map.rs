@@ -2,14 +2,11 @@
 //!
 //! Owns its reading and every refusal. Knows nothing of repositories.
 
-use super::error::DomainMapError;
+use crate::written::{self, Written, WrittenError, meant};
 use gix::bstr::{BStr, BString};
 use monkeytown_protocol::{EntityId, Text};
 use std::{ops::Range, path::Path};
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::{Spanned, de::DeValue};
 
 /// Longest id of an agent, in bytes: ids of flows and their events carry it beside a commit's id and must
 /// fit into `ID_MAX_BYTES`.
@@ -51,10 +48,8 @@ impl DomainMap {
     ///
     /// # Errors
     /// When the file cannot be read, or as [`DomainMap::parse`].
-    pub fn read(file: &Path) -> Result<Self, DomainMapError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| DomainMapError::Unreadable { file: file.to_owned(), reason: error.to_string() })?;
-        Self::parse(&text, file)
+    pub fn read(file: &Path) -> Result<Self, WrittenError> {
+        Self::parse(&written::read(file)?, file)
     }
 
     /// Reads `text`; `file` is for the refusals only.
@@ -62,8 +57,8 @@ impl DomainMap {
     /// # Errors
     /// On TOML that does not parse, an unknown or missing key, a value of the wrong kind, an id or path that
     /// two agents claim, a parent that is no agent.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, DomainMapError> {
-        Reader { text, file }.map()
+    pub fn parse(text: &str, file: &Path) -> Result<Self, WrittenError> {
+        Reader(Written { text, file }).map()
     }
 
     /// The agent that owns `path`: the longest of all the paths that hold it.
@@ -82,30 +77,20 @@ impl DomainMap {
     }
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    file: &'a Path,
-}
+struct Reader<'a>(Written<'a>);
 
-type Fault = DomainMapError;
+type Fault = WrittenError;
 
 impl Reader<'_> {
-    fn fault(&self, span: &Range<usize>, message: impl Into<String>) -> Fault {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or(self.text.as_bytes());
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Fault::Invalid { file: self.file.to_owned(), line, message: message.into() }
-    }
-
     fn map(&self) -> Result<DomainMap, Fault> {
-        let table = DeTable::parse(self.text)
-            .map_err(|error| self.fault(&error.span().unwrap_or(0..0), error.message().replace('\n', "; ")))?;
-        self.known_keys(table.get_ref(), &TOP_KEYS)?;
-        let people = table.get_ref().get("people").map(|value| self.text_of(value, "people")).transpose()?;
+        let table = self.0.table()?;
+        self.0.known_keys(table.get_ref(), &TOP_KEYS)?;
+        let people = table.get_ref().get("people").map(|value| self.0.text_of(value, "people")).transpose()?;
         let Some(agents) = table.get_ref().get("agent") else {
-            return Err(self.fault(&(0..0), "no agent: a domain map has at least one [[agent]]"));
+            return Err(self.0.fault(&(0..0), "no agent: a domain map has at least one [[agent]]"));
         };
         let DeValue::Array(agents) = agents.get_ref() else {
-            return Err(self.fault(&agents.span(), "agents are written [[agent]], with two brackets"));
+            return Err(self.0.fault(&agents.span(), "agents are written [[agent]], with two brackets"));
         };
         let read = agents.iter().map(|agent| self.agent(agent)).collect::<Result<Vec<_>, _>>()?;
         self.agree(&read)?;
@@ -117,16 +102,16 @@ impl Reader<'_> {
 
     fn agent(&self, value: &Spanned<DeValue<'_>>) -> Result<ReadAgent, Fault> {
         let DeValue::Table(table) = value.get_ref() else {
-            return Err(self.fault(&value.span(), "an agent is a table: [[agent]]"));
+            return Err(self.0.fault(&value.span(), "an agent is a table: [[agent]]"));
         };
-        self.known_keys(table, &AGENT_KEYS)?;
-        let id_value = table.get("id").ok_or_else(|| self.fault(&value.span(), "this agent has no `id`"))?;
+        self.0.known_keys(table, &AGENT_KEYS)?;
+        let id_value = table.get("id").ok_or_else(|| self.0.fault(&value.span(), "this agent has no `id`"))?;
         let id = self.id_of(id_value, "id")?;
         if id.as_str() == PEOPLE_ID {
-            return Err(self.fault(&id_value.span(), "`people` stands for those who merge: choose another id"));
+            return Err(self.0.fault(&id_value.span(), "`people` stands for those who merge: choose another id"));
         }
         let label = match table.get("label") {
-            Some(label) => self.text_of(label, "label")?,
+            Some(label) => self.0.text_of(label, "label")?,
             None => id.as_str().to_owned(),
         };
         let parent = match table.get("parent") {
@@ -134,21 +119,21 @@ impl Reader<'_> {
             None => None,
         };
         let mut paths = Vec::new();
-        for (path, span) in self.list(table, "paths")? {
+        for (path, span) in self.0.list(table, "paths")? {
             let plain = path.trim_start_matches("./").trim_matches('/');
             let plain = if plain == "." { "" } else { plain };
             if plain.split('/').any(|part| part == "..") || plain.contains("//") {
-                return Err(self.fault(&span, format!("`{path}` is no path within a repository")));
+                return Err(self.0.fault(&span, format!("`{path}` is no path within a repository")));
             }
             paths.push((BString::from(plain), span));
         }
         let lower = |key| -> Result<Vec<String>, Fault> {
-            Ok(self.list(table, key)?.into_iter().map(|(text, _)| text.to_lowercase()).collect())
+            Ok(self.0.list(table, key)?.into_iter().map(|(text, _)| text.to_lowercase()).collect())
         };
         let (authors, workflows) = (lower("authors")?, lower("workflows")?);
         if paths.is_empty() && authors.is_empty() && workflows.is_empty() {
             let message = format!("`{id}` has no `paths`, `authors` or `workflows`: nothing would ever be its work");
-            return Err(self.fault(&id_value.span(), message));
+            return Err(self.0.fault(&id_value.span(), message));
         }
         Ok(ReadAgent {
             mapped: MappedAgent {
@@ -171,14 +156,14 @@ impl Reader<'_> {
             let earlier = agents.get(..at).unwrap_or_default();
             let id = &agent.mapped.id;
             if earlier.iter().any(|other| other.mapped.id == *id) {
-                return Err(self.fault(&agent.id_span, format!("another agent has the id `{id}`")));
+                return Err(self.0.fault(&agent.id_span, format!("another agent has the id `{id}`")));
             }
             for (within, (path, span)) in agent.paths.iter().enumerate() {
                 let own = agent.paths.get(..within).unwrap_or_default();
                 let claims = |paths: &[(BString, Range<usize>)]| paths.iter().any(|(other, _)| other == path);
                 let claimant = earlier.iter().find(|other| claims(&other.paths));
                 if let Some(other) = claimant.or_else(|| claims(own).then_some(agent)) {
-                    return Err(self.fault(span, format!("`{path}` is already `{}`'s", other.mapped.id)));
+                    return Err(self.0.fault(span, format!("`{path}` is already `{}`'s", other.mapped.id)));
                 }
             }
             if let Some((parent, span)) = &agent.parent {
@@ -201,45 +186,19 @@ impl Reader<'_> {
             let Some(found) = agents.iter().find(|other| other.mapped.id == *wanted) else {
                 let ids = agents.iter().map(|other| other.mapped.id.as_str());
                 let meant = meant(wanted.as_str(), ids);
-                return Err(self.fault(span, format!("no agent has the id `{wanted}`{meant}")));
+                return Err(self.0.fault(span, format!("no agent has the id `{wanted}`{meant}")));
             };
             above = found.mapped.parent.as_ref();
         }
-        Err(self.fault(span, format!("`{id}` is its own ancestor")))
-    }
-
-    fn known_keys(&self, table: &DeTable<'_>, known: &[&str]) -> Result<(), Fault> {
-        match table.iter().map(|(key, _)| key).find(|key| !known.contains(&key.get_ref().as_ref())) {
-            Some(key) => {
-                let meant = meant(key.get_ref(), known.iter().copied());
-                let message = format!("unknown key `{}`{meant}; known are {}", key.get_ref(), known.join(", "));
-                Err(self.fault(&key.span(), message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn text_of(&self, value: &Spanned<DeValue<'_>>, key: &str) -> Result<String, Fault> {
-        match value.get_ref().as_str().map(str::trim) {
-            Some(text) if !text.is_empty() => Ok(text.to_owned()),
-            _ => Err(self.fault(&value.span(), format!("`{key}` is a text in quotes, and not an empty one"))),
-        }
+        Err(self.0.fault(span, format!("`{id}` is its own ancestor")))
     }
 
     fn id_of(&self, value: &Spanned<DeValue<'_>>, key: &str) -> Result<EntityId, Fault> {
-        let text = self.text_of(value, key)?;
+        let text = self.0.text_of(value, key)?;
         if text.len() > AGENT_ID_MAX_BYTES {
-            return Err(self.fault(&value.span(), format!("an agent's id holds at most {AGENT_ID_MAX_BYTES} bytes")));
+            return Err(self.0.fault(&value.span(), format!("an agent's id holds at most {AGENT_ID_MAX_BYTES} bytes")));
         }
-        EntityId::new(&text).map_err(|error| self.fault(&value.span(), error.to_string()))
-    }
-
-    fn list(&self, table: &DeTable<'_>, key: &str) -> Result<Vec<(String, Range<usize>)>, Fault> {
-        let Some(value) = table.get(key) else { return Ok(Vec::new()) };
-        let DeValue::Array(items) = value.get_ref() else {
-            return Err(self.fault(&value.span(), format!("`{key}` is a list: {key} = [\"…\"]")));
-        };
-        items.iter().map(|item| Ok((self.text_of(item, key)?, item.span()))).collect()
+        EntityId::new(&text).map_err(|error| self.0.fault(&value.span(), error.to_string()))
     }
 }
 
@@ -249,35 +208,6 @@ struct ReadAgent {
     id_span: Range<usize>,
     paths: Vec<(BString, Range<usize>)>,
     parent: Option<(EntityId, Range<usize>)>,
-}
-
-/// `: did you mean …?`, when one of `known` is near enough to `given`.
-fn meant<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
-    known
-        .map(|known| (distance(given, known), known))
-        .filter(|(distance, known)| *distance <= 1 + known.chars().count() / 3)
-        .min()
-        .map_or_else(String::new, |(_, known)| format!(": did you mean `{known}`?"))
-}
-
-/// Levenshtein's distance, in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cb, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -354,12 +284,6 @@ mod tests {
         #[test]
         fn hostile_text_is_refused_without_a_panic(text in "(\\[\\[agent\\]\\]|id|paths|=|\"|\\[|\\]|\n|[a-z/.é ]){0,40}") {
             let _ = DomainMap::parse(&text, Path::new("domains.toml"));
-        }
-
-        #[test]
-        fn distance_is_symmetric_and_zero_only_for_the_same(a in "[a-c]{0,6}", b in "[a-c]{0,6}") {
-            proptest::prop_assert_eq!(distance(&a, &b), distance(&b, &a));
-            proptest::prop_assert_eq!(distance(&a, &b) == 0, a == b);
         }
     }
 }

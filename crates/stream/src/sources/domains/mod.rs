@@ -3,10 +3,8 @@
 //! Shared by the sources that tell of a repository. Knows nothing of commits, and nothing of agents beyond their identity
 //! and name.
 
-mod error;
 mod map;
 
-pub use error::DomainMapError;
 pub use map::{DomainMap, MappedAgent};
 
 pub(super) use map::{AGENT_ID_MAX_BYTES, PEOPLE_ID};

@@ -1,12 +1,16 @@
-//! Reading a request's body within bounds of bytes and time, enforced while it is read.
+//! Reading a request's body within bounds of bytes and time, enforced while it is read, and how many at once.
 //!
 //! What is over the bound is thrown away for a while, so that its sender reads why it is refused. Knows nothing of what a
 //! body holds.
 
+mod places;
+
+pub(crate) use places::{BodyPlace, BodyPlaces, PlaceBounds};
+
 use crate::metrics::Rejection;
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -52,6 +56,12 @@ impl BodyError {
 /// How many bytes a request says that its body has.
 pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
+/// Whether a request's body is compressed, or otherwise not what it says: how large it would become nobody knows.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let plain = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
 }
 
 /// Reads a body whole.
