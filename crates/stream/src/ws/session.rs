@@ -152,7 +152,12 @@ impl Session {
     async fn tell(&mut self, said: Said) -> Result<(), End> {
         let mut text = Vec::new();
         match (self.framing, said) {
-            (_, Said::Events(frame)) => return self.line.share(self.messages(&frame)).await,
+            (_, Said::Events(frame)) => {
+                let messages = self.messages(&frame);
+                // A slow reader holds the bytes that it is sent, and no more.
+                drop(frame);
+                return self.line.share(messages).await;
+            }
             (Framing::Frames, Said::Hello(greeting)) => frames::write_hello(&self.app, &greeting, &mut text),
             (Framing::Frames, Said::CaughtUp { offset }) => frames::write_caught_up(offset, &mut text),
             (Framing::Frames, Said::Heartbeat { head }) => frames::write_heartbeat(&self.app.log, head, &mut text),

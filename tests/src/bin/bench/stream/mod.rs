@@ -151,7 +151,7 @@ fn count(subscribers: &Subscribers, processes: &Processes) -> Result<Count> {
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer events and bytes than f64 counts exactly")]
 async fn run(subject: Subject, load: Load) -> Result<Vec<f64>> {
-    let started = subject.start().await?;
+    let started = subject.start(load.per_second).await?;
     let schedule = Arc::new(Schedule::new(load.per_second, 0));
     let subscribers = Subscribers::connect(started.way.clone(), load.subscribers, Arc::clone(&schedule)).await?;
     let publisher = Publisher::start(started.post, schedule, load.bytes)?;

@@ -122,7 +122,10 @@ impl Reader {
                     bytes = rest;
                     if let Some(length) = length(head, *have) {
                         self.place = Place::Payload { left: length, length };
-                        self.prefix.0.clear();
+                        // The protocol of NATS goes on from one frame to the next.
+                        if self.dialect != Dialect::Nats {
+                            self.prefix.0.clear();
+                        }
                         if length == 0 {
                             self.place = START;
                         }

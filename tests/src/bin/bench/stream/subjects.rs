@@ -18,6 +18,8 @@ use tempfile::TempDir;
 /// How often a peer that starts is looked for, and how many times.
 const LOOK: Duration = Duration::from_millis(50);
 const LOOKS: usize = 200;
+/// What the stream takes without a flag.
+const RATED_PER_SECOND: u32 = 10_000;
 /// Where Debian puts nchan.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
@@ -92,14 +94,17 @@ impl Subject {
         }
     }
 
-    /// Starts it.
+    /// Starts it, for so many events a second.
     ///
     /// # Errors
     /// When it does not start.
-    pub(crate) async fn start(self) -> Result<Started> {
+    pub(crate) async fn start(self, per_second: u32) -> Result<Started> {
         match self {
             Self::Monkeytown => {
-                let running = Running::start(&[]);
+                // As it is shipped, unless more is asked of it than it is rated for.
+                let most = (per_second.saturating_mul(2)).to_string();
+                let over = ["--max-events-per-second", most.as_str()];
+                let running = Running::start(if per_second > RATED_PER_SECOND { &over } else { &[] });
                 let address = running.address.parse().context("a stream listens on an address")?;
                 let way = Way {
                     protocol: Some("monkeytown.v1.json"),
