@@ -13,6 +13,7 @@ pub mod sources;
 
 mod accept;
 mod address;
+mod answers;
 mod body;
 mod connection;
 mod crowd;
@@ -21,6 +22,7 @@ mod headers;
 mod health;
 mod hooks;
 mod origin;
+mod pool;
 mod problem;
 mod publish;
 mod random;
