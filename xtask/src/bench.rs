@@ -15,7 +15,8 @@ pub(crate) struct Arguments {
     /// Write the figures as JSON to stdout
     #[arg(long)]
     json: bool,
-    /// How long `client` looks at each load, in seconds, instead of 60; `memory` takes so many seconds' events
+    /// How long `client` looks at each load, in seconds, instead of 60, and `attack` at each attack, instead of 10;
+    /// `memory` takes so many seconds' events
     #[arg(long)]
     seconds: Option<u64>,
     /// The one rate of events a second for `client` and `memory`, instead of all
@@ -23,12 +24,18 @@ pub(crate) struct Arguments {
     rate: Option<u32>,
 }
 
+/// Benchmarks of the stream alone: they need no page and no browser.
+const PAGELESS: [&str; 1] = ["attack"];
+
 /// Runs the benchmarks in the release profile.
 ///
 /// # Errors
 /// When something cannot be built, or a benchmark fails.
 pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    build::build(workspace)?;
+    let with_page = arguments.name.as_deref().is_none_or(|name| !PAGELESS.contains(&name));
+    if with_page {
+        build::build(workspace)?;
+    }
     let stream = build_stream(workspace, Optimised::Release)?;
     let mut command =
         process::cargo(workspace, ["run", "--release", "--quiet", "--package", SYSTEM_TESTS, "--bin", "bench", "--"]);
@@ -41,7 +48,9 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> 
             command.arg(flag).arg(value.to_string());
         }
     }
-    command.env(CHROMIUM.variable, CHROMIUM.ensure(workspace)?);
+    if with_page {
+        command.env(CHROMIUM.variable, CHROMIUM.ensure(workspace)?);
+    }
     if arguments.name.as_deref().is_none_or(|name| name == "lighthouse") {
         let tools = tools::ensure(workspace, &[Tool::Lighthouse])?;
         command.env("LIGHTHOUSE", tools.path(Tool::Lighthouse)?);
