@@ -45,7 +45,17 @@ impl Running {
     /// When it does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = stream();
+        command.envs(environment.iter().copied());
         command.args(["--listen", "127.0.0.1:0", "--log-level", "error"]).args(arguments);
         let command = command.env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the stream starts");

@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     /// Write the figures as JSON to stdout
     #[arg(long)]
     json: bool,
-    /// How long `client` and `stream` look at each load, in seconds, instead of 60 and 3; `memory` takes so many seconds'
-    /// events
+    let with_page = arguments.name.as_deref().is_none_or(|name| !PAGELESS.contains(&name));
+    if with_page {
     #[arg(long)]
     seconds: Option<u64>,
     /// The one rate of events a second for `client`, `memory` and `stream`, instead of all
@@ -33,14 +33,15 @@ pub(crate) struct Arguments {
     bytes: Option<usize>,
 }
 
+/// Benchmarks of the stream alone: they need no page and no browser.
+const PAGELESS: [&str; 4] = ["stream", "resume", "footprint", "attack"];
+
 /// Runs the benchmarks in the release profile.
 ///
 /// # Errors
 /// When something cannot be built, or a benchmark fails.
 pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    // What meets no page needs neither a site nor a browser.
-    let page = !arguments.name.as_deref().is_some_and(|name| ["stream", "resume", "footprint"].contains(&name));
-    if page {
+    if with_page {
         build::build(workspace)?;
     }
     let stream = build_stream(workspace, Optimised::Release)?;
@@ -62,7 +63,7 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> 
             command.arg(flag).arg(value);
         }
     }
-    if page {
+    if with_page {
         command.env(CHROMIUM.variable, CHROMIUM.ensure(workspace)?);
     }
     if arguments.name.as_deref().is_none_or(|name| name == "lighthouse") {

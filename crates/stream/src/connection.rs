@@ -89,7 +89,9 @@ impl Allowance {
 }
 
 /// `T`, whose writes must get on, and whose reads are counted.
-pub(crate) struct StallGuard<T> {
+pub(crate) struct StallGuard<T, H> {
+    /// What the connection takes for as long as it lasts; given back before its other end learns that it is over.
+    _held: H,
     io: T,
     stall: Duration,
     deadline: Pin<Box<Sleep>>,
@@ -98,11 +100,12 @@ pub(crate) struct StallGuard<T> {
     allowance: Allowance,
 }
 
-impl<T> StallGuard<T> {
-    /// `given_up` is set when the peer is given up for taking nothing; `allowance` says how much it may say.
-    pub(crate) fn new(io: T, stall: Duration, given_up: Stalled, allowance: Allowance) -> Self {
+impl<T, H> StallGuard<T, H> {
+    /// `given_up` is set when the peer is given up for taking nothing; `allowance` says how much it may say; `held` is
+    /// dropped with the connection.
+    pub(crate) fn new(io: T, stall: Duration, given_up: Stalled, allowance: Allowance, held: H) -> Self {
         let deadline = Box::pin(tokio::time::sleep(stall));
-        Self { io, stall, deadline, stalled: false, given_up, allowance }
+        Self { _held: held, io, stall, deadline, stalled: false, given_up, allowance }
     }
 
     /// The system gives up too.
@@ -132,7 +135,7 @@ impl<T> StallGuard<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
+impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for StallGuard<T, H> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
@@ -145,7 +148,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for StallGuard<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
+impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for StallGuard<T, H> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.io).poll_write(context, bytes);

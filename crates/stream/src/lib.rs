@@ -13,6 +13,7 @@ pub mod sources;
 
 mod accept;
 mod address;
+mod answers;
 mod body;
 mod connection;
 mod crowd;
@@ -23,6 +24,7 @@ mod health;
 mod hooks;
 mod origin;
 mod outlet;
+mod pool;
 mod problem;
 mod publish;
 mod random;

@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::{BufMut, BytesMut};
+use bytes::Bytes;
 use monkeytown_protocol::{
     Cursor, Epoch, Offset, Position, SourceKind, Timestamp,
     cursor::head,
@@ -42,6 +42,9 @@ const CLOCK_RATE: HeaderName = HeaderName::from_static("monkeytown-clock-rate");
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Most events looked at between two answers or two waits.
 const ANSWER_MAX_SCANNED: usize = 16_384;
+
+/// An empty batch.
+const NO_EVENTS: Bytes = Bytes::from_static(b"[]");
 
 /// How long an answer was held back on purpose; left out of its duration.
 #[derive(Debug, Clone, Copy)]
@@ -77,8 +80,8 @@ pub(crate) async fn poll(
     let started = Instant::now();
     let found = follow(&app, &poll, from.clone()).await;
     let mut response = match found {
-        Found::Events(batch) => answer(&app, from.epoch, &batch),
-        Found::Nothing(position) => batch_response(&app, &position, true, BytesMut::from("[]")),
+        Found::Events(batch) => answer(&app, client, from.epoch, &batch).await?,
+        Found::Nothing(position) => batch_response(&app, &position, true, NO_EVENTS),
         // It was held when it was asked for, and went while the poll waited.
         Found::FellBehind => take_the_snapshot(&app).await,
         Found::Leaving => subscription::leaving(&app).into_response(),
@@ -131,30 +134,32 @@ async fn follow(app: &App, poll: &Poll, from: Position) -> Found {
     }
 }
 
-fn answer(app: &App, epoch: Epoch, batch: &Batch) -> Response {
+async fn answer(app: &App, client: Client, epoch: Epoch, batch: &Batch) -> Result<Response, Refusal> {
     let events = &batch.events;
-    let mut body = BytesMut::with_capacity(events.iter().map(|event| event.json.len() + 1).sum::<usize>() + 2);
-    body.put_u8(b'[');
+    let bytes = events.iter().map(|event| event.json.len() + 1).sum::<usize>() + 2;
+    let room = app.answers.room(client, bytes, app.options.timing.answer_room).await?;
+    let mut body = Vec::with_capacity(bytes);
+    body.push(b'[');
     for (index, event) in events.iter().enumerate() {
         if index > 0 {
-            body.put_u8(b',');
+            body.push(b',');
         }
-        body.put_slice(&event.json);
+        body.extend_from_slice(&event.json);
     }
-    body.put_u8(b']');
-    batch_response(app, &Position { epoch, after: Some(batch.last) }, true, body)
+    body.push(b']');
+    Ok(batch_response(app, &Position { epoch, after: Some(batch.last) }, true, room.hold(body)))
 }
 
 /// There is no tail to be served: an empty batch, and the cursor of the snapshot that must come first.
 async fn take_the_snapshot(app: &App) -> Response {
     let position = app.log.snapshot().await.position();
-    let mut response = batch_response(app, &position, false, BytesMut::from("[]"));
+    let mut response = batch_response(app, &position, false, NO_EVENTS);
     response.headers_mut().insert(header::LINK, HeaderValue::from_static(SNAPSHOT_LINK));
     response
 }
 
-fn batch_response(app: &App, position: &Position, recovered: bool, body: BytesMut) -> Response {
-    let mut response = body.freeze().into_response();
+fn batch_response(app: &App, position: &Position, recovered: bool, body: Bytes) -> Response {
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -199,14 +204,20 @@ struct SnapshotAnswer<'a> {
 }
 
 /// Answers with the state, unless the asker has it.
-pub(crate) async fn snapshot(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(crate) async fn snapshot(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let snapshot = app.log.snapshot().await;
     // Weak: the clock beside the state moves on, and a compressed answer is the same state.
     let etag = format!("W/\"{}\"", snapshot.position());
     let mut response = if has(&headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = snapshot_body(&app, &snapshot).into_response();
+        let bytes = snapshot.envelope().state.get().len();
+        let room = app.answers.room(client, bytes, app.options.timing.answer_room).await?;
+        let mut response = room.hold(snapshot_body(&app, &snapshot)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     };
@@ -214,7 +225,7 @@ pub(crate) async fn snapshot(State(app): State<Arc<App>>, headers: HeaderMap) ->
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("a cursor is visible ASCII"));
     describe(&app, &snapshot.position(), headers);
-    response
+    Ok(response)
 }
 
 fn snapshot_body(app: &App, snapshot: &Snapshot) -> Vec<u8> {

@@ -6,6 +6,7 @@
 use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     address::{Client, Peer, TrustedProxies},
+    answers::Answers,
     connection::{self, Allowance, StallGuard, Stalled},
     door::{self, Door, Guest, Welcome},
     fanout::Fanout,
@@ -74,6 +75,8 @@ pub struct Timing {
     pub header_read: Duration,
     /// Longest time for a request's body to arrive.
     pub body_read: Duration,
+    /// Longest time for which a large answer waits until others have been read.
+    pub answer_room: Duration,
     /// How long after a run that went well an agent of GitHub's webhooks rests.
     pub rest_after: Duration,
     /// After how long without a word such a run is given up.
@@ -98,6 +101,7 @@ impl Default for Timing {
             first_byte: Duration::from_secs(5),
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(10),
+            answer_room: Duration::from_secs(5),
             rest_after: Duration::from_secs(60),
             run_silence: Duration::from_secs(6 * 3_600),
         }
@@ -171,6 +175,7 @@ pub(crate) struct App {
     /// Pages elsewhere that were refused, for the log.
     pub(crate) refused_origins: Refused,
     publishers: RwLock<Arc<Publishers>>,
+    pub(crate) answers: Answers,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -179,6 +184,7 @@ impl App {
     pub(crate) fn new(log: Log, metrics: Metrics, options: Options) -> Self {
         Self {
             places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
+            answers: Answers::default(),
             fanout: Fanout::default(),
             publishers: RwLock::new(Arc::new(Publishers::new(options.tokens.clone(), &options, &metrics))),
             hooks: options
@@ -307,7 +313,7 @@ impl Server {
 
 /// One connection, from its first request to its last.
 async fn converse(guest: Guest, service: Router, app: Arc<App>) {
-    let Guest { stream, peer, stay: _stay, .. } = guest;
+    let Guest { stream, peer, stay, .. } = guest;
     let mut first = [0];
     let spoken = tokio::select! {
         spoken = tokio::time::timeout(app.options.timing.first_byte, stream.peek(&mut first)) => spoken,
@@ -326,7 +332,7 @@ async fn converse(guest: Guest, service: Router, app: Arc<App>) {
     let outlet = Outlet::default();
     let allowance = Allowance::default();
     let stall = app.options.timing.write_stall;
-    let guarded = StallGuard::new(stream, stall, stalled.clone(), allowance.clone());
+    let guarded = StallGuard::new(stream, stall, stalled.clone(), allowance.clone(), stay);
     let io = TokioIo::new(outlet.clone().before(guarded));
     // Whoever writes an answer without end learns by the one why the end came, bounds by another what is said, and sends
     // shared bytes by the third.

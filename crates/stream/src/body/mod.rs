@@ -5,7 +5,7 @@
 
 mod places;
 
-pub(crate) use places::{BodyPlace, BodyPlaces, PlaceBounds};
+pub(crate) use places::BodyPlaces;
 
 use crate::metrics::Rejection;
 use axum::{

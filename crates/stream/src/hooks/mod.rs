@@ -13,8 +13,9 @@ pub use signature::{SecretError, WebhookSecret};
 
 use crate::{
     address::Client,
-    body::{self, BodyBounds, BodyError, BodyPlaces, PlaceBounds},
+    body::{self, BodyBounds, BodyError, BodyPlaces},
     metrics::{DeliveryOutcome, Metrics, Rejection},
+    pool::PlaceBounds,
     problem::Refusal,
     recent::Recent,
     server::App,

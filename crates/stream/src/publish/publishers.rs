@@ -7,8 +7,9 @@ use super::{
     shares::{Account, Shares, Wait},
 };
 use crate::{
-    body::{BodyPlace, BodyPlaces, PlaceBounds},
+    body::BodyPlaces,
     metrics::Metrics,
+    pool::{Held, PlaceBounds},
     server::Options,
     time,
 };
@@ -122,7 +123,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// A place for a body that is announced to have so many bytes, once there is one.
-    pub(super) async fn place(&self, announced: Option<u64>) -> BodyPlace<usize> {
+    pub(super) async fn place(&self, announced: Option<u64>) -> Held<usize> {
         self.publishers.places.take(self.place, announced).await
     }
 

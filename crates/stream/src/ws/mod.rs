@@ -34,10 +34,10 @@ fn message_ceiling(max_event_bytes: usize) -> usize {
 /// What is read from a subscriber at once. The library clears this much each time it looks for something, and a
 /// subscriber says next to nothing.
 const READ_BUFFER_BYTES: usize = 1_024;
-/// How much a subscriber may say within a heartbeat, in bytes: whatever it may say in messages and pings, several times
-/// over. What is neither, such as fragments that hold nothing, is bounded by it alone.
+/// How much a subscriber may say within a heartbeat, in bytes: the messages and pings that it may send, and one that is too
+/// big. What is neither, such as fragments that hold nothing, is bounded by it alone, and each costs the processor.
 fn allowed_bytes(max_event_bytes: usize) -> usize {
-    message_ceiling(max_event_bytes).saturating_mul(16)
+    message_ceiling(max_event_bytes).saturating_mul(3)
 }
 
 /// Opens a subscription.

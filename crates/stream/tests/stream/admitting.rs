@@ -144,6 +144,25 @@ async fn connections_of_one_address_over_its_bound_are_told_or_closed_and_others
 }
 
 #[tokio::test]
+async fn a_connection_that_became_a_subscription_is_still_one_of_its_address() {
+    let timing = Timing { first_byte: Duration::from_secs(600), ..Timing::default() };
+    let stream = Stream::with(ROOMY, Options { timing, ..at_most(SPARE * 2) }).await;
+    let mut subscribers = Vec::new();
+    for _ in 0..SPARE * 2 {
+        subscribers.push(stream.subscribe("").await);
+    }
+    let mut held = Vec::new();
+    for _ in 0..SPARE {
+        held.push(TcpStream::connect(stream.address).await.unwrap());
+    }
+    assert!(answer(TcpStream::connect(stream.address).await.unwrap()).await.starts_with("HTTP/1.1 429 "));
+    subscribers.pop();
+    while !answer(TcpStream::connect(stream.address).await.unwrap()).await.starts_with("HTTP/1.1 200 ") {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_may_have_as_many_connections_as_there_are() {
     let stream = Stream::with(ROOMY, behind_a_proxy(1)).await;
     let mut held = Vec::new();

@@ -1,11 +1,11 @@
 //! Those who would take the stream down: they are refused within bounds, and others are served meanwhile.
 
-use crate::harness::{BATCHED, ROOMY, STRUCTURED, Stream, Subscriber, TOKEN, event, soon, with_token};
-use monkeytown_stream::{Options, Timing};
+use crate::harness::{BATCHED, ROOMY, STRUCTURED, Stream, Subscriber, TOKEN, event, large, soon, with_token};
+use monkeytown_stream::{Options, Timing, TrustedProxy};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// A megabyte.
@@ -210,6 +210,48 @@ async fn heads_that_are_no_heads_are_refused_and_none_of_them_comes_back_in_an_a
     assert_eq!(answer.status(), 400);
     assert!(!format!("{:?}", answer.headers()).contains("injected"));
     serves_others(&stream, "1").await;
+}
+
+/// Asks for all there is with little room for what comes, and reads nothing.
+async fn asks_and_does_not_read(stream: &Stream, client: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut connection = socket.connect(stream.address).await.unwrap();
+    let request = format!("GET /api/v1/events?after=earliest HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_answers_that_are_not_read_are_few_and_others_have_theirs() {
+    let proxy: TrustedProxy = "127.0.0.1".parse().unwrap();
+    let timing = Timing { answer_room: Duration::from_millis(200), ..Timing::default() };
+    let options = Options { timing, trusted_proxies: [proxy].into_iter().collect(), ..with_token() };
+    let stream = Stream::with(ROOMY, options).await;
+    for number in 0..30 {
+        let batch: Vec<_> = (0..10).map(|part| large(&format!("{number}/{part}"), 16_000)).collect();
+        stream.publish(&batch).await;
+    }
+    let asked = |client: &'static str| {
+        let request = reqwest::Client::new().get(stream.url("/api/v1/events?after=earliest"));
+        async move { soon(request.header("x-forwarded-for", client).send()).await.unwrap() }
+    };
+    let mut held = Vec::new();
+    // 4 MiB each, of which one address may have 64 on their way.
+    while asked("203.0.113.9").await.status() == 200 {
+        assert!(held.len() < 100, "one address has any number of answers on their way");
+        held.push(asks_and_does_not_read(&stream, "203.0.113.9").await);
+    }
+    let refused = asked("203.0.113.9").await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let other = asked("203.0.113.10").await;
+    assert_eq!(other.status(), 200);
+    assert!(other.bytes().await.unwrap().len() > 4_000_000);
+    drop(held);
+    while asked("203.0.113.9").await.status() != 200 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

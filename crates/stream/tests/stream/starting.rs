@@ -288,3 +288,26 @@ async fn log_lines_of_requests_connections_and_events_carry_their_traces() {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bound_of_an_address_and_the_proxies_are_taken_from_the_flags() {
+    let mut child = program()
+        .args(["--listen", "127.0.0.1:0", "--max-per-address", "1", "--trust-proxy", "::1,127.0.0.0/8"])
+        .env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = log_lines(child.stdout.take().unwrap());
+    let address = log.next().unwrap()["context"]["address"].as_str().unwrap().to_owned();
+    let subscribe = |client: &'static str| {
+        let request = reqwest::Client::new().get(format!("http://{address}/api/v1/events"));
+        let request = request.header("accept", "text/event-stream").header("x-forwarded-for", client);
+        async move { request.send().await.unwrap() }
+    };
+    let (first, again, other) =
+        (subscribe("203.0.113.9").await, subscribe("203.0.113.9").await, subscribe("203.0.113.10").await);
+    assert_eq!((first.status().as_u16(), again.status().as_u16(), other.status().as_u16()), (200, 429, 200));
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    drop((first, other));
+    assert_eq!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().code(), Some(0));
+}

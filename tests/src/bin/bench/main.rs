@@ -2,8 +2,9 @@
 //! measured on.
 //!
 //! A figure is the product's beside something simpler on the same machine in the same run; none is a test. `--seconds`
-//! and `--rate` make `client` and `memory` quicker, or look at one load.
+//! and `--rate` make `client`, `memory` and `attack` quicker, or look at one load.
 
+mod attack;
 mod client;
 mod git;
 mod history;
@@ -20,10 +21,11 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "stream",
     "resume",
     "footprint",
+    "attack",
     "latency",
     "git",
     "client",
@@ -88,6 +90,7 @@ async fn run() -> Result<()> {
             "memory" => client::remember(&wishes).await?,
             "recovery" => recovery::recover().await?,
             "catch-up" => recovery::catch_up().await?,
+            "attack" => attack::measure(&wishes).await?,
             "lighthouse" => lighthouse::measure().await?,
             other => bail!("no benchmark is named {other:?}; there are {}", NAMES.join(", ")),
         };
