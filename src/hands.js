@@ -62,6 +62,8 @@ const asked = {
     const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
     const ours = registrations.filter(({ active }) => active?.scriptURL === new URL("/worker.js", location).href);
     await Promise.all(ours.map((registration) => registration.unregister()));
+    // Over plain http there are none.
+    if (!globalThis.caches) return;
     const names = (await caches.keys()).filter((name) => name.startsWith("monkeytown-"));
     await Promise.all(names.map((name) => caches.delete(name)));
   },

@@ -143,6 +143,11 @@ impl Ingest {
         std::mem::take(&mut self.caused)
     }
 
+    /// Remembers events that could not be made use of yet.
+    pub fn keep_effects(&mut self, effects: impl Iterator<Item = Effect>) {
+        self.caused.extend(effects);
+    }
+
     fn note_effect(&mut self, event: &Event) {
         let Some(cause) = event.cause.as_ref().filter(|cause| self.watched.iter().any(|held| **held == ***cause))
         else {

@@ -13,7 +13,7 @@ pub fn bind(signals: &Signals) {
     follow(move || {
         let (gaze, kept, _) = (signals.gaze.read(), signals.kept.read(), signals.typed.read());
         let Some(id) = &gaze.entity else { return };
-        let draft = kept.draft.as_ref().filter(|draft| draft.id == *id).map(|draft| draft.words.clone());
+        let draft = kept.drafts.iter().find(|draft| draft.id == *id).map(|draft| draft.words.clone());
         let words = draft.or_else(|| kept.store.get(Class::Note, id.as_str()).map(words_of)).unwrap_or_default();
         // What is written is not written again: the caret stays.
         if value(field.root()) != words {

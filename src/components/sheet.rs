@@ -27,6 +27,9 @@ const NAMES: [&str; Class::ALL.len() + 1] = [
     "the page as last known",
 ];
 
+/// Things told one by one; the others are counted, and are in the file that is exported.
+const ROWS_MAX: usize = 200;
+
 /// Fills it, and what is always seen of it: how much is kept, and what can be taken back.
 pub fn bind(signals: &Signals) {
     let signals = signals.clone();
@@ -111,13 +114,15 @@ fn fill(
         piece.style("", "--done", &[&*(units * 100 / may).to_string(), "%"].concat());
     }
     let is_told = |record: &&Record| matches!(record.class, Class::Note | Class::Bookmark | Class::Pin | Class::Mute);
-    let records: Vec<&Record> = kept.store.iter().filter(is_told).collect();
+    let mut records: Vec<&Record> = kept.store.iter().filter(is_told).collect();
+    let more = records.len().saturating_sub(ROWS_MAX);
+    records.truncate(ROWS_MAX);
+    sheet.say_if("more", &if more > 0 { ["and ", &*more.to_string(), " more"].concat() } else { String::new() });
     let keys: Vec<String> = records.iter().map(|record| record.key()).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     rows.keep(&keys, |_| "t-kept", &|_, _| {});
     for ((piece, record), key) in rows.pieces().zip(records).zip(keys) {
         piece.set("", "data-key", key);
-        piece.say("what", record.class.word());
         let words = words_of(record);
         // A bookmark's id is a place in the stream, a pinned ghost's a number: they say nothing to people.
         let is_moment = record.class == Class::Bookmark || (record.class == Class::Pin && !words.is_empty());
@@ -126,7 +131,9 @@ fn fill(
         let whom = agent.map_or(record.id.as_str(), |agent| agent.entity.label.as_str());
         let name = if is_moment { &words } else { whom };
         piece.say("name", name);
-        piece.say("words", if is_moment { "" } else { &words });
+        let words = if is_moment { "" } else { &words };
+        piece.say("what", &[record.class.word(), if words.is_empty() { "" } else { ":" }].concat());
+        piece.say("words", words);
         piece.set("forget", "aria-label", &["take away the ", record.class.word(), " ", name].concat());
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     dom::{document, leaked, listen, value},
     signals::{BundleName, Tab},
 };
+use js_sys::Reflect;
 use monkeytown_protocol::EntityId;
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::JsCast;
@@ -165,6 +166,11 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     let near = |attribute: &str| pressed.closest(&["[", attribute, "]"].concat()).ok()??.get_attribute(attribute);
     let whom = |attribute: &str| EntityId::new(&near(attribute)?).ok();
     let name = pressed.get_attribute("data-p").unwrap_or_else(|| pressed.id());
+    // Rows close up under the pointer: the second press of two quick ones would take another away.
+    let presses = Reflect::get(event, &"detail".into()).ok().and_then(|detail| detail.as_f64()).unwrap_or_default();
+    if presses > 1.0 && matches!(&*name, "forget" | "dismiss") {
+        return None;
+    }
     match name.as_str() {
         "name" | "inspect" => whom("data-entity-id").map(Intent::Open),
         "ignore" => whom("data-entity-id").map(Intent::Ignore),

@@ -17,6 +17,8 @@ use monkeytown_keepsakes::{
 };
 use monkeytown_protocol::{EntityId, SeedStatus};
 
+/// Notes whose words wait for room.
+const DRAFTS_MAX: usize = 20;
 /// The longest words of a bookmark, in letters.
 const BOOKMARK_MAX: usize = 100;
 
@@ -31,7 +33,7 @@ impl Session {
         let mut out = None;
         // What is being typed changes nothing that is kept yet.
         let is_typed = matches!(act, Act::Enter(..) | Act::Note(_));
-        let is_answered;
+        let mut is_answered;
         {
             let mut core = self.0.borrow_mut();
             let kept = &mut *topic.peek_mut();
@@ -58,9 +60,11 @@ impl Session {
                 Act::Forget(key) => core.forget(kept, &key),
                 Act::Undo => core.keeping.undo(kept),
                 Act::TakeAlong => {
-                    core.keep_draft(kept, None);
+                    core.keep_drafts(kept, None);
                     out = Some(pack(&kept.store, now_millis()));
                 }
+                // What is chosen before everything is erased may arrive after it.
+                Act::Bring(_) if core.keeping.is_over() => {}
                 Act::Bring(file) => match unpack(&file, now_millis()) {
                     Ok(records) => kept.arrived = Some(records),
                     Err(why) => kept.answer = ["the file is not kept: ", why.0].concat(),
@@ -76,6 +80,7 @@ impl Session {
                 Act::Prefer(name) => core.prefer(kept, name),
                 Act::Ask(..) => {}
             }
+            is_answered |= !kept.answer.is_empty();
             if !is_typed {
                 core.watch_seeds(kept);
                 core.keeping.read_pins(kept);
@@ -99,9 +104,7 @@ impl Session {
     pub(super) fn look_at_kept_again(&self) {
         let core = self.0.borrow();
         let kept = &mut *core.signals.kept.peek_mut();
-        for class in Class::ALL {
-            core.keeping.refresh(kept, class);
-        }
+        core.keeping.refresh(kept, None);
     }
 
     /// Another tab has written at a key, or has erased everything.
@@ -109,11 +112,10 @@ impl Session {
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
         let topic = core.signals.kept.clone();
-        if core.keeping.hear(&mut topic.peek_mut(), key) {
-            core.watch_seeds(&topic.peek());
-            core.write_ghosts();
-            topic.notify();
-        }
+        // Many lines may come at once: what they change is looked at once a second.
+        core.heard_elsewhere |= core.keeping.hear(&mut topic.peek_mut(), key);
+        // But who writes a note sees what it says by now: what is written is added to that.
+        core.signals.typed.notify();
     }
 }
 
@@ -125,7 +127,7 @@ fn body_of(name: &str, words: &str) -> String {
 
 impl Core {
     fn toggle(&mut self, kept: &mut Kept, class: Class, id: &str, body: &str) {
-        self.keeping.refresh(kept, class);
+        self.keeping.refresh(kept, Some(class));
         if kept.has(class, id) {
             self.keeping.take(kept, class, id, [class.word(), " taken away"].concat());
         } else {
@@ -146,37 +148,55 @@ impl Core {
 
     fn note(&mut self, kept: &mut Kept, words: String) {
         let Some(id) = self.signals.gaze.peek().entity.clone() else { return };
-        self.keep_draft(kept, Some(&id));
-        let based_on = kept.store.get(Class::Note, id.as_str()).map(words_of).unwrap_or_default();
-        kept.draft.get_or_insert_with(|| Draft { id, words: String::new(), based_on }).words = words;
+        self.keep_drafts(kept, Some(&id));
+        if let Some(draft) = kept.drafts.iter_mut().find(|draft| draft.id == id) {
+            draft.words = words;
+        } else if kept.drafts.len() < DRAFTS_MAX {
+            let based_on = kept.store.get(Class::Note, id.as_str()).map(words_of).unwrap_or_default();
+            kept.drafts.push(Draft { id, words, based_on });
+        } else {
+            "that was not kept: the notes before it find no room. take something away first"
+                .clone_into(&mut kept.answer);
+        }
     }
 
-    /// Keeps the note that is being written, unless it is on `but`; what another tab has written meanwhile stays in it.
-    /// False when there was none.
-    pub(super) fn keep_draft(&mut self, kept: &mut Kept, but: Option<&EntityId>) -> bool {
-        let Some(mut draft) = kept.draft.take_if(|draft| Some(&draft.id) != but) else { return false };
+    /// Keeps the notes that are being written, but for the one on `but`. False when there was none.
+    pub(super) fn keep_drafts(&mut self, kept: &mut Kept, but: Option<&EntityId>) -> bool {
+        let mut any = false;
+        for draft in std::mem::take(&mut kept.drafts) {
+            if Some(&draft.id) == but {
+                kept.drafts.push(draft);
+            } else {
+                any = true;
+                self.keep_draft(kept, draft);
+            }
+        }
+        any
+    }
+
+    /// Keeps a note; what another tab has written meanwhile stays in it. Words that are refused stay where they are written,
+    /// and are tried again.
+    fn keep_draft(&mut self, kept: &mut Kept, mut draft: Draft) {
         let id = draft.id.as_str().to_owned();
-        self.keeping.refresh(kept, Class::Note);
+        self.keeping.refresh(kept, Some(Class::Note));
         let theirs = kept.store.get(Class::Note, &id).map(words_of).unwrap_or_default();
         if theirs != draft.based_on && !theirs.is_empty() && theirs != draft.words {
             draft.words = [&*theirs, "\n", &draft.words].concat();
         }
         if draft.words == theirs {
-            "the note is kept".clone_into(&mut kept.answer);
+            kept.answer = self.keeping.in_words("the note is kept");
         } else if draft.words.trim_ascii().is_empty() {
             self.keeping.take(kept, Class::Note, &id, "note taken away".to_owned());
         } else if units(&draft.words) > NOTE_MAX_UNITS {
             "that was not kept: a note has at most 4,000 letters".clone_into(&mut kept.answer);
             draft.based_on = theirs;
-            kept.draft = Some(draft);
+            kept.drafts.push(draft);
         } else if self.keeping.put(kept, record(Class::Note, &id, body_of("words", &draft.words))) {
-            "the note is kept".clone_into(&mut kept.answer);
+            kept.answer = self.keeping.in_words("the note is kept");
         } else {
-            // Its words stay where they are written, and are tried again.
             draft.based_on = theirs;
-            kept.draft = Some(draft);
+            kept.drafts.push(draft);
         }
-        true
     }
 
     fn bookmark(&mut self, kept: &mut Kept) {
@@ -189,7 +209,7 @@ impl Core {
         let words: String = [day, " ", time, " after: ", newest].concat().chars().take(BOOKMARK_MAX).collect();
         let id = position.to_string();
         if self.keeping.put(kept, record(Class::Bookmark, &id, body_of("words", &words))) {
-            "the moment is kept".clone_into(&mut kept.answer);
+            kept.answer = self.keeping.in_words("the moment is kept");
         }
     }
 
@@ -217,7 +237,7 @@ impl Core {
 
     fn forget(&mut self, kept: &mut Kept, key: &str) {
         let Some((class, id)) = Record::named(key) else { return };
-        self.keeping.refresh(kept, class);
+        self.keeping.refresh(kept, Some(class));
         let seed = kept.store.get(class, id).and_then(Seed::from_record);
         if seed.is_some_and(|seed| seed.status == SeedStatus::Growing && seed.is_under_way(now_millis())) {
             return "it was found, and grows: it can be taken away when something has come of it"
@@ -225,7 +245,7 @@ impl Core {
         }
         self.keeping.take(kept, class, id, [class.word(), " taken away"].concat());
         if class == Class::Note {
-            kept.draft.take_if(|draft| draft.id.as_str() == id);
+            kept.drafts.retain(|draft| draft.id.as_str() != id);
         }
     }
 

@@ -15,10 +15,10 @@ impl Session {
             intent => intent,
         };
         let mut core = self.0.borrow_mut();
-        core.tend_kept();
         if matches!(intent, Intent::Open(_) | Intent::Close | Intent::Back | Intent::Tab(_)) {
             core.signals.kept.peek_mut().answer.clear();
         }
+        core.tend_kept();
         let gaze = core.signals.gaze.clone();
         match intent {
             Intent::Act(_) => {}

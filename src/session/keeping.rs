@@ -25,6 +25,8 @@ use std::rc::Rc;
 
 /// How long the last act is told over the page, in milliseconds.
 const TOLD_MILLIS: f64 = 20_000.0;
+/// How long it is known that this tab wrote something, in milliseconds: until it must have heard of an erasing before it.
+const OWN_MILLIS: u64 = 10_000;
 /// How long ghosts are kept, in milliseconds of the source's clock (`product.md`, "Features").
 const GHOST_LIVES_MILLIS: i64 = 24 * 3_600_000;
 /// Ghosts kept beside those that the stream holds.
@@ -38,6 +40,9 @@ pub(super) struct Keeping {
     ghosts: Vec<Rc<HistoryItem>>,
     /// Those that are pinned, from their own lines.
     pinned: Vec<Rc<HistoryItem>>,
+    /// What this tab wrote last: names, when they were changed, and when they were written.
+    own: Vec<(Class, String, u64, u64)>,
+    over: bool,
 }
 
 impl Keeping {
@@ -45,7 +50,7 @@ impl Keeping {
     pub fn open(kept: &mut Kept, town: String) -> Self {
         let place = Place::find();
         (kept.store, kept.lasts) = (Store::open(&place), place.lasts());
-        let mut keeping = Self { place, town, ghosts: Vec::new(), pinned: Vec::new() };
+        let mut keeping = Self { place, town, ghosts: Vec::new(), pinned: Vec::new(), own: Vec::new(), over: false };
         keeping.reopen(kept);
         keeping
     }
@@ -76,14 +81,13 @@ impl Keeping {
     /// Another tab has written at `key`, or somebody has erased everything. Whether that concerns what is kept.
     pub fn hear(&mut self, kept: &mut Kept, key: Option<&str>) -> bool {
         match key {
-            Some(key) if key == ERASED => self.erase(kept),
-            None if self.place.keys().is_empty() => self.erase(kept),
+            Some(key) if key == ERASED => self.erased_elsewhere(kept),
+            None if self.place.keys().is_empty() => self.erased_elsewhere(kept),
             Some(key) if key.starts_with(KEYS) || key.starts_with(ASIDE) => {
                 kept.store.hear(&self.place, key);
                 if Record::named(key).is_some_and(|(class, _)| class == Class::Ghosts) {
                     self.reopen(kept);
                 }
-                self.read_pins(kept);
             }
             _ => return false,
         }
@@ -96,16 +100,20 @@ impl Keeping {
         kept.used_units = self.place.units();
     }
 
-    /// Reads again all of a class: another tab may have changed it, or taken something away.
-    pub fn refresh(&self, kept: &mut Kept, class: Class) {
+    /// Reads again all of a class, or of every one: another tab may have changed it, or taken something away.
+    pub fn refresh(&self, kept: &mut Kept, class: Option<Class>) {
         // In memory alone there is nobody else.
         if !self.place.lasts() {
             return;
         }
-        let prefix = [KEYS, class.word(), "."].concat();
-        let mut keys: Vec<String> = kept.store.of(class).map(Record::key).collect();
-        keys.extend(self.place.keys());
-        for key in keys {
+        let prefix = class.map_or(KEYS.to_owned(), |class| [KEYS, class.word(), "."].concat());
+        let held = kept.store.iter().filter(|record| class.is_none_or(|class| record.class == class));
+        for key in held.map(Record::key).collect::<Vec<_>>() {
+            if self.place.get(&key).is_none() {
+                kept.store.hear(&self.place, &key);
+            }
+        }
+        for key in self.place.keys() {
             if key.starts_with(&prefix) {
                 kept.store.hear(&self.place, &key);
             }
@@ -113,7 +121,8 @@ impl Keeping {
     }
 
     /// Keeps a record, or says in words why not.
-    pub fn put(&self, kept: &mut Kept, record: Record) -> bool {
+    pub fn put(&mut self, kept: &mut Kept, record: Record) -> bool {
+        self.note_own(&record);
         match kept.store.put(&self.place, record) {
             Ok(gone) if gone.is_empty() => true,
             Ok(_) => {
@@ -161,7 +170,9 @@ impl Keeping {
     /// is there.
     pub fn adopt(&mut self, kept: &mut Kept, replace: bool) {
         let arrived = kept.arrived.take().unwrap_or_default();
-        let is_in_file = |held: &Record| arrived.iter().any(|new| new.class == held.class && new.id == held.id);
+        // What is unpacked is in order.
+        let is_in_file =
+            |held: &Record| arrived.binary_search_by(|new| (new.class, &*new.id).cmp(&(held.class, &*held.id))).is_ok();
         let now = now_millis();
         let grows = |record: &Record| {
             record.class == Class::Seed && Seed::from_record(record).is_some_and(|seed| seed.is_under_way(now))
@@ -177,6 +188,7 @@ impl Keeping {
             if !replace && held.as_ref().is_some_and(|held| held.changed_millis >= record.changed_millis) {
                 continue;
             }
+            self.note_own(&record);
             let put = kept.store.put(&self.place, record.clone());
             undo.back.extend(held);
             undo.away.push(record);
@@ -196,14 +208,50 @@ impl Keeping {
             }
         }
         kept.undo = undo;
-        "the file is brought back".clone_into(&mut kept.answer);
+        kept.answer = self.in_words("the file is brought back");
         self.reopen(kept);
     }
 
     /// Erases everything that this browser holds of the page; nothing more is kept until it is loaded again.
     pub fn erase(&mut self, kept: &mut Kept) {
         self.place.clear();
+        self.end(kept);
+    }
+
+    /// Another tab has erased everything. What this one has written meanwhile goes too; what is there of somebody who began
+    /// afresh stays, for this tab may have slept for long.
+    fn erased_elsewhere(&mut self, kept: &mut Kept) {
+        for (class, id, changed_millis, _) in std::mem::take(&mut self.own) {
+            let there = kept.store.refresh(&self.place, class, &id);
+            if there.is_some_and(|record| record.changed_millis == changed_millis) {
+                kept.store.take(&self.place, class, &id);
+            }
+        }
+        storage::last_known::forget();
+        self.place.leave();
+        self.end(kept);
+    }
+
+    /// Whether everything has been erased, so that nothing more is kept in this visit.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What is said of something that is kept: where nothing lasts, for how long.
+    pub fn in_words(&self, words: &str) -> String {
+        let until = if self.place.lasts() { "" } else { " until this page is closed" };
+        [words, until].concat()
+    }
+
+    fn note_own(&mut self, record: &Record) {
+        let now = now_millis();
+        self.own.retain(|(.., at)| now.saturating_sub(*at) < OWN_MILLIS);
+        self.own.push((record.class, record.id.clone(), record.changed_millis, now));
+    }
+
+    fn end(&mut self, kept: &mut Kept) {
         storage::keep_no_more();
+        self.over = true;
         self.ghosts.clear();
         self.pinned.clear();
         let (repository, emptied) = (std::mem::take(&mut kept.repository), kept.emptied + 1);
@@ -247,12 +295,14 @@ impl Keeping {
         while count > 0 {
             let items = self.ghosts.iter().take(count).map(Rc::as_ref);
             let record = to_record(Class::Ghosts, &name_of(&self.town), now_millis(), &self.town, items);
+            self.note_own(&record);
             if kept.store.put(&self.place, record).is_ok() {
-                return;
+                return self.count(kept);
             }
             count /= 2;
         }
         kept.store.take(&self.place, Class::Ghosts, &name_of(&self.town));
+        self.count(kept);
     }
 
     /// Forgets all ghosts that the stream does not hold.

@@ -111,6 +111,8 @@ struct Core {
     beside_history: Vec<Rc<HistoryItem>>,
     /// Whether it has been said that a seed expires soon.
     warned: bool,
+    /// Whether another tab has changed something that is kept.
+    heard_elsewhere: bool,
 }
 
 /// The session. Cloning shares it.
@@ -174,6 +176,7 @@ impl Session {
             keeping,
             beside_history: Vec::new(),
             warned: false,
+            heard_elsewhere: false,
         };
         let session = Self(Box::leak(Box::new(RefCell::new(core))));
         {
@@ -474,11 +477,17 @@ impl Core {
     fn tend_kept(&mut self) {
         let topic = self.signals.kept.clone();
         let kept = &mut *topic.peek_mut();
-        let wrote = self.keep_draft(kept, None);
-        if self.tend_seeds(kept) || wrote {
+        let wrote = self.keep_drafts(kept, None);
+        let heard = std::mem::take(&mut self.heard_elsewhere);
+        if self.tend_seeds(kept) || wrote || heard {
             self.watch_seeds(kept);
+            self.keeping.read_pins(kept);
             self.keeping.count(kept);
             topic.notify();
+        }
+        if heard {
+            // A list of what is left over reads what is kept.
+            self.lists_pending = true;
         }
     }
 

@@ -48,7 +48,7 @@ impl Core {
     pub(super) fn plant(&mut self, kept: &mut Kept) {
         let now = now_millis();
         kept.tried = true;
-        self.keeping.refresh(kept, Class::Seed);
+        self.keeping.refresh(kept, Some(Class::Seed));
         if kept.form.faults() != ["", ""] {
             return "look at what is said beside the fields".clone_into(&mut kept.answer);
         }
@@ -60,7 +60,7 @@ impl Core {
         let id = [form.seed_type.as_str(), "-", &random_letters()].concat();
         let seed = Seed { id, planted_millis: now, form, status: SeedStatus::Pending, percent: 0, result: None };
         if self.keeping.put(kept, seed.to_record(now)) {
-            kept.answer = ["planted: ", &seed.id].concat();
+            kept.answer = self.keeping.in_words(&["planted: ", &seed.id].concat());
             kept.form.first.clear();
             if seed.form.seed_type == SeedType::Contract {
                 kept.form.second.clear();
@@ -103,8 +103,16 @@ impl Core {
             }
             if moved {
                 // One that another tab has taken away meanwhile does not come back.
-                self.keeping.refresh(kept, Class::Seed);
-                any |= kept.has(Class::Seed, &seed.id) && self.keeping.put(kept, seed.to_record(now));
+                self.keeping.refresh(kept, Some(Class::Seed));
+                if kept.has(Class::Seed, &seed.id) {
+                    let is_kept = self.keeping.put(kept, seed.to_record(now));
+                    any |= is_kept;
+                    if !is_kept {
+                        // Nobody tells of it twice: it is tried again.
+                        let again = caused.iter().filter(|(cause, ..)| **cause == *id.as_str());
+                        self.ingest.keep_effects(again.cloned());
+                    }
+                }
             }
         }
         if expiring && !self.warned {

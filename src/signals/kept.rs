@@ -49,8 +49,8 @@ pub struct Kept {
     pub arrived: Option<Vec<Record>>,
     /// Whether the witness is asked once more before all is erased.
     pub erasing: bool,
-    /// The note that is being written.
-    pub draft: Option<Draft>,
+    /// Notes that are being written: one, and those for whose words there was no room.
+    pub drafts: Vec<Draft>,
     /// The seed that is being written.
     pub form: Form,
     /// Its second field for each type, so that another type and back again loses nothing.
@@ -77,7 +77,7 @@ impl Default for Kept {
             seconds: Default::default(),
             arrived: None,
             erasing: false,
-            draft: None,
+            drafts: Vec::new(),
             form: Form { seed_type: SeedType::Query, first: String::new(), second: String::new() },
             tried: false,
             emptied: 0,

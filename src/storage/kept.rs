@@ -55,6 +55,11 @@ impl Place {
         // Where there is no room even for that, the lines that went have been heard of one by one.
         let _ = self.set(ERASED, "");
         self.remove(ERASED);
+        self.leave();
+    }
+
+    /// From now on this is no place.
+    pub fn leave(&mut self) {
         self.0 = None;
     }
 }

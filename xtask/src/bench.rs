@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     /// Write the figures as JSON to stdout
     #[arg(long)]
     json: bool,
-    let with_page = arguments.name.as_deref().is_none_or(|name| !PAGELESS.contains(&name));
-    if with_page {
+    /// How long `client` looks at each load, in seconds, instead of 60, `stream` at each corner and `attack` at each attack,
+    /// instead of 10; `memory` takes so many seconds' events
     #[arg(long)]
     seconds: Option<u64>,
     /// The one rate of events a second for `client`, `memory` and `stream`, instead of all
@@ -41,6 +41,7 @@ const PAGELESS: [&str; 4] = ["stream", "resume", "footprint", "attack"];
 /// # Errors
 /// When something cannot be built, or a benchmark fails.
 pub(crate) fn bench(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let with_page = arguments.name.as_deref().is_none_or(|name| !PAGELESS.contains(&name));
     if with_page {
         build::build(workspace)?;
     }

@@ -5,10 +5,10 @@
 use crate::body::Body;
 use crate::form::LINE_MAX_UNITS;
 use crate::record::{Class, Record, units};
-use crate::seed::{LIVES_MILLIS, Seed};
+use crate::seed::Seed;
 use crate::store::{BUDGET_UNITS, Store};
 use crate::writing::Writing;
-use monkeytown_protocol::{Json, from_json};
+use monkeytown_protocol::{Json, SeedId, from_json};
 
 /// What the file says it is.
 const FORMAT: &str = "monkeytown-witness";
@@ -87,28 +87,43 @@ pub fn unpack(file: &str, now_millis: u64) -> Result<Vec<Record>, Unfit> {
     for Packed { class, id, changed, body } in kept {
         let class = Class::of(&class).filter(|_| !id.is_empty() && id.len() <= ID_MAX_BYTES);
         let body = Body::read(&body);
-        let record = class.map(|class| Record { class, id, changed_millis: changed, body: body.written() });
-        let late = now_millis.saturating_add(LIVES_MILLIS);
-        let sound = |record: &Record| changed <= late && is_fit(record, &body, late);
-        let record = record.filter(sound).ok_or(Unfit("one of its things is not whole"))?;
-        let before = records.iter_mut().find(|held| held.class == record.class && held.id == record.id);
-        match before {
-            Some(held) if held.changed_millis < record.changed_millis => *held = record,
-            Some(_) => {}
-            None => records.push(record),
+        // A clock that was ahead when it was written makes nothing of it untrue: what has not been yet is now.
+        let changed_millis = changed.min(now_millis);
+        let record = class.map(|class| Record { class, id, changed_millis, body: body.written() });
+        let record = record.filter(|record| is_fit(record, &body)).map(|record| planted_by(now_millis, record));
+        let record = record.ok_or(Unfit("one of its things is not whole"))?;
+        let place = records.binary_search_by(|held| (held.class, &*held.id).cmp(&(record.class, &*record.id)));
+        match place {
+            Ok(at) => {
+                if let Some(held) = records.get_mut(at).filter(|held| held.changed_millis < record.changed_millis) {
+                    *held = record;
+                }
+            }
+            Err(at) => records.insert(at, record),
         }
     }
     Ok(records)
 }
 
+/// A seed that will be planted has been planted now; everything else is what it is.
+fn planted_by(now_millis: u64, record: Record) -> Record {
+    match Seed::from_record(&record).filter(|seed| record.class == Class::Seed && seed.planted_millis > now_millis) {
+        Some(seed) => Seed { planted_millis: now_millis, ..seed }.to_record(record.changed_millis),
+        None => record,
+    }
+}
+
 /// Whether a thing says what one of its class says: what no form would take does not come by a file.
-fn is_fit(record: &Record, body: &Body, late_millis: u64) -> bool {
+fn is_fit(record: &Record, body: &Body) -> bool {
     let within = |name: &str, least: usize, most: usize| {
         body.get(name).is_some_and(|words| (least..=most).contains(&units(words)))
     };
     match record.class {
-        Class::Seed => Seed::from_record(record)
-            .is_some_and(|seed| seed.form.faults() == ["", ""] && seed.planted_millis <= late_millis),
+        Class::Seed => {
+            // Our own are letters, digits and a hyphen; one that a commit cannot name is none.
+            let is_heard_of = SeedId::new(&record.id).is_ok() && record.id.bytes().all(|byte| byte.is_ascii_graphic());
+            is_heard_of && Seed::from_record(record).is_some_and(|seed| seed.form.faults() == ["", ""])
+        }
         Class::Note => within("words", 1, NOTE_MAX_UNITS),
         Class::Bookmark => within("words", 0, LINE_MAX_UNITS),
         Class::Preference => within("value", 0, LINE_MAX_UNITS),

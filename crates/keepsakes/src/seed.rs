@@ -81,7 +81,7 @@ impl Seed {
     /// Whether it lived out its time without an outcome.
     #[must_use]
     pub fn is_expired(&self, now_millis: u64) -> bool {
-        self.is_open() && now_millis.saturating_sub(self.planted_millis) >= LIVES_MILLIS
+        self.is_open() && !self.is_heard(now_millis)
     }
 
     fn is_open(&self) -> bool {
@@ -91,7 +91,8 @@ impl Seed {
     /// Whether events may still change what has come of it: for a day.
     #[must_use]
     pub fn is_heard(&self, now_millis: u64) -> bool {
-        now_millis.saturating_sub(self.planted_millis) < LIVES_MILLIS
+        // A clock that was wrong when it was planted must not keep it for years.
+        now_millis.abs_diff(self.planted_millis) < LIVES_MILLIS
     }
 
     /// Whether it is one of the few that may be under way at once.

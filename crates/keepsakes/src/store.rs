@@ -153,7 +153,7 @@ impl Store {
     /// Says what went for it.
     ///
     /// # Errors
-    /// When it is not kept; then everything is as it was, but for what had already made room.
+    /// When it is not kept; then everything is as it was.
     pub fn put(&mut self, area: &dyn Area, record: Record) -> Result<Vec<Record>, Refused> {
         let key = record.key();
         match self.aside.iter().find(|aside| aside.key == key).map(|aside| aside.why) {
@@ -166,18 +166,32 @@ impl Store {
         let mut gone = Vec::new();
         while self.units_of(record.class) - before + more > record.class.share_units() {
             let oldest = self.oldest(|held| held.class == record.class && held.id != record.id);
-            self.give_up(area, oldest.filter(|_| !record.class.is_own()).ok_or(Refused::Share)?, &mut gone);
+            let Some(oldest) = oldest.filter(|_| !record.class.is_own()) else {
+                return Err(self.put_back(area, gone, Refused::Share));
+            };
+            self.give_up(area, oldest, &mut gone);
         }
         while let Err(refused) = area.set(&key, &record.line()) {
             // The least precious first, never anything more precious than what is to be kept.
             let least = self.records.iter().filter(|held| !held.class.is_own()).map(|held| held.class).max();
             let oldest = least.filter(|class| *class >= record.class && refused == Refused::Full);
             let oldest = oldest.and_then(|class| self.oldest(|held| held.class == class && held.key() != key));
-            self.give_up(area, oldest.ok_or(refused)?, &mut gone);
+            let Some(oldest) = oldest else { return Err(self.put_back(area, gone, refused)) };
+            self.give_up(area, oldest, &mut gone);
         }
         self.aside.retain(|aside| aside.key != key);
         self.hold(record);
         Ok(gone)
+    }
+
+    /// Puts back what had made room in vain: it fits where it was, unless others have filled that meanwhile.
+    fn put_back(&mut self, area: &dyn Area, gone: Vec<Record>, why: Refused) -> Refused {
+        for record in gone {
+            if area.set(&record.key(), &record.line()).is_ok() {
+                self.hold(record);
+            }
+        }
+        why
     }
 
     /// Makes the place of a torn line free without losing what is left of it.

@@ -95,7 +95,6 @@ fn a_file_that_somebody_made_up_is_refused_with_the_reason() {
         (one("note", "a", &format!("{{\"words\":\"{long}\"}}")), whole),
         (one("seed", "a", "{\"type\":\"query\"}"), whole),
         (one("ghosts", "a", "{}"), whole),
-        (of("{\"class\":\"pin\",\"id\":\"a\",\"changed\":86400011,\"body\":\"{}\"}"), whole),
         (of(&vec!["{\"class\":\"pin\",\"id\":\"a\",\"changed\":1,\"body\":\"{}\"}"; 10_001].join(",")), ours),
         (" ".repeat(4_800_001), Unfit("it is larger than all that may be kept here")),
     ] {
@@ -134,4 +133,35 @@ fn of_two_of_a_name_in_a_file_the_one_changed_last_counts() {
         format!("{{\"format\":\"monkeytown-witness\",\"version\":1,\"kept\":[{},{}]}}", inner(&twice), inner(&early));
     let back = unpack(&both, 10).expect("a sound file");
     assert_eq!(back.iter().map(|record| record.changed_millis).collect::<Vec<_>>(), [9]);
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_wrote_comes_back_as_of_now() {
+    let seed = Seed {
+        id: "query-1".into(),
+        planted_millis: 40_000_000_000,
+        form: Form { seed_type: SeedType::Query, first: "stones".into(), second: String::new() },
+        status: SeedStatus::Pending,
+        percent: 0,
+        result: None,
+    };
+    let file = pack(&store_of(&[seed.to_record(40_000_000_000), note("a", 40_000_000_000, "words")]), 1);
+    let back = unpack(&file, 10).expect("the page's own file");
+    assert!(back.iter().all(|record| record.changed_millis == 10));
+    let planted = back.iter().filter_map(Seed::from_record).map(|seed| seed.planted_millis);
+    assert_eq!(planted.collect::<Vec<_>>(), [10]);
+}
+
+#[test]
+fn a_seed_that_no_event_could_name_does_not_come_by_a_file() {
+    let of = |id: &str| {
+        let form = Form { seed_type: SeedType::Query, first: "stones".into(), second: String::new() };
+        let seed =
+            Seed { id: id.into(), planted_millis: 1, form, status: SeedStatus::Pending, percent: 0, result: None };
+        unpack(&pack(&store_of(&[seed.to_record(1)]), 1), 10)
+    };
+    assert!(of("query-1").is_ok());
+    for id in ["query\nSeed: other", "query\u{202e}", "query\0"] {
+        assert!(of(id).is_err(), "{id:?}");
+    }
 }

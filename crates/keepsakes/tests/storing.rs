@@ -188,6 +188,18 @@ fn when_others_have_filled_the_place_ghosts_make_room_for_a_note_but_no_note_doe
 }
 
 #[test]
+fn what_made_room_in_vain_is_put_back() {
+    let shelf = Shelf::of(1_000);
+    let mut store = Store::open(&shelf);
+    for (at, id) in ["one", "two", "three"].into_iter().enumerate() {
+        store.put(&shelf, record(Class::Dismissed, id, at as u64, &"d".repeat(150))).expect("there is room");
+    }
+    assert_eq!(store.put(&shelf, record(Class::Note, "long", 9, &"n".repeat(2_000))), Err(Refused::Full));
+    assert_eq!(store.of(Class::Dismissed).count(), 3);
+    assert_eq!(Store::open(&shelf).of(Class::Dismissed).count(), 3);
+}
+
+#[test]
 fn two_tabs_that_write_different_things_lose_neither() {
     let shelf = Shelf::of(10_000);
     let (mut here, mut there) = (Store::open(&shelf), Store::open(&shelf));

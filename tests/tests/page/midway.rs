@@ -197,3 +197,103 @@ async fn a_history_longer_than_is_kept_stays_inside_its_share_and_is_there_at_th
     page.complains_of_nothing().await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_note_that_was_refused_stays_with_its_agent_while_another_is_written() {
+    let (_stream, browser, page) = visit(&town()).await;
+    page.until_state("live").await;
+    page.value::<u64>(&storage::fill(0)).await;
+    open_panel(&page, "ada").await;
+    focus(&page, "#note").await;
+    paste(&page, "words on ada").await;
+    until_said(&page, "#note-told", "that was not kept").await;
+    page.press("Escape").await;
+    until_unseen(&page, "#panel").await;
+    open_panel(&page, "bob").await;
+    focus(&page, "#note").await;
+    paste(&page, "words on bob").await;
+    until_said(&page, "#note-told", "that was not kept").await;
+    assert_eq!(note(&page).await, "words on bob");
+    page.press("Escape").await;
+    until_unseen(&page, "#panel").await;
+    open_panel(&page, "ada").await;
+    assert_eq!(note(&page).await, "words on ada");
+    // When there is room, both are kept.
+    page.value::<bool>(storage::EMPTY).await;
+    soon("both are kept", async {
+        while line(&page, "note.ada").await.is_none() || line(&page, "note.bob").await.is_none() {}
+    })
+    .await;
+    page.reload().await;
+    for (agent, words) in [("ada", "words on ada"), ("bob", "words on bob")] {
+        open_panel(&page, agent).await;
+        assert_eq!(note(&page).await, words);
+        page.press("Escape").await;
+        until_unseen(&page, "#panel").await;
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_tab_that_hears_late_of_an_erasing_leaves_what_was_kept_since() {
+    let stream = stream_of(&town()).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    let sleeper = browser.visit(&stream.url("/")).await;
+    sleeper.until_state("live").await;
+    page.show().await;
+    keep_note(&page, "ada", "before").await;
+    // It hears of nothing until it wakes.
+    sleeper
+        .value::<bool>(
+            "(() => {
+                window.late = [];
+                window.addEventListener('storage', (event) => {
+                    if (window.late) { event.stopImmediatePropagation(); window.late.push(event); }
+                }, true);
+                return true;
+            })()",
+        )
+        .await;
+    open_kept(&page).await;
+    erase(&page).await;
+    page.reload().await;
+    page.until_state("live").await;
+    keep_note(&page, "ada", "begun afresh").await;
+    sleeper
+        .value::<bool>(
+            "(() => {
+                const late = window.late;
+                window.late = null;
+                for (const { key, newValue } of late) {
+                    window.dispatchEvent(new StorageEvent('storage', { key, newValue }));
+                }
+                return true;
+            })()",
+        )
+        .await;
+    sleeper.show().await;
+    page.show().await;
+    page.reload().await;
+    open_panel(&page, "ada").await;
+    assert_eq!(note(&page).await, "begun afresh");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_second_press_of_two_quick_ones_takes_nothing_more_away() {
+    let (_stream, browser, page) = visit(&town()).await;
+    until_count(&page, GHOST, 3).await;
+    let press = |detail: u8| {
+        format!(
+            "document.querySelector('{GHOST} [data-p=dismiss]')
+                .dispatchEvent(new MouseEvent('click', {{ bubbles: true, detail: {detail} }}))"
+        )
+    };
+    page.value::<bool>(&press(1)).await;
+    until_count(&page, GHOST, 2).await;
+    page.value::<bool>(&press(2)).await;
+    page.value::<bool>("new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(true))))").await;
+    assert_eq!(count(&page, GHOST).await, 2);
+    browser.close().await;
+}
