@@ -24,7 +24,7 @@ struct Counter {
 }
 
 impl Sink for Counter {
-    fn append(&self, events: Vec<Event>) {
+    async fn append(&self, events: Vec<Event>) {
         let mut types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             *types.entry(event.payload.type_name().to_owned()).or_default() += 1;

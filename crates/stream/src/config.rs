@@ -78,6 +78,9 @@ pub struct Config {
     /// Most bytes of events held: 1GiB, 512MiB, 64MB or a plain number
     #[arg(long, env = "MONKEYTOWN_RING_BYTES", value_name = "SIZE", default_value = "1GiB")]
     pub ring_bytes: ByteSize,
+    /// Folder in which events outlive the process; without it they are held in memory only
+    #[arg(long, env = "MONKEYTOWN_JOURNAL", value_name = "DIR")]
+    pub journal: Option<PathBuf>,
     /// Origin of a page elsewhere that may use this stream (repeatable)
     #[arg(long, env = "MONKEYTOWN_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
@@ -167,7 +170,7 @@ pub enum ConfigError {
 }
 
 /// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 3] = ["MONKEYTOWN_JOURNAL", "MONKEYTOWN_REDIS", "MONKEYTOWN_FLEET"];
+const NOT_YET: [&str; 2] = ["MONKEYTOWN_REDIS", "MONKEYTOWN_FLEET"];
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.

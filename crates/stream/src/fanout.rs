@@ -253,7 +253,7 @@ mod tests {
             open_json.pop();
             Draft { event, open_json }
         };
-        log.append_drafts(events.map(draft).collect());
+        log.append_in_memory(events.map(draft).collect());
     }
 
     fn agents(names: &str) -> Interest {

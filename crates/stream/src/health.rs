@@ -38,8 +38,8 @@ struct Check {
     message: String,
 }
 
-/// Components that are configured. Nothing an in-memory stream is made of can fail without the process failing, so
-/// none of these reports an error and the whole is never down; a journal or Redis will.
+/// Components that are configured. What can fail without the process failing is mended by no restart, so none of these
+/// reports an error and the whole is never down. The journal is what makes the event buffer last, and is told there.
 #[derive(Serialize)]
 struct Checks {
     ws_connections: Check,
@@ -69,6 +69,11 @@ fn ws_connections(app: &App) -> (CheckStatus, String) {
 fn event_buffer(app: &App) -> (CheckStatus, String) {
     let (first, share) = app.log.retention();
     let percent = share * 100.0;
+    if let Some(why) = app.log.trouble() {
+        let message =
+            format!("the journal cannot be written ({why}); events are served, and none is taken until it can");
+        return (CheckStatus::Warning, message);
+    }
     if first.0 > 0 {
         // Nothing is broken, and a restart would lose more: those who come late get a snapshot.
         return (CheckStatus::Warning, format!("the ring is full; events before offset {} have gone", first.0));

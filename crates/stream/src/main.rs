@@ -4,8 +4,8 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Log, Metrics, Options, Server, TokensHandle, WebhookOptions, logging, now,
-    open_files,
+    Config, ConfigError, Invocation, JournalError, Log, Metrics, Options, Restored, Server, TokensHandle,
+    WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
         git::{GitConfig, GitSource},
@@ -42,11 +42,16 @@ fn main() -> ExitCode {
         Ok(opened) => opened,
         Err(error) => return give_up(MEND, error.as_ref()),
     };
+    let metrics = Metrics::new();
+    let (log, restored) = match open_log(&config, &metrics) {
+        Ok(opened) => opened,
+        Err(error) => return give_up(MEND, &error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return give_up(FAILED, &error),
     };
-    let code = runtime.block_on(run(*config, options, sources));
+    let code = runtime.block_on(run(*config, options, sources, Opened { log, metrics, restored }));
     // A source may be in the middle of a read that nothing can interrupt.
     runtime.shutdown_background();
     code
@@ -88,7 +93,24 @@ fn open_sources(config: &Config) -> Result<(Vec<Source>, Options), Box<dyn Error
     Ok((sources, Options { webhooks, ..config.options() }))
 }
 
-async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode {
+/// A log, and what was found in its journal.
+struct Opened {
+    log: Log,
+    metrics: Metrics,
+    restored: Option<Restored>,
+}
+
+/// Reads the journal before the port is open: whoever asks meanwhile finds nobody, rather than half a history.
+fn open_log(config: &Config, metrics: &Metrics) -> Result<(Log, Option<Restored>), JournalError> {
+    let metrics = metrics.clone();
+    match &config.journal {
+        None => Ok((Log::new(config.ring(), metrics), None)),
+        Some(folder) => Log::open(config.ring(), metrics, folder).map(|(log, restored)| (log, Some(restored))),
+    }
+}
+
+async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Opened) -> ExitCode {
+    let Opened { log, metrics, restored } = opened;
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -104,13 +126,15 @@ async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode
         Ok(address) => logging::listening(address),
         Err(error) => return give_up(FAILED, &error),
     }
-    let metrics = Metrics::new();
-    let log = Log::new(config.ring(), metrics.clone());
+    if let Some(restored) = restored {
+        restored.tell();
+    }
     let mut telling = JoinSet::new();
     for source in sources {
         telling.spawn(source(log.clone()));
     }
     let mut reading = JoinSet::new();
+    let written = log.clone();
     let mut broken = false;
     let shutdown = async {
         tokio::select! {
@@ -120,6 +144,10 @@ async fn run(config: Config, options: Options, sources: Vec<Source>) -> ExitCode
             // A page that shows the past as if it were the present is worse than a restart.
             Some(_) = telling.join_next() => {
                 tracing::error!("a source has ended; so does the stream");
+                broken = true;
+            }
+            () = written.stopped() => {
+                tracing::error!("the journal is written no longer; the stream ends");
                 broken = true;
             }
         }

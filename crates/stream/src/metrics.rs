@@ -38,6 +38,8 @@ pub(crate) enum Rejection {
     Invalid,
     RateLimited,
     Draining,
+    /// It could not be written to the journal.
+    Unwritten,
 }
 
 /// Why a subscriber was sent away.
@@ -89,7 +91,8 @@ macro_rules! labels {
 }
 
 labels!(Rejection: Malformed = "malformed", Unauthorized = "unauthorized", Forbidden = "forbidden", TooLarge = "too_large",
-    MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining");
+    MediaType = "media_type", Invalid = "invalid", RateLimited = "rate_limited", Draining = "draining",
+    Unwritten = "unwritten");
 labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "silent", Oversized = "oversized",
     Unruly = "unruly");
 labels!(NoPlace: Full = "full", Crowded = "per_address");
@@ -111,6 +114,9 @@ pub struct Metrics {
     pub(crate) ws_connections_total: IntCounter,
     pub(crate) subscriber_count: IntGauge,
     pub(crate) buffer_size: Gauge,
+    pub(crate) journal_commit_seconds: Histogram,
+    pub(crate) journal_failures_total: IntCounter,
+    pub(crate) journal_size_bytes: IntGauge,
     event_latency: Histogram,
     evicted_total: IntCounterVec,
     no_place_total: IntCounterVec,
@@ -168,6 +174,21 @@ impl Metrics {
                 IntGauge::new("subscriber_count", "Subscribers of every transport, waiting polls included."),
             ),
             buffer_size: register(&registry, Gauge::new("buffer_size", "Share of the ring in use, 0 to 1.")),
+            journal_commit_seconds: register(
+                &registry,
+                Histogram::with_opts(latency(
+                    "journal_commit_seconds",
+                    "Time to write and sync what was appended at once to the journal.",
+                )),
+            ),
+            journal_failures_total: register(
+                &registry,
+                IntCounter::new("journal_failures_total", "Times that the disk did not take what the journal wrote."),
+            ),
+            journal_size_bytes: register(
+                &registry,
+                IntGauge::new("journal_size_bytes", "Bytes of the journal's segments; 0 without one."),
+            ),
             event_latency: register(
                 &registry,
                 Histogram::with_opts(latency(

@@ -37,10 +37,13 @@ use monkeytown_protocol::SourceUri;
 use serde::Serialize;
 use signature::Signature;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, Notify, OwnedMutexGuard},
+};
 
 /// Largest body of a delivery, in bytes: GitHub sends none that is larger.
 const BODY_MAX_BYTES: usize = 25 * 1024 * 1024;
@@ -52,6 +55,8 @@ const SMALL: PlaceBounds = PlaceBounds { all: 64, of_one: 16 };
 const LARGE: PlaceBounds = PlaceBounds { all: 4, of_one: 2 };
 /// Longest time for a place and a body together: GitHub waits for 10 s in all.
 const READ_MAX: Duration = Duration::from_secs(8);
+/// Longest time for the delivery before to be kept, and for this one.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
 /// Deliveries remembered with their answers.
 const DELIVERIES_MAX: usize = 20_000;
 /// Longest name of an event, in bytes.
@@ -74,8 +79,8 @@ pub struct WebhookOptions {
 pub(crate) struct Hooks {
     secret: WebhookSecret,
     places: BodyPlaces<Client>,
-    /// One at a time: the same delivery twice at once is one.
-    heard: Mutex<Heard>,
+    /// One at a time, until its events are kept: the same delivery twice at once is one.
+    heard: Arc<Mutex<Heard>>,
     /// There is something new to be told later.
     later: Notify,
 }
@@ -220,7 +225,7 @@ impl Hooks {
         Self {
             secret,
             places: BodyPlaces::new(SMALL_MAX_BYTES, SMALL, LARGE),
-            heard: Mutex::new(Heard { github, answers: Recent::new(DELIVERIES_MAX) }),
+            heard: Arc::new(Mutex::new(Heard { github, answers: Recent::new(DELIVERIES_MAX) })),
             later: Notify::new(),
         }
     }
@@ -229,9 +234,9 @@ impl Hooks {
     pub(crate) async fn tell_later(&self, log: &impl Sink, metrics: &Metrics) {
         loop {
             let due = {
-                let mut heard = self.heard();
+                let mut heard = self.heard.lock().await;
                 for told in heard.github.due(time::now(), Instant::now()) {
-                    publish(told, log, metrics);
+                    publish(told, log, metrics).await;
                 }
                 heard.github.next_due()
             };
@@ -255,7 +260,9 @@ impl Hooks {
         };
         // The body may have taken a while.
         not_draining(app)?;
-        let mut heard = self.heard();
+        kept(app)?;
+        let runtime = Handle::current();
+        let mut heard = runtime.block_on(self.turn())?;
         if let Some(answer) = heard.answers.get(id) {
             app.metrics.delivered_by_webhook(event, DeliveryOutcome::Repeated);
             return Ok(answer.clone());
@@ -272,26 +279,44 @@ impl Hooks {
         app.metrics.delivered_by_webhook(event, outcome);
         log_what_is_left_out(event, &told);
         publishers.owe_for_webhooks(told.events.len().saturating_sub(1));
-        publish(told, &app.log, &app.metrics);
-        heard.answers.insert(id.clone(), answer.clone());
-        drop(heard);
+        let (log, metrics, answered, id) = (app.log.clone(), app.metrics.clone(), answer.clone(), id.clone());
+        // Goes on when nobody waits any more: what was heard is not forgotten, and heard again adds nothing.
+        let keeping = runtime.spawn(async move {
+            publish(told, &log, &metrics).await;
+            heard.answers.insert(id, answered);
+        });
+        let kept = runtime.block_on(tokio::time::timeout(KEPT_WITHIN, keeping));
         self.later.notify_one();
-        Ok(answer)
+        match kept {
+            Ok(Ok(())) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(unkept()),
+        }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        // What is remembered is at worst what one delivery left half-said.
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the delivery before this one.
+    async fn turn(&self) -> Outcome<OwnedMutexGuard<Heard>> {
+        tokio::time::timeout(KEPT_WITHIN, Arc::clone(&self.heard).lock_owned()).await.map_err(|_| unkept())
     }
 }
 
-fn publish(told: Told, log: &impl Sink, metrics: &Metrics) {
+/// Refuses while nothing can be kept.
+fn kept(app: &App) -> Outcome<()> {
+    if app.log.trouble().is_some() { Err(unkept()) } else { Ok(()) }
+}
+
+fn unkept() -> (Option<Rejection>, Refusal) {
+    let detail = "this stream cannot keep events at present, its disk may be full; deliver it again";
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS);
+    (Some(Rejection::Unwritten), refusal)
+}
+
+async fn publish(told: Told, log: &impl Sink, metrics: &Metrics) {
     let Told { events, runs, .. } = told;
     for report in &runs {
         metrics.agents.count(report);
     }
     if !events.is_empty() {
-        log.append(events);
+        log.append(events).await;
     }
 }
 

@@ -61,21 +61,41 @@ impl Identities {
 
     /// The identity of `event` and the offset it has: `next` when it is new, its old one otherwise.
     pub(super) fn claim(&mut self, event: &Event, next: Offset) -> (Identity, Offset) {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write(event.source.as_str().as_bytes());
-        // No id holds a control character, so this ends the one and begins the other.
-        hasher.write_u8(0);
-        hasher.write(event.id.as_str().as_bytes());
-        let hash = hasher.finish128();
-        let identity = Identity(hash.h1, hash.h2);
+        let identity = self.of(event);
         match self.offsets.entry(identity) {
             Entry::Occupied(known) => (identity, *known.get()),
             Entry::Vacant(free) => (identity, *free.insert(next)),
         }
     }
 
-    /// Forgets an event that is no longer held.
-    pub(super) fn forget(&mut self, identity: Identity) {
+    /// The identity of `event`, which has `offset` whoever had it before: so it was written when another ring held less.
+    pub(super) fn restore(&mut self, event: &Event, offset: Offset) -> Identity {
+        let identity = self.of(event);
+        self.offsets.insert(identity, offset);
+        identity
+    }
+
+    fn of(&self, event: &Event) -> Identity {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        hasher.write(event.source.as_str().as_bytes());
+        // No id holds a control character, so this ends the one and begins the other.
+        hasher.write_u8(0);
+        hasher.write(event.id.as_str().as_bytes());
+        let hash = hasher.finish128();
+        Identity(hash.h1, hash.h2)
+    }
+
+    /// Forgets an event that has an offset and was never held.
+    pub(super) fn unclaim(&mut self, identity: Identity) {
         self.offsets.remove(&identity);
+    }
+
+    /// Forgets an event that is no longer held at `offset`.
+    pub(super) fn forget(&mut self, identity: Identity, offset: Offset) {
+        if let Entry::Occupied(known) = self.offsets.entry(identity)
+            && *known.get() == offset
+        {
+            known.remove();
+        }
     }
 }

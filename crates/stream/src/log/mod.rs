@@ -1,41 +1,40 @@
 //! The log: one order of all events, for every source and every subscriber.
 //!
 //! Owns offsets, the epoch, which events are held, who was here before (`source` + `id`), the fold of everything and
-//! the clock that the sources run by. Whoever keeps events elsewhere (a journal, Redis) replaces what is in this
-//! module; subscribers use [`Log::resolve`], [`Log::read`], [`Log::snapshot`] and the two watches, and no more.
+//! the clock that the sources run by. `append` is how events get in, `journal` keeps them on a disk where one is given.
+//! Whoever keeps events elsewhere (Redis) replaces what is in this module; subscribers use [`Log::resolve`],
+//! [`Log::read`], [`Log::snapshot`] and the two watches, and no more.
 //!
 //! Absent here: HTTP, sockets, and what a publisher's bytes looked like before they were checked.
 
+mod append;
 mod clock;
 mod identity;
 mod interest;
+mod journal;
 mod ring;
 mod snapshot;
 mod topics;
 
+pub use journal::{JournalError, Restored};
 pub use ring::RingBounds;
 
+pub(crate) use append::Appended;
 pub(crate) use clock::RunningClock;
 pub(crate) use interest::{Interest, InterestQuery};
 pub(crate) use ring::{Batch, Delivery, FellBehind, ReadBounds};
 pub(crate) use snapshot::Snapshot;
 
-use crate::{
-    metrics::{Metrics, Rejection},
-    random,
-    sources::{Sink, SourceClock},
-    time,
-};
-use bytes::Bytes;
+use crate::{metrics::Metrics, random, sources::SourceClock};
 use identity::Identities;
-use interest::Topic;
-use monkeytown_civilization::{Changes, Civilization};
-use monkeytown_protocol::{Cursor, Epoch, Event, Offset, Position, Timestamp, limits::EVENT_MAX_BYTES};
-use ring::{EventRecord, Ring};
+use journal::Journal;
+use monkeytown_civilization::Civilization;
+use monkeytown_protocol::{Cursor, Epoch, Event, Offset, Position, Timestamp};
+use ring::Ring;
 use snapshot::SnapshotCache;
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard},
-    time::Instant,
 };
 use tokio::sync::watch;
 use topics::Topics;
@@ -47,15 +46,6 @@ pub(crate) struct Draft {
     pub(crate) event: Event,
     /// A JSON object with at least one member, without `recordedtime` and without its closing brace.
     pub(crate) open_json: Vec<u8>,
-}
-
-/// What became of a batch.
-#[derive(Debug)]
-pub(crate) struct Appended {
-    /// One for each event, in the order given.
-    pub(crate) offsets: Vec<Offset>,
-    /// How many of them were here before.
-    pub(crate) duplicates: usize,
 }
 
 /// Whether everything after a cursor can be served.
@@ -98,26 +88,41 @@ struct Shared {
 
 /// The log, shared by all who append to it and read it.
 #[derive(Clone)]
-pub struct Log(Arc<Shared>);
+pub struct Log(Arc<Shared>, Option<Arc<Journal>>);
 
 impl Log {
-    /// An empty log of a new epoch.
+    /// An empty log of a new epoch, in memory only.
     #[must_use]
     pub fn new(bounds: RingBounds, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
-            epoch: random::epoch(),
+        Self::of(bounds, metrics, random::epoch(), Offset(0))
+    }
+
+    /// The log that lies in `folder`, to be gone on with: empty and of a new epoch where there is none. Blocks for as
+    /// long as it takes to read as many events as the ring holds.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, somebody else uses it, or what is in it is not all that was written.
+    pub fn open(bounds: RingBounds, metrics: Metrics, folder: &Path) -> Result<(Self, Restored), JournalError> {
+        journal::open(bounds, metrics, folder)
+    }
+
+    /// A log whose first event will be `first`.
+    fn of(bounds: RingBounds, metrics: Metrics, epoch: Epoch, first: Offset) -> Self {
+        let shared = Shared {
+            epoch,
             writer: Mutex::new(Writer {
                 fold: Civilization::default(),
                 identities: Identities::new(random::hash_key()),
                 topics: Topics::default(),
                 last_recorded: Timestamp::default(),
             }),
-            ring: RwLock::new(Ring::new(bounds)),
-            head: watch::Sender::new(None),
+            ring: RwLock::new(Ring::beginning_at(first, bounds)),
+            head: watch::Sender::new(first.0.checked_sub(1).map(Offset)),
             clock: watch::Sender::default(),
             snapshots: tokio::sync::Mutex::default(),
             metrics,
-        }))
+        };
+        Self(Arc::new(shared), None)
     }
 
     /// The present history.
@@ -157,6 +162,20 @@ impl Log {
     pub(crate) fn retention(&self) -> (Offset, f64) {
         let ring = self.ring();
         (ring.first(), ring.share())
+    }
+
+    /// Why no event can be kept at present; `None` when all is well.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.1.as_ref().and_then(|journal| journal.trouble())
+    }
+
+    /// Ends when a defect has stopped who writes the journal: nothing can be appended any more, and only a new process
+    /// mends that.
+    pub async fn stopped(&self) {
+        match &self.1 {
+            Some(journal) => journal.stopped().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Where a subscription that asks for `cursor` starts.
@@ -201,84 +220,11 @@ impl Log {
         cache.store(Snapshot::new(self.0.epoch.clone(), offset, &fold))
     }
 
-    /// Appends events next to one another; those that were here before are left out.
-    pub(crate) fn append_drafts(&self, drafts: Vec<Draft>) -> Appended {
-        let mut offsets = Vec::with_capacity(drafts.len());
-        let mut fresh = Vec::new();
-        let mut guard = self.writer();
-        let writer = &mut *guard;
-        let mut next = self.ring().next();
-        // The wall clock may step back; the order of `recordedtime` is the order of offsets.
-        let recorded = time::now().max(writer.last_recorded);
-        writer.last_recorded = recorded;
-        for draft in drafts {
-            let (identity, offset) = writer.identities.claim(&draft.event, next);
-            offsets.push(offset);
-            if offset != next {
-                continue;
-            }
-            next = next.next();
-            let topic = writer.topics.share(Topic::of(&draft.event, &writer.fold));
-            let mut event = draft.event;
-            event.recorded = Some(recorded);
-            writer.fold.apply(event, &mut Changes::default());
-            fresh.push(EventRecord {
-                json: closed(draft.open_json, recorded),
-                accepted: Instant::now(),
-                topic,
-                identity,
-            });
-        }
-        let accepted = fresh.len();
-        if accepted > 0 {
-            {
-                let mut ring = self.0.ring.write().expect("no code panics while it holds the ring");
-                for record in fresh {
-                    ring.push(record, |gone| writer.identities.forget(gone));
-                }
-            }
-            // Under the writer's lock, so that the head never goes back.
-            self.0.head.send_replace(next.0.checked_sub(1).map(Offset));
-            self.0.metrics.published(accepted);
-        }
-        let duplicates = offsets.len() - accepted;
-        Appended { offsets, duplicates }
-    }
-
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.0.writer.lock().expect("no code panics while it appends")
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Ring> {
         self.0.ring.read().expect("no code panics while it holds the ring")
-    }
-}
-
-/// Adds `recordedtime` and the closing brace.
-fn closed(mut open_json: Vec<u8>, recorded: Timestamp) -> Bytes {
-    open_json.extend_from_slice(format!(",\"recordedtime\":\"{recorded}\"}}").as_bytes());
-    open_json.shrink_to_fit();
-    Bytes::from(open_json)
-}
-
-impl Sink for Log {
-    fn append(&self, events: Vec<Event>) {
-        let mut drafts = Vec::with_capacity(events.len());
-        for mut event in events {
-            event.recorded = None;
-            let mut json = serde_json::to_vec(&event).expect("an event has string keys and finite numbers");
-            if json.len() > EVENT_MAX_BYTES {
-                self.0.metrics.rejected(Rejection::TooLarge, 1);
-                tracing::warn!(event_id = event.id.as_str(), bytes = json.len(), "a source's event is too large");
-                continue;
-            }
-            json.pop();
-            drafts.push(Draft { event, open_json: json });
-        }
-        self.append_drafts(drafts);
-    }
-
-    fn set_clock(&self, clock: SourceClock) {
-        self.0.clock.send_replace(RunningClock::started(clock));
     }
 }

@@ -97,8 +97,9 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(crate) fn new(bounds: RingBounds) -> Self {
-        Self { records: VecDeque::new(), next: 0, bytes: 0, bounds, began: Instant::now() }
+    /// An empty ring whose first event will be `first`.
+    pub(crate) fn beginning_at(first: Offset, bounds: RingBounds) -> Self {
+        Self { records: VecDeque::new(), next: first.0, bytes: 0, bounds, began: Instant::now() }
     }
 
     /// The oldest offset held; equal to [`Ring::next`] when none is.
@@ -118,8 +119,8 @@ impl Ring {
         share(self.records.len(), self.bounds.max_events).max(share(self.bytes, self.bounds.max_bytes)).min(1.0)
     }
 
-    /// Appends one event; `evicted` hears the identity of each that had to go.
-    pub(crate) fn push(&mut self, event: EventRecord, mut evicted: impl FnMut(Identity)) {
+    /// Appends one event; `evicted` hears who had to go, and which offset each had.
+    pub(crate) fn push(&mut self, event: EventRecord, mut evicted: impl FnMut(Identity, Offset)) {
         let EventRecord { json, accepted, topic, identity } = event;
         let since = accepted.saturating_duration_since(self.began).as_nanos();
         let accepted_nanos = u64::try_from(since).unwrap_or(u64::MAX);
@@ -128,9 +129,10 @@ impl Ring {
         self.records.push_back(record);
         self.next += 1;
         while self.records.len() > self.bounds.max_events || self.bytes > self.bounds.max_bytes {
+            let offset = self.first();
             let Some(oldest) = self.records.pop_front() else { break };
             self.bytes -= oldest.cost_bytes();
-            evicted(oldest.identity);
+            evicted(oldest.identity, offset);
         }
     }
 
@@ -187,9 +189,9 @@ mod tests {
 
     #[test]
     fn an_offset_that_has_gone_is_refused_rather_than_skipped() {
-        let mut ring = Ring::new(RingBounds { max_events: 2, max_bytes: usize::MAX });
+        let mut ring = Ring::beginning_at(Offset(0), RingBounds { max_events: 2, max_bytes: usize::MAX });
         for number in 0..5 {
-            ring.push(record(1, number), |_| ());
+            ring.push(record(1, number), |_, _| ());
         }
         assert_eq!(ring.first(), Offset(3));
         assert!(matches!(ring.read(Offset(2), ALL, &Interest::everything()), Err(FellBehind)));
@@ -206,17 +208,17 @@ mod tests {
             events in 1_usize..8,
             bytes in 1_usize..2_000,
         ) {
-            let mut ring = Ring::new(RingBounds { max_events, max_bytes });
+            let mut ring = Ring::beginning_at(Offset(0), RingBounds { max_events, max_bytes });
             let mut evicted = Vec::new();
             for (number, length) in lengths.iter().enumerate() {
-                ring.push(record(*length, number as u64), |identity| evicted.push(identity));
+                ring.push(record(*length, number as u64), |identity, offset| evicted.push((identity, offset)));
                 prop_assert!(ring.records.len() <= max_events);
                 prop_assert!(ring.bytes <= max_bytes);
                 prop_assert_eq!(ring.bytes, ring.records.iter().map(Record::cost_bytes).sum::<usize>());
                 prop_assert_eq!(ring.next().0, number as u64 + 1);
             }
             // The oldest went, in order, each once.
-            let gone: Vec<Identity> = (0..ring.first().0).map(Identity::of_test).collect();
+            let gone: Vec<_> = (0..ring.first().0).map(|number| (Identity::of_test(number), Offset(number))).collect();
             prop_assert_eq!(evicted, gone);
 
             // From every place: exactly what follows, in order, or a refusal.

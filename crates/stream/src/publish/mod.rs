@@ -50,6 +50,8 @@ const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
 const TRACES_TOLD_MAX: usize = 32;
 /// Seconds after which a request that found no room may come again.
 const RETRY_SECONDS: u64 = 1;
+/// Seconds after which one may come again that could not be kept. It takes an operator to make room.
+const UNWRITTEN_RETRY_SECONDS: u64 = 5;
 
 /// Which of the three content modes of the CloudEvents HTTP binding a request is in (section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +146,7 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
     not_draining(app)?;
     within_rate(app, publisher, drafts.len())?;
     tell_traces(publisher, &drafts);
-    let receipt = append(app, drafts);
+    let receipt = append(app, drafts).await?;
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
     Ok(receipt)
@@ -174,12 +176,17 @@ fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
     tracing::debug!(publisher = publisher.name(), events = drafts.len(), "events are taken");
 }
 
-fn append(app: &App, drafts: Vec<Draft>) -> PublishReceipt {
-    let appended = app.log.append_drafts(drafts);
+async fn append(app: &App, drafts: Vec<Draft>) -> Outcome<PublishReceipt> {
+    let appended = app.log.append_drafts(drafts).await.map_err(|_| {
+        let detail = "this stream cannot keep events at present, its disk may be full; nothing of this request was \
+                      taken, send it again";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(UNWRITTEN_RETRY_SECONDS);
+        (Rejection::Unwritten, refusal)
+    })?;
     let offsets = appended.offsets;
     let first = offsets.iter().min().copied().expect("an empty batch has been refused");
     let last = offsets.iter().max().copied().expect("an empty batch has been refused");
-    PublishReceipt { epoch: app.log.epoch().clone(), first, last, offsets, duplicates: appended.duplicates }
+    Ok(PublishReceipt { epoch: app.log.epoch().clone(), first, last, offsets, duplicates: appended.duplicates })
 }
 
 fn not_draining(app: &App) -> Outcome<()> {

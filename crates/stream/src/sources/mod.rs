@@ -25,7 +25,10 @@ pub struct SourceClock {
 pub trait Sink: Clone + Send + Sync + 'static {
     /// Appends events, all of them in this order, next to one another. An event whose `source` and `id` the
     /// stream already holds is left out. `recorded` is set by the stream.
-    fn append(&self, events: Vec<Event>);
+    ///
+    /// Ends when they are as durable as the stream is: where the disk is full, when it no longer is. A source that
+    /// waits so loses nothing, and nothing piles up.
+    fn append(&self, events: Vec<Event>) -> impl Future<Output = ()> + Send;
 
     /// Says what the source's clock shows from now on. Without it, the server's own clock at rate 1 holds.
     fn set_clock(&self, clock: SourceClock);

@@ -102,7 +102,7 @@ impl Race {
                 Draft { event, open_json }
             })
             .collect();
-        self.app.log.append_drafts(drafts);
+        self.app.log.append_in_memory(drafts);
     }
 
     /// One gives the subscription up and starts another, mostly from where it stands.

@@ -121,7 +121,7 @@ impl Default for Kept {
 }
 
 impl Sink for Kept {
-    fn append(&self, events: Vec<Event>) {
+    async fn append(&self, events: Vec<Event>) {
         let mut state = self.state();
         state.batches.push((tokio::time::Instant::now(), events.len()));
         state.events.extend(events);

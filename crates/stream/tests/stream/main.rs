@@ -11,6 +11,7 @@ mod documented;
 mod draining;
 mod event_source;
 mod harness;
+mod journal;
 mod operating;
 mod polling;
 mod publishing;

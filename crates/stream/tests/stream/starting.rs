@@ -36,7 +36,6 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         (vec!["--allow-origin", "null"], "--allow-origin"),
         (vec!["--simulate"], "--simulate"),
         (vec!["--git-speed=-1"], "--git-speed"),
-        (vec!["--journal", "x"], "--journal"),
         (vec!["stray"], "stray"),
     ] {
         let text = complaint(&program().args(&arguments).env("MONKEYTOWN_PUBLISH_TOKENS", TOKEN).output().unwrap());
@@ -50,7 +49,6 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         ("MONKEYTOWN_PUBLISH_TOKENS", "a,b,a"),
         ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/no/tokens.toml"),
         ("MONKEYTOWN_GITHUB_WEBHOOK_SECRET", ""),
-        ("MONKEYTOWN_JOURNAL", "/journal"),
         ("MONKEYTOWN_REDIS", "redis://x"),
         ("MONKEYTOWN_FLEET", "/fleet.toml"),
         ("MONKEYTOWN_MAX_PER_ADDRESS", "-3"),

@@ -130,7 +130,7 @@ async fn tell(stream: &Stream, told: &Told) -> Result<Option<JoinHandle<()>>> {
             let begun = now().plus_millis(-HOUR_MILLIS);
             let step = HOUR_MILLIS / i64::from(*events).max(1);
             for number in 0..*events {
-                say(&mut simulator, &stream.log, begun.plus_millis(i64::from(number) * step));
+                say(&mut simulator, &stream.log, begun.plus_millis(i64::from(number) * step)).await;
             }
             Ok(Some(tokio::spawn(go_on(simulator, stream.log.clone(), Duration::from_secs_f64(1.0 / rate)))))
         }
@@ -141,14 +141,14 @@ async fn go_on(mut simulator: Simulator, log: Log, pause: Duration) {
     let mut pace = interval(pause);
     loop {
         pace.tick().await;
-        say(&mut simulator, &log, now());
+        say(&mut simulator, &log, now()).await;
     }
 }
 
-fn say(simulator: &mut Simulator, log: &Log, time: Timestamp) {
+async fn say(simulator: &mut Simulator, log: &Log, time: Timestamp) {
     let mut event = simulator.next_event();
     event.time = time;
-    log.append(vec![event]);
+    log.append(vec![event]).await;
 }
 
 /// How the page stands, in a few words.

@@ -45,15 +45,15 @@ pub(super) async fn follow<S: Sink>(
         teller = looked;
         let wrong = news.as_ref().err().map(ToString::to_string);
         let wrong = wrong.or_else(|| fetcher.as_ref().and_then(|fetcher| fetcher.wrong.clone()));
-        append(sink, trouble.now(wrong, &teller.translator, time).into_iter().collect());
+        append(sink, trouble.now(wrong, &teller.translator, time).into_iter().collect()).await;
         if let Ok(Some(news)) = news {
             if news.rewritten {
-                append(sink, alerts::rewritten(teller.repository.branch_name(), &teller.translator, time));
+                append(sink, alerts::rewritten(teller.repository.branch_name(), &teller.translator, time)).await;
             }
-            append(sink, news.recounted);
+            append(sink, news.recounted).await;
             teller = tell(teller, news.plan, None, Some(time), sink, &now).await;
         }
-        append(sink, teller.translator.rest_until(now()).into_iter().flat_map(|step| step.events).collect());
+        append(sink, teller.translator.rest_until(now()).into_iter().flat_map(|step| step.events).collect()).await;
     }
 }
 

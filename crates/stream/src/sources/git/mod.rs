@@ -129,7 +129,8 @@ impl GitSource {
             drop(times);
             teller = tell(teller, plan, pace, None, &sink, &now).await;
             let present = now();
-            append(&sink, teller.translator.rest_until(present).into_iter().flat_map(|step| step.events).collect());
+            append(&sink, teller.translator.rest_until(present).into_iter().flat_map(|step| step.events).collect())
+                .await;
             sink.set_clock(SourceClock { shows: present, rate: 1.0 });
         }
         follow::follow(teller, &sink, now, fetch_every).await
@@ -162,7 +163,7 @@ async fn tell<S: Sink>(
         let step = match steps.try_recv() {
             Ok(step) => step,
             Err(TryRecvError::Empty) => {
-                append(sink, mem::take(&mut batch));
+                append(sink, mem::take(&mut batch)).await;
                 match steps.recv().await {
                     Some(step) => step,
                     None => break,
@@ -176,36 +177,36 @@ async fn tell<S: Sink>(
                 StepKind::Rest => pace.rest(step.time),
             };
             if due.at > Instant::now() {
-                append(sink, mem::take(&mut batch));
+                append(sink, mem::take(&mut batch)).await;
                 sleep_until(due.at).await;
             }
             if let Some(clock) = pace.catch_up(due, step.time, Instant::now()).or(due.clock) {
-                append(sink, mem::take(&mut batch));
+                append(sink, mem::take(&mut batch)).await;
                 sink.set_clock(clock);
             }
         }
         batch.extend(step.events);
         if batch.len() >= BATCH_MAX {
-            append(sink, mem::take(&mut batch));
+            append(sink, mem::take(&mut batch)).await;
             task::yield_now().await;
         }
     }
-    append(sink, batch);
+    append(sink, batch).await;
     let mut teller = joined(reading).await;
     let incomplete = unreadable + teller.translator.take_incomplete();
     if incomplete > 0 {
-        append(sink, vec![alerts::incomplete(incomplete, &teller.translator, now())]);
+        append(sink, vec![alerts::incomplete(incomplete, &teller.translator, now())]).await;
     }
     teller
 }
 
-fn append(sink: &impl Sink, mut events: Vec<Event>) {
+async fn append(sink: &impl Sink, mut events: Vec<Event>) {
     while events.len() > BATCH_MAX {
         let rest = events.split_off(BATCH_MAX);
-        sink.append(mem::replace(&mut events, rest));
+        sink.append(mem::replace(&mut events, rest)).await;
     }
     if !events.is_empty() {
-        sink.append(events);
+        sink.append(events).await;
     }
 }
 

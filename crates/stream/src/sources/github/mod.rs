@@ -13,7 +13,7 @@
 //! - **Times** are the payload's own, but never later than the present.
 //! - What follows a delivery later (a rest, a run of which nothing more is heard) has the next number of that delivery.
 //!
-//! All that is remembered is bounded, and lost with the process, as the log in memory is. Knows nothing of HTTP,
+//! All that is remembered is bounded, and lost with the process, also where a journal keeps the events. Knows nothing of HTTP,
 //! signatures, the log behind, or how events are counted; the moment is an argument.
 
 mod checks;

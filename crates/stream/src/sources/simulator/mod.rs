@@ -98,7 +98,7 @@ impl Simulator {
     ///
     /// The schedule is absolute, so that waiting a little too long now and then does not add up. Ids carry
     /// the moment of the start: a page that outlives this process would otherwise take the next process's
-    /// story, told from the same seed, for one that it has already heard.
+    /// story, told from the same seed, for one that it has already heard. While the sink takes nothing, nothing is invented.
     pub async fn run(mut self, sink: impl Sink, now: impl Fn() -> Timestamp + Send) {
         let run = format!("{:x}-", now().millis());
         let mut start = Instant::now();
@@ -118,7 +118,7 @@ impl Simulator {
             let time = now();
             let events: Vec<Event> = (self.told..due).map(|_| self.tell(time, &run)).collect();
             if !events.is_empty() {
-                sink.append(events);
+                sink.append(events).await;
             }
         }
     }

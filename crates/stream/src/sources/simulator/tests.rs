@@ -232,7 +232,7 @@ fn at_a_high_rate_most_events_tell_of_what_is_under_way() {
 struct Batches(Arc<Mutex<Vec<Vec<Event>>>>);
 
 impl Sink for Batches {
-    fn append(&self, events: Vec<Event>) {
+    async fn append(&self, events: Vec<Event>) {
         self.0.lock().expect("no test thread panics while it holds this").push(events);
     }
 
