@@ -126,6 +126,24 @@ fn body_of(name: &str, words: &str) -> String {
 }
 
 impl Core {
+    /// Looks after what the witness does and keeps, once a second.
+    pub(super) fn tend_kept(&mut self) {
+        let topic = self.signals.kept.clone();
+        let kept = &mut *topic.peek_mut();
+        let wrote = self.keep_drafts(kept, None);
+        let heard = std::mem::take(&mut self.heard_elsewhere);
+        if self.tend_seeds(kept) || wrote || heard {
+            self.watch_seeds(kept);
+            self.keeping.read_pins(kept);
+            self.keeping.count(kept);
+            topic.notify();
+        }
+        if heard {
+            // A list of what is left over reads what is kept.
+            self.lists_pending = true;
+        }
+    }
+
     fn toggle(&mut self, kept: &mut Kept, class: Class, id: &str, body: &str) {
         self.keeping.refresh(kept, Some(class));
         if kept.has(class, id) {

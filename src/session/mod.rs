@@ -473,24 +473,6 @@ impl Core {
         self.queued_bytes = 0;
     }
 
-    /// Looks after what the witness does and keeps, once a second.
-    fn tend_kept(&mut self) {
-        let topic = self.signals.kept.clone();
-        let kept = &mut *topic.peek_mut();
-        let wrote = self.keep_drafts(kept, None);
-        let heard = std::mem::take(&mut self.heard_elsewhere);
-        if self.tend_seeds(kept) || wrote || heard {
-            self.watch_seeds(kept);
-            self.keeping.read_pins(kept);
-            self.keeping.count(kept);
-            topic.notify();
-        }
-        if heard {
-            // A list of what is left over reads what is kept.
-            self.lists_pending = true;
-        }
-    }
-
     /// Keeps what is known for a visit without a stream.
     fn keep(&mut self, occasion: Occasion) {
         self.kept_at = monotonic_millis();
