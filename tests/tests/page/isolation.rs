@@ -178,7 +178,7 @@ async fn hostile_words_in_seeds_and_notes_are_shown_as_text_and_never_run() {
         "result": "javascript:window.run=1",
     });
     let files = [
-        holding("seed", "<b onclick=\"window.run=1\">", &seed),
+        holding("seed", "<b/onclick=\"window.run=1\">", &seed),
         holding("note", hostile[1], &json!({"words": hostile[0]})),
     ];
     for file in files {

@@ -164,8 +164,8 @@ async fn what_two_tabs_keep_at_once_is_one_of_both_whole_and_readable() {
         while seen.len() < RECORDS {
             let number = format!("stone {round}");
             stream.publish(&[works(&number, "bob", &format!("lays {number}"))]).await;
-            // So slowly that all of it fits into a record.
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            // So slowly that each of the two keeps all of it: what is kept is written no faster than a disk keeps up.
+            tokio::time::sleep(Duration::from_millis(250)).await;
             round += 1;
             let (of, upto): (String, i64) = reader.value(RECORD).await;
             assert_eq!(of, proxy.url(""));
