@@ -43,6 +43,8 @@ const FRAME_MAX_BYTES: usize = 32_000_000;
 /// How often what is known is kept for the next visit while the page is looked at, in milliseconds: Chromium puts sixty
 /// changes an hour on the disk, and half of them are the witness's own.
 const KEEP_EVERY_MILLIS: f64 = 120_000.0;
+/// How soon after the beginning, so that whoever keeps nothing is told in time.
+const KEEP_FIRST_MILLIS: f64 = 15_000.0;
 /// Least time between two snapshots asked for to be kept, in milliseconds.
 const RENEW_EVERY_MILLIS: f64 = 120_000.0;
 /// How long what waits is worked off when a connection ends, in milliseconds.
@@ -166,7 +168,7 @@ impl Session {
             lists_at: f64::NEG_INFINITY,
             lists_received: 0,
             slice: None,
-            kept_at: now,
+            kept_at: now - KEEP_EVERY_MILLIS + KEEP_FIRST_MILLIS,
             record: Record::default(),
             recent: Recent::default(),
             renewed_at: now,
