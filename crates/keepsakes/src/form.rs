@@ -5,6 +5,8 @@
 use crate::record::units;
 use monkeytown_protocol::{HttpsUrl, SeedType};
 
+/// What the address of something that is given begins with.
+const HTTPS: &str = "https://";
 /// The most that a field of one line takes, in UTF-16 units.
 pub const LINE_MAX_UNITS: usize = 200;
 /// The most that a field of many lines takes, in UTF-16 units.
@@ -73,7 +75,12 @@ impl Form {
                 && !rest.contains(char::is_whitespace)
         });
         match () {
-            () if is_address && HttpsUrl::new(content).is_err() => "an address has to begin with https://",
+            () if is_address && HttpsUrl::new(content).is_err() => {
+                match content.get(..HTTPS.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(HTTPS)) {
+                    true => "an address is https:// in small letters and a host, without a name or password",
+                    false => "an address has to begin with https://",
+                }
+            }
             () if units(content) > PASTE_MAX_UNITS => "that is more than 8,000 letters: give its https address",
             () if has_unseen(content, true) => "there are letters in it that nobody can see",
             () => "",
@@ -107,7 +114,9 @@ fn is_blank(text: &str) -> bool {
 fn has_unseen(text: &str, many_lines: bool) -> bool {
     text.chars().any(|letter| match letter {
         '\n' | '\r' | '\t' => !many_lines,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}' => true,
+        // Joiners and marks of direction are part of how many languages are written; these are of none.
+        '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}' => true,
         _ => letter.is_control(),
     })
 }

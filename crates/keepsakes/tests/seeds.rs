@@ -51,7 +51,7 @@ fn what_is_no_plain_word_is_refused_in_plain_words() {
         assert_eq!(first(SeedType::Query, markup), "plain words only, no tags", "{markup}");
     }
     assert_eq!(first(SeedType::Query, "1 < 2 and a <3"), "");
-    for unseen in ["a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{1b}[31m"] {
+    for unseen in ["a\0b", "a\u{202e}b", "a\u{2066}b", "a\u{1b}[31m", "a\u{200b}b", "a\u{ad}b", "a\u{2028}b"] {
         assert_eq!(first(SeedType::Constraint, unseen), "there are letters in it that nobody can see", "{unseen:?}");
     }
     assert_eq!(first(SeedType::Query, &"x".repeat(201)), "that is more than 200 letters");
@@ -59,8 +59,12 @@ fn what_is_no_plain_word_is_refused_in_plain_words() {
         first(SeedType::Resource, &"x".repeat(8_001)),
         "that is more than 8,000 letters: give its https address"
     );
-    for address in ["http://example.org/", "ftp://x", "javascript://%0aalert(1)", "https://user@example.org/"] {
+    for address in ["http://example.org/", "ftp://x", "javascript://%0aalert(1)"] {
         assert_eq!(first(SeedType::Resource, address), "an address has to begin with https://", "{address}");
+    }
+    for address in ["HTTPS://example.org", "https://user@example.org/", "https://user:word@example.org/", "https://"] {
+        let why = "an address is https:// in small letters and a host, without a name or password";
+        assert_eq!(first(SeedType::Resource, address), why, "{address}");
     }
     for content in ["https://example.org/a?b#c", "fn main() { let x: Vec<T> = vec![]; }", "see http://x for more"] {
         assert_eq!(first(SeedType::Resource, content), "", "{content}");

@@ -4,8 +4,10 @@
 use crate::{
     keepsakes::{GHOST, keep_note, line, note, open_kept, open_panel, town},
     parcels::{choose_file, erase, held, kept},
-    planting::{SPROUT, count, open_seeds, plant, until_count},
-    witness::{click, focus, paste, quoted, settled, stream_of, turns, until_said, until_seen, until_unseen, visit},
+    planting::{ROW, SPROUT, count, open_seeds, plant, until_count},
+    witness::{
+        click, focus, paste, quoted, settled, stream_of, told, turns, until_said, until_seen, until_unseen, visit,
+    },
 };
 use monkeytown_tests::{
     browser::Browser,
@@ -295,5 +297,33 @@ async fn the_second_press_of_two_quick_ones_takes_nothing_more_away() {
     page.value::<bool>(&press(2)).await;
     page.value::<bool>("new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(true))))").await;
     assert_eq!(count(&page, GHOST).await, 2);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn what_came_of_a_seed_while_there_was_no_room_is_kept_when_there_is() {
+    let (stream, browser, page) = visit(&town()).await;
+    page.until_state("live").await;
+    open_seeds(&page).await;
+    let id = plant(&page, "a bridge").await;
+    page.value::<bool>("localStorage.removeItem('monkeytown.last-known.v3') ?? true").await;
+    page.value::<u64>(&storage::fill(0)).await;
+    let data = json!({
+        "id": "pull:7", "kind": "contract", "label": "a bridge", "status": "complete", "parent": "ada",
+        "url": "https://example.org/bridge",
+    });
+    let mut event = told("pull:7/settled", "monkeytown.entity.created", &data);
+    event["causationid"] = json!(id);
+    stream.publish(&[event]).await;
+    until_said(&page, "#sheet [data-p=answer]", "that was not kept: this browser's storage is full").await;
+    let row = format!("{ROW}[data-seed-id=\"{id}\"]");
+    let stage =
+        |stage: &str| format!("document.querySelector({}).dataset.seedStage === {}", quoted(&row), quoted(stage));
+    assert!(page.value::<bool>(&stage("germinating")).await, "what is not kept is not shown as if it were");
+    page.value::<bool>(storage::EMPTY).await;
+    page.until(&stage("outcome")).await;
+    page.reload().await;
+    page.until(&stage("outcome")).await;
+    page.complains_of_nothing().await;
     browser.close().await;
 }

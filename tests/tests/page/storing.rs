@@ -198,6 +198,7 @@ async fn where_the_storage_is_blocked_what_is_done_lasts_for_the_visit_and_that_
     page.until_state("live").await;
     open_seeds(&page).await;
     plant(&page, "stones").await;
+    until_said(&page, "#sheet [data-p=answer]", "until this page is closed").await;
     page.press("Escape").await;
     until_unseen(&page, "#sheet").await;
     keep_note(&page, "ada", "for now").await;
