@@ -37,6 +37,8 @@ const KEPT_WHILE_IDLE: Duration = Duration::from_secs(1);
 pub(crate) enum Form {
     /// A message of a WebSocket in the frames of `monkeytown.v1.json`.
     Frames,
+    /// The same, compressed.
+    PackedFrames,
     /// A message of a WebSocket for each event.
     CloudEvents,
     /// A message of an event source.
@@ -50,7 +52,7 @@ pub(crate) struct SharedFrame {
     pub(crate) first: Offset,
     /// The events, and the last offset that it covers.
     pub(crate) batch: Batch,
-    forms: [OnceLock<Bytes>; 3],
+    forms: [OnceLock<Bytes>; 4],
 }
 
 impl SharedFrame {
@@ -60,9 +62,10 @@ impl SharedFrame {
 
     /// Its bytes as `form`, written by `write` for the first who asks.
     pub(crate) fn bytes(&self, form: Form, write: impl FnOnce(&Self) -> Bytes) -> Bytes {
-        let [frames, cloud_events, event_source] = &self.forms;
+        let [frames, packed_frames, cloud_events, event_source] = &self.forms;
         let bytes = match form {
             Form::Frames => frames,
+            Form::PackedFrames => packed_frames,
             Form::CloudEvents => cloud_events,
             Form::EventSource => event_source,
         };

@@ -22,6 +22,7 @@ mod fanout;
 mod headers;
 mod health;
 mod hooks;
+mod inlet;
 mod origin;
 mod outlet;
 mod pool;

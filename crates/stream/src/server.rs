@@ -7,7 +7,7 @@ use crate::{
     accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
     address::{Client, Peer, TrustedProxies},
     answers::Answers,
-    connection::{self, Allowance, StallGuard, Stalled},
+    connection::{self, StallGuard, Stalled},
     door::{self, Door, Guest, Welcome},
     fanout::Fanout,
     headers, health,
@@ -15,13 +15,12 @@ use crate::{
     log::Log,
     metrics::{self, Metrics},
     origin::{AllowedOrigin, Refused},
-    outlet::Outlet,
     problem::Refusal,
     publish::{self, Publishers, Tokens},
     rest, site, sse,
     subscribers::{self, Places, RETRY_SECONDS},
     trace_context::TraceParent,
-    ws,
+    ws::{self, Wire},
 };
 use axum::{
     Extension, Router,
@@ -328,16 +327,13 @@ async fn converse(guest: Guest, service: Router, app: Arc<App>) {
     if let Err(error) = connection::break_unacknowledged(&stream, app.options.timing.silence()) {
         tracing::debug!(%error, "a connection keeps the system's own patience");
     }
-    let stalled = Stalled::default();
-    let outlet = Outlet::default();
-    let allowance = Allowance::default();
+    let (stalled, wire) = (Stalled::default(), Wire::default());
     let stall = app.options.timing.write_stall;
-    let guarded = StallGuard::new(stream, stall, stalled.clone(), allowance.clone(), stay);
-    let io = TokioIo::new(outlet.clone().before(guarded));
-    // Whoever writes an answer without end learns by the one why the end came, bounds by another what is said, and sends
-    // shared bytes by the third.
-    let service = Extension(Peer(peer)).layer(Extension(allowance).layer(service));
-    let service = Extension(outlet).layer(Extension(stalled).layer(service));
+    let guarded = StallGuard::new(stream, stall, stalled.clone(), wire.allowance.clone(), stay);
+    let io = TokioIo::new(wire.outlet.clone().before(wire.inlet.clone().behind(guarded)));
+    // Whoever writes an answer without end learns by the one why the end came, and a socket goes below its library by the
+    // other.
+    let service = Extension(wire).layer(Extension(stalled).layer(Extension(Peer(peer)).layer(service)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(app.options.timing.header_read)

@@ -1,12 +1,14 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
 mod cloud_events;
+mod deflate;
 mod message;
 mod session;
 
 use crate::{
     address::Client,
     connection::Allowance,
+    inlet::Inlet,
     log::Resolved,
     metrics::Eviction,
     outlet::Outlet,
@@ -17,7 +19,7 @@ use crate::{
 use axum::{
     Extension,
     extract::{Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
@@ -40,11 +42,21 @@ fn allowed_bytes(max_event_bytes: usize) -> usize {
     message_ceiling(max_event_bytes).saturating_mul(3)
 }
 
+/// What can be done with a connection below the library that speaks on it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wire {
+    /// Sends what is ready.
+    pub(crate) outlet: Outlet,
+    /// Lets messages in that are compressed.
+    pub(crate) inlet: Inlet,
+    /// Bounds what is said.
+    pub(crate) allowance: Allowance,
+}
+
 /// Opens a subscription.
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
-    Extension(outlet): Extension<Outlet>,
-    Extension(allowance): Extension<Allowance>,
+    Extension(Wire { outlet, inlet, allowance }): Extension<Wire>,
     headers: HeaderMap,
     client: Client,
     query: Result<Query<SubscribeQuery>, QueryRejection>,
@@ -55,7 +67,7 @@ pub(crate) async fn subscribe(
         Refusal::new(StatusCode::UPGRADE_REQUIRED, format!("this address speaks WebSocket: {rejection}"))
             .header(header::UPGRADE, "websocket")
     })?;
-    let framing = framing(&upgrade)?;
+    let (framing, extension) = framing(&upgrade, &headers)?;
     let mut start = subscription::read_start(query)?;
     if framing == Framing::CloudEvents {
         tell_before_the_upgrade(&app, &mut start)?;
@@ -67,7 +79,7 @@ pub(crate) async fn subscribe(
     let upgrade = upgrade.max_message_size(ceiling).max_frame_size(ceiling);
     // The connection belongs to the trace that its request belongs to.
     let span = tracing::Span::current();
-    Ok(upgrade.on_upgrade(move |socket| {
+    let mut response = upgrade.on_upgrade(move |socket| {
         async move {
             allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
             let metrics = app.metrics.clone();
@@ -78,7 +90,12 @@ pub(crate) async fn subscribe(
             drop(place);
         }
         .instrument(span)
-    }))
+    });
+    if let Some(extension) = extension {
+        inlet.take_compressed();
+        response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+    }
+    Ok(response)
 }
 
 /// How events become messages.
@@ -86,6 +103,8 @@ pub(crate) async fn subscribe(
 enum Framing {
     /// Frames of our own, many events in one.
     Frames,
+    /// The same, compressed.
+    PackedFrames,
     /// One event a message, and nothing else.
     CloudEvents,
 }
@@ -93,20 +112,25 @@ enum Framing {
 impl Framing {
     fn subprotocol(self) -> &'static str {
         match self {
-            Self::Frames => SUBPROTOCOL,
+            Self::Frames | Self::PackedFrames => SUBPROTOCOL,
             Self::CloudEvents => cloud_events::SUBPROTOCOL,
         }
     }
 }
 
-/// The framing that is offered; of both, our own. A client that offers none has the one that anybody can read.
-fn framing(upgrade: &WebSocketUpgrade) -> Result<Framing, Refusal> {
+/// The framing that is offered, and the extension that is agreed on; of both framings, our own. A client that offers none
+/// has the one that anybody can read. Its messages hold an event each, which there is little to compress of.
+fn framing(upgrade: &WebSocketUpgrade, headers: &HeaderMap) -> Result<(Framing, Option<HeaderValue>), Refusal> {
     let offers = |framing: &Framing| {
         upgrade.requested_protocols().any(|name| name.as_bytes() == framing.subprotocol().as_bytes())
     };
     match [Framing::Frames, Framing::CloudEvents].into_iter().find(offers) {
-        Some(framing) => Ok(framing),
-        None if upgrade.requested_protocols().next().is_none() => Ok(Framing::CloudEvents),
+        Some(Framing::Frames) => Ok(match deflate::answer(headers) {
+            None => (Framing::Frames, None),
+            extension => (Framing::PackedFrames, extension),
+        }),
+        Some(framing) => Ok((framing, None)),
+        None if upgrade.requested_protocols().next().is_none() => Ok((Framing::CloudEvents, None)),
         None => {
             let (frames, cloud_events) = (Framing::Frames.subprotocol(), Framing::CloudEvents.subprotocol());
             Err(bad(format!("this stream speaks {frames} and {cloud_events}; offer one in Sec-WebSocket-Protocol")))

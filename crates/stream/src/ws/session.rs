@@ -158,9 +158,18 @@ impl Session {
                 drop(frame);
                 return self.line.share(messages).await;
             }
+            (Framing::PackedFrames, Said::Hello(greeting)) => {
+                let hello = message::packed(|into| frames::write_hello(&self.app, &greeting, into));
+                drop(greeting);
+                return self.line.share(hello).await;
+            }
             (Framing::Frames, Said::Hello(greeting)) => frames::write_hello(&self.app, &greeting, &mut text),
-            (Framing::Frames, Said::CaughtUp { offset }) => frames::write_caught_up(offset, &mut text),
-            (Framing::Frames, Said::Heartbeat { head }) => frames::write_heartbeat(&self.app.log, head, &mut text),
+            (Framing::Frames | Framing::PackedFrames, Said::CaughtUp { offset }) => {
+                frames::write_caught_up(offset, &mut text);
+            }
+            (Framing::Frames | Framing::PackedFrames, Said::Heartbeat { head }) => {
+                frames::write_heartbeat(&self.app.log, head, &mut text);
+            }
             // It was held before the upgrade and went since; there is no frame to say so with.
             (Framing::CloudEvents, Said::Hello(Greeting { recovered: false, .. })) => return Err(FELL_BEHIND),
             (Framing::CloudEvents, Said::Hello(_) | Said::CaughtUp { .. } | Said::Heartbeat { .. }) => return Ok(()),
@@ -175,6 +184,8 @@ impl Session {
             Framing::Frames => {
                 frame.bytes(Form::Frames, |frame| message::text(|into| frames::write_events(epoch, frame, into)))
             }
+            Framing::PackedFrames => frame
+                .bytes(Form::PackedFrames, |frame| message::packed(|into| frames::write_events(epoch, frame, into))),
             Framing::CloudEvents => {
                 frame.bytes(Form::CloudEvents, |frame| cloud_events::messages(epoch, &frame.batch.events))
             }
@@ -250,7 +261,7 @@ impl Session {
                 (code, reason)
             }
             End::Draining => {
-                if self.framing == Framing::Frames {
+                if self.framing != Framing::CloudEvents {
                     let mut bye = Vec::new();
                     frames::write_bye("the stream is going away", self.app.returning_after(), &mut bye);
                     if self.send(bye).await.is_err() {

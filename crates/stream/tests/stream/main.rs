@@ -13,6 +13,7 @@ mod event_source;
 mod harness;
 mod journal;
 mod operating;
+mod packing;
 mod polling;
 mod publishing;
 mod racing;
