@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// How long `client` looks at each load, in seconds, instead of 60, `stream` at each corner and `attack` at each attack,
-    /// instead of 10; `memory` takes so many seconds' events
+    /// instead of 10, `soak` in all instead of 1,800; `memory` takes so many seconds' events
     #[arg(long)]
     seconds: Option<u64>,
     /// The one rate of events a second for `client`, `memory` and `stream`, instead of all
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 /// Benchmarks of the stream alone: they need no page and no browser.
-const PAGELESS: [&str; 4] = ["stream", "resume", "footprint", "attack"];
+const PAGELESS: [&str; 5] = ["stream", "resume", "footprint", "attack", "soak"];
 
 /// Runs the benchmarks in the release profile.
 ///

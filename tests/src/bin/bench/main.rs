@@ -21,11 +21,12 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "stream",
     "resume",
     "footprint",
     "attack",
+    "soak",
     "latency",
     "git",
     "client",
@@ -75,7 +76,8 @@ async fn run() -> Result<()> {
     let Arguments { names, json, wishes, asked } = read()?;
     let mut figures = Map::new();
     let chosen: Vec<&str> = match names.as_slice() {
-        [] => NAMES.to_vec(),
+        // Half an hour is for those who ask for it.
+        [] => NAMES.into_iter().filter(|name| *name != "soak").collect(),
         names => names.iter().map(String::as_str).collect(),
     };
     for name in chosen {
@@ -83,6 +85,7 @@ async fn run() -> Result<()> {
             "stream" => stream::measure(&asked).await?,
             "resume" => stream::resume().await?,
             "footprint" => stream::footprint().await?,
+            "soak" => stream::soak(&asked).await?,
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,
             "client" => client::measure(&wishes).await?,

@@ -4,10 +4,12 @@
 //! Subscribers, publisher and server share the processors, as little as the first two may take; what they took is said.
 //! A publisher publishes by a timetable, and how long an event took is counted from when it was due.
 
+mod own;
 mod process;
 mod publishing;
 mod reading;
 mod resume;
+mod soak;
 mod socket;
 mod subjects;
 mod subscribers;
@@ -17,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use process::Processes;
 use publishing::{Publisher, Schedule};
 pub(crate) use resume::{footprint, resume};
+pub(crate) use soak::soak;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},

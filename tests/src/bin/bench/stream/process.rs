@@ -43,6 +43,13 @@ impl Processes {
     pub(crate) fn memory(&self) -> Result<f64> {
         self.0.iter().map(|process| status(*process, "VmRSS:")).sum()
     }
+
+    /// Files and sockets that they have open now.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer files than f64 counts exactly")]
+    pub(crate) fn open_files(&self) -> Result<f64> {
+        let of = |process| Ok(fs::read_dir(format!("/proc/{process}/fd")).context("open files")?.count() as f64);
+        self.0.iter().map(of).sum()
+    }
 }
 
 fn cpu_seconds(process: u32) -> Result<f64> {

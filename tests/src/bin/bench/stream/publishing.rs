@@ -92,7 +92,7 @@ impl Post {
                 stream.write_all(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n").await?;
                 Ok(stream)
             }
-            Self::Socket(address, path) => Ok(socket::open(address, path, None).await?.0),
+            Self::Socket(address, path) => Ok(socket::open(address, path, None, false).await?.0),
         }
     }
 

@@ -5,9 +5,23 @@
 //! Knows nothing of sockets.
 
 use anyhow::{Context, Result, bail, ensure};
+use flate2::{Decompress, FlushDecompress};
+use std::cell::RefCell;
 
 /// How many bytes of a message, or of a NATS payload, are looked at.
 const PREFIX_BYTES: usize = 160;
+/// So many of a compressed one hold those.
+const PACKED_PREFIX_BYTES: usize = 256;
+/// A message is compressed (RFC 7692, section 6).
+const PACKED: u8 = 0x40;
+/// The opcode of a ping (RFC 6455, section 5.2), and where opcodes stand.
+const PING: u8 = 0x9;
+const OPCODE: u8 = 0x0F;
+
+thread_local! {
+    static UNPACKER: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
 /// A message shorter than this is the protocol's own and no event.
 const EVENT_MIN_BYTES: u64 = 100;
 /// What comes before an event's number, which is its id: ten digits.
@@ -19,6 +33,8 @@ const NUMBER_DIGITS: usize = 10;
 pub(crate) enum Dialect {
     /// Frames of `monkeytown.v1.json`, many events in one.
     Frames,
+    /// The same, compressed where that makes them smaller.
+    PackedFrames,
     /// An event each, or several: then an array that begins with the numbers of the first and the last.
     Messages,
     /// A piece of the NATS protocol.
@@ -34,6 +50,8 @@ pub(crate) struct Heard {
     pub(crate) ends: Option<(u64, u64)>,
     /// The other side asks whether somebody is there, in Socket.IO's words.
     pub(crate) asked: bool,
+    /// The same in WebSocket's words.
+    pub(crate) pinged: bool,
     /// Replay is over, or the subscription stands.
     pub(crate) settled: bool,
 }
@@ -50,9 +68,24 @@ impl Heard {
 struct Prefix(Vec<u8>);
 
 impl Prefix {
-    fn add(&mut self, bytes: &[u8]) {
-        let room = PREFIX_BYTES - self.0.len().min(PREFIX_BYTES);
+    fn add(&mut self, bytes: &[u8], most: usize) {
+        let room = most - self.0.len().min(most);
         self.0.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// What it was before it was compressed.
+    fn unpack(&mut self) -> Result<()> {
+        let mut plain = [0; PREFIX_BYTES];
+        let length = UNPACKER.with_borrow_mut(|unpacker| {
+            unpacker.reset(false);
+            unpacker
+                .decompress(&self.0, &mut plain, FlushDecompress::Sync)
+                .context("a message that cannot be unpacked")?;
+            anyhow::Ok(unpacker.total_out())
+        })?;
+        self.0.clear();
+        self.0.extend(plain.iter().take(usize::try_from(length)?));
+        Ok(())
     }
 
     /// The digits after `name`.
@@ -78,7 +111,7 @@ impl Prefix {
 #[derive(Debug)]
 enum Place {
     Head { bytes: [u8; 10], have: usize },
-    Payload { left: u64, length: u64 },
+    Payload { left: u64, length: u64, packed: bool },
 }
 
 const START: Place = Place::Head { bytes: [0; 10], have: 0 };
@@ -121,7 +154,9 @@ impl Reader {
                     *have += 1;
                     bytes = rest;
                     if let Some(length) = length(head, *have) {
-                        self.place = Place::Payload { left: length, length };
+                        let [first, ..] = *head;
+                        heard.pinged |= first & OPCODE == PING;
+                        self.place = Place::Payload { left: length, length, packed: first & PACKED != 0 };
                         // The protocol of NATS goes on from one frame to the next.
                         if self.dialect != Dialect::Nats {
                             self.prefix.0.clear();
@@ -131,19 +166,22 @@ impl Reader {
                         }
                     }
                 }
-                Place::Payload { left, length } => {
+                Place::Payload { left, length, packed } => {
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                     let (part, rest) = bytes.split_at(taken);
                     bytes = rest;
                     *left -= taken as u64;
-                    let (ended, length) = (*left == 0, *length);
+                    let (ended, length, packed) = (*left == 0, *length, *packed);
                     if self.dialect == Dialect::Nats {
                         self.nats(part, &mut heard)?;
                     } else {
-                        self.prefix.add(part);
+                        self.prefix.add(part, if packed { PACKED_PREFIX_BYTES } else { PREFIX_BYTES });
                     }
                     if ended {
                         self.place = START;
+                        if packed {
+                            self.prefix.unpack()?;
+                        }
                         self.message(length, &mut heard)?;
                     }
                 }
@@ -155,7 +193,7 @@ impl Reader {
     fn message(&mut self, length: u64, heard: &mut Heard) -> Result<()> {
         match self.dialect {
             Dialect::Nats => {}
-            Dialect::Frames => {
+            Dialect::Frames | Dialect::PackedFrames => {
                 if self.prefix.0.starts_with(br#"{"kind":"events""#) {
                     let told = (self.prefix.number_after(br#""first":"#), self.prefix.number_after(br#""last":"#));
                     let (Some(first), Some(last)) = told else { bail!("a frame of events that does not say which") };
@@ -204,7 +242,7 @@ impl Reader {
                 Nats::Line => {
                     let end = bytes.iter().position(|byte| *byte == b'\n');
                     let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-                    self.prefix.add(part);
+                    self.prefix.add(part, PREFIX_BYTES);
                     bytes = rest;
                     if end.is_some() {
                         self.line(heard)?;
@@ -213,7 +251,7 @@ impl Reader {
                 }
                 Nats::Payload { left } => {
                     let (part, rest) = bytes.split_at((*left).min(bytes.len()));
-                    self.prefix.add(part);
+                    self.prefix.add(part, PREFIX_BYTES);
                     bytes = rest;
                     *left -= part.len();
                     if *left == 0 {
@@ -270,6 +308,22 @@ mod tests {
         bytes
     }
 
+    fn packed(payload: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1_000);
+        let mut packer = flate2::Compress::new(flate2::Compression::fast(), false);
+        packer.compress_vec(payload.as_bytes(), &mut bytes, flate2::FlushCompress::Sync).unwrap();
+        bytes.truncate(bytes.len() - 4);
+        [vec![0xC1, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+    }
+
+    #[test]
+    fn a_ping_is_heard_however_its_bytes_are_cut() {
+        let mut reader = Reader::new(Dialect::Frames);
+        assert!(!reader.take(&[0x89]).unwrap().pinged);
+        assert!(reader.take(&[0x00]).unwrap().pinged);
+        assert!(reader.take(&[0x89, 0x01, b'x']).unwrap().pinged);
+    }
+
     fn event(number: u64) -> String {
         format!(r#"{{"specversion":"1.0","id":"{number:010}","pad":"{}"}}"#, "x".repeat(150))
     }
@@ -301,8 +355,10 @@ mod tests {
         // A frame of a WebSocket may end anywhere in the stream that it carries.
         let (begun, rest) = one.split_at(40);
         let nats = [framed("PONG\r\n"), framed(begun), framed(&format!("{rest}{two}"))].concat();
+        let packed = [packed(&frame(10, 4_000)), vec![0x89, 0], framed(&frame(4_001, 4_001))].concat();
         for (dialect, bytes, expected) in [
             (Dialect::Frames, frames, (10, Some((0, 9)))),
+            (Dialect::PackedFrames, packed, (3_992, Some((10, 4_001)))),
             (Dialect::Messages, messages, (2, Some((3, 4)))),
             (Dialect::Nats, nats, (2, Some((7, 8)))),
         ] {

@@ -2,6 +2,7 @@
 //! live traffic, what those who are live feel of it, and how much memory events and idle connections take.
 
 use super::{
+    own::Delivered,
     process::Processes,
     publishing::{Post, Publisher, Schedule, publish_all},
     reading::Dialect,
@@ -59,39 +60,45 @@ pub(crate) async fn resume() -> Result<Table> {
     let one = Subscribers::connect(way(address, "earliest", 1), 1, none).await?;
     let seconds = begun.elapsed().as_secs_f64();
     one.end()?;
-    rows.push(("one, nothing else".to_owned(), vec![seconds, MISSED as f64 / seconds, f64::NAN, f64::NAN]));
+    rows.push(("one, nothing else".to_owned(), vec![seconds, MISSED as f64 / seconds, f64::NAN, f64::NAN, f64::NAN]));
 
     let schedule = Arc::new(Schedule::new(LIVE_PER_SECOND, MISSED));
     let live = Subscribers::connect(way(address, "latest", 16), LIVE, Arc::clone(&schedule)).await?;
     let publisher = Publisher::start(Post::Http(address), Arc::clone(&schedule), BYTES)?;
     tokio::time::sleep(ALONE).await;
     live.progress.sampling.store(true, Ordering::Relaxed);
+    let before = Delivered::at(address).await?;
     tokio::time::sleep(ALONE).await;
     let mut alone = live.waits();
+    let own = Delivered::at(address).await?.millis_at_most(&before, 0.99);
     alone.sort_unstable_by(f64::total_cmp);
-    rows.push(("the live alone".to_owned(), vec![f64::NAN, f64::NAN, quantile(&alone, 0.5), quantile(&alone, 0.99)]));
+    let waits = [0.5, 0.99].map(|share| quantile(&alone, share));
+    rows.push(("the live alone".to_owned(), vec![f64::NAN, f64::NAN, waits[0], waits[1], own]));
     for together in [1, 100] {
         live.waits();
+        let before = Delivered::at(address).await?;
         let begun = Instant::now();
         let back = Subscribers::connect(way(address, "earliest", together), together, Arc::clone(&schedule)).await?;
         let seconds = begun.elapsed().as_secs_f64();
         let mut beside = live.waits();
+        let own = Delivered::at(address).await?.millis_at_most(&before, 0.99);
         beside.sort_unstable_by(f64::total_cmp);
         let events = back.progress.events.load(Ordering::Relaxed) as f64;
         back.end()?;
         let waits = [0.5, 0.99].map(|share| quantile(&beside, share));
-        rows.push((format!("{together}, beside the live"), vec![seconds, events / seconds, waits[0], waits[1]]));
+        rows.push((format!("{together}, beside the live"), vec![seconds, events / seconds, waits[0], waits[1], own]));
     }
     publisher.end()?;
     live.end()?;
     let peak = processes.peak_memory()?;
     Ok(Table {
         title: format!("resume: {MISSED} events of {BYTES} bytes, to clients that come back"),
-        columns: ["seconds", "events/s", "live_p50_ms", "live_p99_ms"].map(str::to_owned).to_vec(),
+        columns: ["seconds", "events/s", "live_p50_ms", "live_p99_ms", "own_p99_ms"].map(str::to_owned).to_vec(),
         rows,
         notes: vec![
             "seconds: until the last of them is told that replay is over; events/s: of all together".to_owned(),
             format!("the live: {LIVE} subscribers x {LIVE_PER_SECOND} events a second; all on one machine with them"),
+            "own_p99_ms: by the stream's histogram, acceptance to socket, rounded up to its bucket".to_owned(),
             format!("the server's peak memory: {peak:.0} MB"),
         ],
     })

@@ -14,13 +14,19 @@ const ANSWER_MAX_BYTES: usize = 8_192;
 ///
 /// # Errors
 /// When the other side does not take the handshake.
-pub(crate) async fn open(address: SocketAddr, path: &str, protocol: Option<&str>) -> Result<(TcpStream, Vec<u8>)> {
+pub(crate) async fn open(
+    address: SocketAddr,
+    path: &str,
+    protocol: Option<&str>,
+    compresses: bool,
+) -> Result<(TcpStream, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).await.context("connecting")?;
     stream.set_nodelay(true)?;
     let protocol = protocol.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    let offer = if compresses { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}{offer}\r\n"
     );
     stream.write_all(request.as_bytes()).await.context("shaking hands")?;
     let mut answer = Vec::new();
@@ -35,6 +41,9 @@ pub(crate) async fn open(address: SocketAddr, path: &str, protocol: Option<&str>
     ensure!(answer.starts_with(b"HTTP/1.1 101"), "no handshake: {:?}", String::from_utf8_lossy(&answer));
     Ok((stream, rest))
 }
+
+/// The answer to a ping that says nothing.
+pub(crate) const PONG: [u8; 6] = [0x8A, 0x80, 0, 0, 0, 0];
 
 /// A short message as a client sends it. A mask of zeros is one, and changes nothing.
 pub(crate) fn message(binary: bool, payload: &[u8]) -> Vec<u8> {

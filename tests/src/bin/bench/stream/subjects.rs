@@ -27,6 +27,8 @@ const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Monkeytown,
+    /// To subscribers that offer compression, as browsers do.
+    MonkeytownPacked,
     NodeWs,
     NodeWsBatched,
     SocketIo,
@@ -36,8 +38,9 @@ pub(crate) enum Subject {
 }
 
 /// All of them, with the names by which they are asked for.
-pub(crate) const SUBJECTS: [(&str, Subject); 7] = [
+pub(crate) const SUBJECTS: [(&str, Subject); 8] = [
     ("monkeytown", Subject::Monkeytown),
+    ("monkeytown-packed", Subject::MonkeytownPacked),
     ("ws", Subject::NodeWs),
     ("ws-batched", Subject::NodeWsBatched),
     ("socket.io", Subject::SocketIo),
@@ -83,7 +86,7 @@ impl Subject {
                 .then(|| format!("{program} is not on the PATH; as root: apt-get install {program}"))
         };
         match self {
-            Self::Monkeytown => None,
+            Self::Monkeytown | Self::MonkeytownPacked => None,
             Self::NodeWs | Self::NodeWsBatched => needs("node").or_else(|| node_module("ws").err()),
             Self::SocketIo => needs("node").or_else(|| node_module("socket.io").err()),
             Self::Nats | Self::NatsBatched => needs("nats-server"),
@@ -100,7 +103,8 @@ impl Subject {
     /// When it does not start.
     pub(crate) async fn start(self, per_second: u32) -> Result<Started> {
         match self {
-            Self::Monkeytown => {
+            Self::Monkeytown | Self::MonkeytownPacked => {
+                let dialect = if self == Self::Monkeytown { Dialect::Frames } else { Dialect::PackedFrames };
                 // As it is shipped, unless more is asked of it than it is rated for.
                 let most = (per_second.saturating_mul(2)).to_string();
                 let over = ["--max-events-per-second", most.as_str()];
@@ -109,7 +113,7 @@ impl Subject {
                 let way = Way {
                     protocol: Some("monkeytown.v1.json"),
                     settles: true,
-                    ..way(address, "/ws?after=latest", Dialect::Frames)
+                    ..way(address, "/ws?after=latest", dialect)
                 };
                 let processes = Processes::of(running.id());
                 Ok(Started { way, post: Post::Http(address), processes, _held: Held::Stream { _running: running } })

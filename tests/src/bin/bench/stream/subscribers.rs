@@ -145,7 +145,8 @@ async fn listen(
 
 /// Opens a socket, and waits until the subscription stands.
 async fn subscribe(way: Way, ears: Rc<Ears>) -> Result<(TcpStream, Reader)> {
-    let (mut stream, rest) = socket::open(way.address, &way.path, way.protocol).await?;
+    let (mut stream, rest) =
+        socket::open(way.address, &way.path, way.protocol, way.dialect == Dialect::PackedFrames).await?;
     let mut reader = Reader::new(way.dialect);
     let heard = reader.take(&rest)?;
     let mut settled = !way.settles || heard.settled;
@@ -161,8 +162,12 @@ async fn subscribe(way: Way, ears: Rc<Ears>) -> Result<(TcpStream, Reader)> {
 
 async fn follow(mut stream: TcpStream, mut reader: Reader, ears: Rc<Ears>) -> Result<()> {
     loop {
-        if ears.read(&mut stream, &mut reader).await?.asked {
+        let heard = ears.read(&mut stream, &mut reader).await?;
+        if heard.asked {
             stream.write_all(&socket::message(false, b"3")).await?;
+        }
+        if heard.pinged {
+            stream.write_all(&socket::PONG).await?;
         }
     }
 }
