@@ -23,13 +23,21 @@ const hold = ({ target }) => {
 };
 addEventListener("click", hold);
 
-const size = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+const size = (bytes) => (bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 
 const asked = {
   /** The program listens. */
   listens() {
     removeEventListener("click", hold);
     if (pressed?.isConnected) pressed.click();
+  },
+  /** Brings the seed whose key is in hand into view, once the sheet is there. */
+  find() {
+    requestAnimationFrame(() => {
+      const row = [...document.querySelectorAll("#garden li")].find(({ dataset }) => dataset.key === hands.value);
+      row?.scrollIntoView({ block: "center" });
+      row?.querySelector("[href], button:not([hidden])")?.focus({ preventScroll: true });
+    });
   },
   /** Offers what is in hand as a file. */
   "hand-out"() {

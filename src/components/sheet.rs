@@ -61,6 +61,7 @@ pub fn bind(signals: &Signals) {
             sheet.set(button, "aria-pressed", if is_it { "true" } else { "false" });
             side.show("", is_it);
         }
+        sheet.show("fleeting", !kept.lasts);
         if gaze.sheet == Some(Sheet::Kept) {
             fill(&sheet, (&kept, &signals.agents.peek()), &was_erasing, &mut lists.borrow_mut());
         }
@@ -73,7 +74,6 @@ fn fill(
     was_erasing: &Cell<bool>,
     [shares, rows]: &mut [Rows; 2],
 ) {
-    sheet.show("fleeting", !kept.lasts);
     for (part, count, why) in [("torn", "torn-count", Unsound::Torn), ("newer-page", "newer-count", Unsound::Newer)] {
         let aside = kept.store.aside().iter().filter(|aside| aside.why == why).count();
         sheet.show(part, aside > 0);

@@ -52,6 +52,8 @@ pub enum Act {
     Ask(&'static str, String),
     /// Takes all that is kept along as a file.
     TakeAlong,
+    /// Opens the sheet at one of the witness's seeds.
+    Find(String),
     /// Brings a file back: it has been chosen and read.
     Bring(String),
     /// Hears what came of it.
@@ -68,7 +70,8 @@ pub enum Act {
 pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>) -> Option<Act> {
     let whom = || EntityId::new(&near("data-entity-id")?).ok();
     match name {
-        "plant-seed" | "to-seeds" | "sprout" => Some(Act::Sheet(Some(Sheet::Seeds))),
+        "sprout" => near("data-key").map(Act::Find),
+        "plant-seed" | "to-seeds" => Some(Act::Sheet(Some(Sheet::Seeds))),
         "storage" | "to-kept" => Some(Act::Sheet(Some(Sheet::Kept))),
         "pin" => match near("data-numbers") {
             Some(numbers) => numbers.split(' ').next()?.parse().ok().map(Act::PinGhost),

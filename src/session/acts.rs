@@ -9,7 +9,7 @@ use crate::{
     clock::monotonic_millis,
     hands,
     intent::Act,
-    signals::{Draft, FOR_THIS_VISIT, Kept, Undo},
+    signals::{Draft, FOR_THIS_VISIT, Kept, Sheet, Undo},
     storage::last_known,
 };
 use monkeytown_keepsakes::{
@@ -33,17 +33,29 @@ impl Session {
         let mut out = None;
         // What is being typed changes nothing that is kept yet.
         let is_typed = matches!(act, Act::Enter(..) | Act::Note(_));
+        // What is done anew is its own way back.
+        let withdraws =
+            matches!(act, Act::Pin(_) | Act::PinGhost(_) | Act::Mute(_) | Act::Bookmark | Act::Prefer(_) | Act::Plant);
+        let mut found = None;
         let mut is_answered;
         {
             let mut core = self.0.borrow_mut();
             let kept = &mut *topic.peek_mut();
             is_answered = !kept.answer.is_empty();
             kept.answer.clear();
+            if withdraws {
+                kept.undo = Undo::default();
+            }
             match act {
                 Act::Sheet(sheet) => {
                     core.signals.gaze.change(|gaze| gaze.sheet = sheet);
                     kept.erasing = false;
                     core.search(kept);
+                }
+                Act::Find(key) => {
+                    core.signals.gaze.change(|gaze| gaze.sheet = Some(Sheet::Seeds));
+                    core.search(kept);
+                    found = Some(key);
                 }
                 Act::Enter(field, words) => core.enter(kept, field, words),
                 Act::Plant => core.plant(kept),
@@ -94,6 +106,9 @@ impl Session {
             self.0.borrow().signals.typed.notify();
         } else {
             topic.notify();
+        }
+        if let Some(key) = found {
+            hands::ask("find", &key);
         }
         if let Some(file) = out {
             hands::ask(if file.is_empty() { "erase" } else { "hand-out" }, &file);

@@ -7,6 +7,10 @@ use monkeytown_protocol::{HttpsUrl, SeedType};
 
 /// What the address of something that is given begins with.
 const HTTPS: &str = "https://";
+/// The kind of what is given whose words are for nobody else.
+const TOKEN: &str = "token";
+/// What others read in its place.
+const TOKEN_STAYS: &str = "a token, which is not written here";
 /// The most that a field of one line takes, in UTF-16 units.
 pub const LINE_MAX_UNITS: usize = 200;
 /// The most that a field of many lines takes, in UTF-16 units.
@@ -28,7 +32,7 @@ pub struct Form {
 pub fn kinds(seed_type: SeedType) -> &'static [&'static str] {
     match seed_type {
         SeedType::Constraint => &["performance", "scope", "resource", "temporal"],
-        SeedType::Resource => &["data", "code", "configuration", "token"],
+        SeedType::Resource => &["data", "code", "configuration", TOKEN],
         SeedType::Contract | SeedType::Query => &[],
     }
 }
@@ -98,7 +102,27 @@ impl Form {
     /// What would be planted, in words.
     #[must_use]
     pub fn preview(&self) -> String {
-        let (first, second) = (self.first.trim_ascii(), self.second.trim_ascii());
+        self.in_words(self.first.trim_ascii())
+    }
+
+    /// Its first words, for others to read: a token opens whatever it is for to everybody who reads it.
+    #[must_use]
+    pub fn told_title(&self) -> &str {
+        if self.is_secret() { TOKEN_STAYS } else { self.title() }
+    }
+
+    /// What is asked for, for others to read.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if self.is_secret() { self.in_words(TOKEN_STAYS) } else { self.preview() }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.seed_type == SeedType::Resource && self.second.trim_ascii() == TOKEN
+    }
+
+    fn in_words(&self, first: &str) -> String {
+        let second = self.second.trim_ascii();
         let of_kind = if kinds(self.seed_type).is_empty() { ["", ""] } else { [second, " "] };
         let terms = if self.seed_type == SeedType::Contract { ["\n", second] } else { ["", ""] };
         [of_kind.concat().as_str(), self.seed_type.as_str(), ": ", first, &terms.concat()].concat()

@@ -134,10 +134,11 @@ impl Seed {
         before != (self.status, self.percent, self.result.clone())
     }
 
-    /// What is put into an issue, or copied: what it asks for, and the line by which sources know it.
+    /// What is put into an issue, or copied: what it asks for, and the line by which sources know it. A token's words are
+    /// in neither.
     #[must_use]
     pub fn text(&self) -> String {
-        [&self.form.preview(), "\n\nSeed: ", &self.id, "\n"].concat()
+        [&self.form.told(), "\n\nSeed: ", &self.id, "\n"].concat()
     }
 
     /// The address of a new issue of `repository` with its words filled in; `None` where the repository is not on
@@ -150,7 +151,7 @@ impl Seed {
             !part.is_empty()
                 && part.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.'))
         };
-        let title: String = self.form.title().chars().take(TITLE_MAX).collect();
+        let title: String = self.form.told_title().chars().take(TITLE_MAX).collect();
         let mut address = ["https://github.com/", owner, "/", name, "/issues/new?title="].concat();
         escape(&mut address, &title);
         address.push_str("&body=");

@@ -139,6 +139,19 @@ fn an_issue_is_filled_in_with_the_seeds_words_and_its_line() {
 }
 
 #[test]
+fn a_token_is_in_no_issue_and_not_in_what_is_copied() {
+    let mut seed = seed(SeedType::Resource);
+    seed.form = form(SeedType::Resource, "ghp_secret", "token");
+    let address = seed.issue_address("https://github.com/owner/name").expect("a repository on GitHub");
+    assert!(!address.contains("ghp_secret"), "{address}");
+    assert_eq!(seed.text(), "token resource: a token, which is not written here\n\nSeed: seed-1\n");
+    // On the page, where it was pasted, it is what it is.
+    assert_eq!(seed.form.preview(), "token resource: ghp_secret");
+    seed.form.second = "code".to_owned();
+    assert!(seed.text().contains("ghp_secret"));
+}
+
+#[test]
 fn no_issue_is_offered_where_there_is_none_or_the_address_would_be_too_long() {
     let mut seed = seed(SeedType::Resource);
     for elsewhere in [

@@ -167,7 +167,7 @@ async fn where_firefox_forbids_storage_what_a_witness_does_lasts_for_the_visit()
     page.press("Escape").await;
     page.until_unseen("#panel").await;
     page.click("#storage").await;
-    page.until(&says("#sheet-kept .fault", "this browser keeps nothing for this page")).await;
+    page.until(&says("#sheet [data-p=fleeting]", "this browser keeps nothing for this page")).await;
     page.makes_no_mistake().await;
     firefox.close().await;
 }

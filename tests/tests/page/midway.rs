@@ -96,6 +96,28 @@ async fn a_file_by_which_more_than_five_seeds_would_be_under_way_is_refused_whol
 }
 
 #[tokio::test]
+async fn what_is_done_anew_is_not_offered_to_be_taken_back() {
+    let (_stream, browser, page) = visit(&town()).await;
+    page.until_state("live").await;
+    open_panel(&page, "ada").await;
+    for pressed in ["true", "false", "true"] {
+        click(&page, "#panel [data-p=pin]").await;
+        page.until(&format!("document.querySelector('#panel [data-p=pin]').ariaPressed === '{pressed}'")).await;
+        if pressed == "false" {
+            page.press("Escape").await;
+            until_said(&page, "#undo-bar", "pin taken away").await;
+            open_panel(&page, "ada").await;
+        }
+    }
+    page.press("Escape").await;
+    until_unseen(&page, "#panel").await;
+    until_unseen(&page, "#undo-bar [data-p=undo]").await;
+    open_kept(&page).await;
+    until_unseen(&page, "#sheet-kept [data-p=undo]").await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn an_undo_that_comes_after_newer_words_leaves_them() {
     let (_stream, browser, page) = visit(&town()).await;
     page.until_state("live").await;

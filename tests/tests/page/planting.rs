@@ -435,3 +435,23 @@ async fn where_no_repository_is_named_the_words_of_a_seed_are_copied() {
     assert_eq!(texts(&page, &format!("{ROW} [data-p=id]")).await, [id]);
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_pressed_sprout_shows_its_seed_on_the_sheet() {
+    let (_stream, browser, page) = visit(&[turns("1", "ada", "active", "draws a map")]).await;
+    open_seeds(&page).await;
+    let oldest = plant(&page, "first stone").await;
+    for words in ["second stone", "third stone", "fourth stone"] {
+        plant(&page, words).await;
+    }
+    page.press("Escape").await;
+    until_unseen(&page, "#sheet").await;
+    click(&page, &format!("{SPROUT}[data-seed-id=\"{oldest}\"] button")).await;
+    let row = quoted(&format!("{ROW}[data-seed-id=\"{oldest}\"]"));
+    page.until(&format!("document.querySelector({row}).contains(document.activeElement)")).await;
+    page.until(&format!(
+        "(({{top, bottom}}) => top >= 0 && bottom <= innerHeight)(document.querySelector({row}).getBoundingClientRect())"
+    ))
+    .await;
+    browser.close().await;
+}

@@ -207,7 +207,7 @@ async fn where_the_storage_is_blocked_what_is_done_lasts_for_the_visit_and_that_
     page.press("Escape").await;
     until_unseen(&page, "#panel").await;
     open_kept(&page).await;
-    until_said(&page, "#sheet-kept .fault", "this browser keeps nothing for this page").await;
+    until_said(&page, "#sheet [data-p=fleeting]", "this browser keeps nothing for this page").await;
     assert_eq!(text(&page, "#seed-count [data-p=seeds]").await, "1 of 5");
     page.complains_of_nothing().await;
     browser.close().await;
