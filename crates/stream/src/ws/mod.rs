@@ -1,6 +1,8 @@
 //! `GET /ws`: the handshake. Everything that can be refused is refused here, before the upgrade, as a problem.
 
 mod cloud_events;
+mod echo;
+mod line;
 mod message;
 mod session;
 
@@ -20,8 +22,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
+use line::Line;
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
-use session::{Line, Session};
+use session::Session;
 use std::sync::Arc;
 use tracing::Instrument;
 
@@ -61,17 +64,15 @@ pub(crate) async fn subscribe(
         tell_before_the_upgrade(&app, &mut start)?;
     }
     let place = subscription::seat(&app, client)?;
-    let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
-    let upgrade = upgrade.protocols([framing.subprotocol()]).read_buffer_size(READ_BUFFER_BYTES);
-    let upgrade = upgrade.max_message_size(ceiling).max_frame_size(ceiling);
+    let upgrade = bounded(upgrade, app.options.max_event_bytes).protocols([framing.subprotocol()]);
     // The connection belongs to the trace that its request belongs to.
     let span = tracing::Span::current();
     Ok(upgrade.on_upgrade(move |socket| {
         async move {
             allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
             let metrics = app.metrics.clone();
-            Session::run(app, Line { socket, outlet }, start, framing).await;
+            Session::run(app, Line::new(socket, outlet), start, framing).await;
             if allowance.is_exceeded() {
                 metrics.evicted(Eviction::Unruly);
             }
@@ -79,6 +80,22 @@ pub(crate) async fn subscribe(
         }
         .instrument(span)
     }))
+}
+
+/// What the library is told before it reads from anybody.
+fn bounded(upgrade: WebSocketUpgrade, max_event_bytes: usize) -> WebSocketUpgrade {
+    let ceiling = message_ceiling(max_event_bytes);
+    upgrade.read_buffer_size(READ_BUFFER_BYTES).max_message_size(ceiling).max_frame_size(ceiling)
+}
+
+/// Opens an echo, for tests of conformance.
+pub(crate) async fn echo(
+    State(app): State<Arc<App>>,
+    Extension(outlet): Extension<Outlet>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let upgrade = bounded(upgrade, app.options.max_event_bytes);
+    upgrade.on_upgrade(move |socket| echo::run(Line::new(socket, outlet)))
 }
 
 /// How events become messages.
