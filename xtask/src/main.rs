@@ -7,6 +7,7 @@
 compile_error!("xtask runs on Linux and macOS; on Windows use it inside WSL");
 
 mod assets;
+mod autobahn;
 mod bench;
 mod browsers;
 mod budget;

@@ -89,16 +89,16 @@ pub(crate) fn build_stream(workspace: &Workspace, optimised: Optimised) -> Resul
         command.envs(told("%cI").map(|time| ("MONKEYTOWN_BUILT", time)));
     }
     let messages = process::capture("building the stream", &mut command)?;
-    let binary = executable(&messages).with_context(|| format!("Cargo did not say where it put {STREAM}"))?;
+    let binary = executable(&messages, STREAM).with_context(|| format!("Cargo did not say where it put {STREAM}"))?;
     eprintln!("  the stream is built after {}", said(begun.elapsed()));
     Ok(binary)
 }
 
-/// The path of the binary in Cargo's messages, one JSON object a line.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// The path of the program `name` in Cargo's messages, one JSON object a line.
+pub(crate) fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let named =
-        messages.filter(|message| message.pointer("/target/name").and_then(|name| name.as_str()) == Some(STREAM));
+        messages.filter(|message| message.pointer("/target/name").and_then(|named| named.as_str()) == Some(name));
     named.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from)).next_back()
 }
 
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn the_binary_is_where_cargo_says() {
         let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"other\"},\"executable\":\"/t/other\"}\nnot json\n{\"target\":{\"name\":\"monkeytown-stream\"},\"executable\":\"/t/monkeytown-stream\"}\n{\"reason\":\"build-finished\",\"success\":true}";
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/monkeytown-stream")));
-        assert_eq!(executable("{}"), None);
+        assert_eq!(executable(messages, STREAM), Some(PathBuf::from("/t/monkeytown-stream")));
+        assert_eq!(executable("{}", STREAM), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::process::{self, said};
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{CLIENT, PURE, SYSTEM_TESTS, WASM_TARGET, Workspace};
-use crate::{budget, build, tidy};
+use crate::{autobahn, budget, build, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -38,6 +38,15 @@ enum Stage {
     Budget,
     /// Real browsers and the whole system
     System,
+    /// WebSocket as RFC 6455 has it, by Autobahn's suite; only when named, for it wants Python 2.7
+    Autobahn,
+}
+
+impl Stage {
+    /// Whether it is run when none is named.
+    fn is_always_run(self) -> bool {
+        self != Self::Autobahn
+    }
 }
 
 /// Runs the stages, or the one that is named.
@@ -45,7 +54,8 @@ enum Stage {
 /// # Errors
 /// Names the first stage that fails.
 pub(crate) fn test(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let stages = arguments.stage.map_or_else(|| Stage::value_variants().to_vec(), |stage| vec![stage]);
+    let always = || Stage::value_variants().iter().copied().filter(|stage| stage.is_always_run()).collect();
+    let stages: Vec<Stage> = arguments.stage.map_or_else(always, |stage| vec![stage]);
     let mut times: Vec<(String, Duration)> = Vec::new();
     for (index, &stage) in stages.iter().enumerate() {
         let name = name(stage);
@@ -91,6 +101,7 @@ fn run_stage(workspace: &Workspace, stage: Stage, alone: bool) -> Result<()> {
         Stage::Build => build::build(workspace),
         Stage::Budget => budget::budget(workspace, &budget::Arguments::stage(alone)),
         Stage::System => system(workspace, alone),
+        Stage::Autobahn => autobahn::autobahn(workspace),
     }
 }
 

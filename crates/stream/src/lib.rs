@@ -4,6 +4,8 @@
 //! The listener and the shutdown are passed in, so that whoever starts a server owns its port and its lifetime.
 
 pub mod config;
+#[doc(hidden)]
+pub mod conformance;
 pub mod log;
 pub mod logging;
 pub mod metrics;

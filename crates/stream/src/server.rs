@@ -311,7 +311,7 @@ impl Server {
 }
 
 /// One connection, from its first request to its last.
-async fn converse(guest: Guest, service: Router, app: Arc<App>) {
+pub(crate) async fn converse(guest: Guest, service: Router, app: Arc<App>) {
     let Guest { stream, peer, stay, .. } = guest;
     let mut first = [0];
     let spoken = tokio::select! {

@@ -2,6 +2,8 @@
 
 mod cloud_events;
 mod deflate;
+mod echo;
+mod line;
 mod message;
 mod session;
 
@@ -22,8 +24,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
+use line::Line;
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
-use session::{Line, Session};
+use session::Session;
 use std::sync::Arc;
 use tracing::Instrument;
 
@@ -73,17 +76,15 @@ pub(crate) async fn subscribe(
         tell_before_the_upgrade(&app, &mut start)?;
     }
     let place = subscription::seat(&app, client)?;
-    let ceiling = message_ceiling(app.options.max_event_bytes);
     // Nothing is named to a client that offers nothing.
-    let upgrade = upgrade.protocols([framing.subprotocol()]).read_buffer_size(READ_BUFFER_BYTES);
-    let upgrade = upgrade.max_message_size(ceiling).max_frame_size(ceiling);
+    let upgrade = bounded(upgrade, app.options.max_event_bytes).protocols([framing.subprotocol()]);
     // The connection belongs to the trace that its request belongs to.
     let span = tracing::Span::current();
     let mut response = upgrade.on_upgrade(move |socket| {
         async move {
             allowance.bound(allowed_bytes(app.options.max_event_bytes), app.options.timing.heartbeat);
             let metrics = app.metrics.clone();
-            Session::run(app, Line { socket, outlet }, start, framing).await;
+            Session::run(app, Line::new(socket, outlet), start, framing).await;
             if allowance.is_exceeded() {
                 metrics.evicted(Eviction::Unruly);
             }
@@ -92,10 +93,38 @@ pub(crate) async fn subscribe(
         .instrument(span)
     });
     if let Some(extension) = extension {
-        inlet.take_compressed();
-        response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        agree(extension, &inlet, &mut response);
     }
     Ok(response)
+}
+
+/// Tells the client what is agreed on. What it sends after that may be compressed.
+fn agree(extension: HeaderValue, inlet: &Inlet, response: &mut Response) {
+    inlet.take_compressed();
+    response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+}
+
+/// What the library is told before it reads from anybody.
+fn bounded(upgrade: WebSocketUpgrade, max_event_bytes: usize) -> WebSocketUpgrade {
+    let ceiling = message_ceiling(max_event_bytes);
+    upgrade.read_buffer_size(READ_BUFFER_BYTES).max_message_size(ceiling).max_frame_size(ceiling)
+}
+
+/// Opens an echo, for tests of conformance.
+pub(crate) async fn echo(
+    State(app): State<Arc<App>>,
+    Extension(Wire { outlet, inlet, .. }): Extension<Wire>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let upgrade = bounded(upgrade, app.options.max_event_bytes);
+    let extension = deflate::answer(&headers);
+    let compresses = extension.is_some();
+    let mut response = upgrade.on_upgrade(move |socket| echo::run(Line::new(socket, outlet), compresses));
+    if let Some(extension) = extension {
+        agree(extension, &inlet, &mut response);
+    }
+    response
 }
 
 /// How events become messages.

@@ -4,33 +4,31 @@
 //! A reader too slow for the log is sent away and comes back to a snapshot. What a client says is answered (pings) or
 //! counted.
 
-use super::{Framing, cloud_events, message};
+use super::{
+    Framing, cloud_events,
+    line::{Line, LineEnd},
+    message,
+};
 use crate::{
     fanout::{Form, SharedFrame},
     log::FellBehind,
     metrics::{Eviction, Metrics},
-    outlet::Outlet,
     random,
     server::App,
     subscription::{Follower, Greeting, Said, Start, frames},
 };
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, Utf8Bytes};
 use bytes::Bytes;
-use futures_util::SinkExt;
-use std::{error::Error, io, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc};
 use tokio::time::{Instant, Sleep};
 use tracing::Instrument;
 
 /// Messages that a client may send for nothing, and pings within one heartbeat.
 const MESSAGES_MAX: u32 = 8;
 const PINGS_MAX: u32 = 64;
-/// How long a closed connection waits for the other side to close too.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// Going away (RFC 6455, section 7.4.1).
 const CLOSE_AWAY: u16 = 1001;
-const CLOSE_PROTOCOL: u16 = 1002;
-const CLOSE_NOT_TEXT: u16 = 1007;
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_TOO_BIG: u16 = 1009;
 /// Come back at once (`events.md`, "close codes").
@@ -39,7 +37,9 @@ const CLOSE_SILENT: u16 = 4201;
 
 /// Why a session ends.
 enum End {
-    /// The client closed, or its connection broke.
+    /// The client closes.
+    Closing,
+    /// Its connection broke.
     Gone,
     /// It took nothing for too long.
     Stalled,
@@ -51,6 +51,7 @@ enum End {
     Draining,
 }
 
+const TOO_BIG: End = End::Evicted(Eviction::Oversized, CLOSE_TOO_BIG, "a message is too big");
 const FELL_BEHIND: End = End::Evicted(Eviction::FellBehind, CLOSE_FELL_BEHIND, "fell behind the events held");
 
 /// Counted among the active for as long as it lives.
@@ -70,24 +71,15 @@ impl Drop for Counted {
     }
 }
 
-/// A connection: the library that speaks on it, and the way past it for what is ready to be sent.
-pub(super) struct Line {
-    pub(super) socket: WebSocket,
-    pub(super) outlet: Outlet,
-}
-
-impl Line {
-    /// Has the library write `message`.
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        self.socket.send(message).await.map_err(|error| end_of(&error))
-    }
-
-    /// Sends whole messages that others get too.
-    async fn share(&mut self, messages: Bytes) -> Result<(), End> {
-        // What the library holds, an answer to a ping, goes first and whole.
-        self.socket.flush().await.map_err(|error| end_of(&error))?;
-        self.outlet.put(messages);
-        self.socket.flush().await.map_err(|error| end_of(&error))
+impl From<LineEnd> for End {
+    fn from(end: LineEnd) -> Self {
+        match end {
+            LineEnd::Closing => Self::Closing,
+            LineEnd::Gone => Self::Gone,
+            LineEnd::Stalled => Self::Stalled,
+            LineEnd::TooBig => TOO_BIG,
+            LineEnd::Unreadable(code, reason) => Self::Unreadable(code, reason),
+        }
     }
 }
 
@@ -142,7 +134,7 @@ impl Session {
     async fn talk(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             tokio::select! {
-                incoming = self.line.socket.recv() => self.hear(incoming)?,
+                heard = self.line.hear() => self.hear(&heard?)?,
                 said = self.follower.next() => self.tell(said.map_err(|FellBehind| FELL_BEHIND)?).await?,
                 () = self.ping.as_mut() => self.ping().await?,
             }
@@ -156,12 +148,12 @@ impl Session {
                 let messages = self.messages(&frame);
                 // A slow reader holds the bytes that it is sent, and no more.
                 drop(frame);
-                return self.line.share(messages).await;
+                return Ok(self.line.share(messages).await?);
             }
             (Framing::PackedFrames, Said::Hello(greeting)) => {
                 let hello = message::packed(|into| frames::write_hello(&self.app, &greeting, into));
                 drop(greeting);
-                return self.line.share(hello).await;
+                return Ok(self.line.share(hello).await?);
             }
             (Framing::Frames, Said::Hello(greeting)) => frames::write_hello(&self.app, &greeting, &mut text),
             (Framing::Frames | Framing::PackedFrames, Said::CaughtUp { offset }) => {
@@ -199,31 +191,25 @@ impl Session {
         }
         self.pings = 0;
         self.ping.as_mut().reset(Instant::now() + heartbeat);
-        self.line.write(Message::Ping(Bytes::new())).await
+        Ok(self.line.write(Message::Ping(Bytes::new())).await?)
     }
 
-    fn hear(&mut self, incoming: Option<Result<Message, axum::Error>>) -> Result<(), End> {
-        let message = match incoming {
-            None => return Err(End::Gone),
-            Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(message)) => message,
-        };
+    fn hear(&mut self, message: &Message) -> Result<(), End> {
         self.last_heard = Instant::now();
         match message {
-            Message::Close(_) => Err(End::Gone),
-            Message::Pong(_) => Ok(()),
+            Message::Close(_) | Message::Pong(_) => Ok(()),
             Message::Ping(_) => {
                 // The answer is the library's; it goes out with the next write or read.
                 self.pings += 1;
                 self.within(self.pings <= PINGS_MAX)
             }
             Message::Text(_) | Message::Binary(_) => {
-                let length = match &message {
+                let length = match message {
                     Message::Text(text) => text.len(),
                     other => other.clone().into_data().len(),
                 };
                 if length > self.app.options.max_event_bytes {
-                    return Err(End::Evicted(Eviction::Oversized, CLOSE_TOO_BIG, "a message is too big"));
+                    return Err(TOO_BIG);
                 }
                 self.messages += 1;
                 self.within(self.messages <= MESSAGES_MAX)
@@ -237,13 +223,18 @@ impl Session {
 
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), End> {
         let text = Utf8Bytes::try_from(Bytes::from(frame)).expect("events were UTF-8 when they were accepted");
-        self.line.write(Message::Text(text)).await
+        Ok(self.line.write(Message::Text(text)).await?)
     }
 
     async fn finish(mut self, end: End) {
         let (code, reason) = match end {
-            End::Gone => {
+            End::Closing => {
                 tracing::debug!("a subscriber goes");
+                self.line.closed().await;
+                return;
+            }
+            End::Gone => {
+                tracing::debug!("a subscriber is gone");
                 return;
             }
             End::Stalled => {
@@ -271,46 +262,6 @@ impl Session {
                 (CLOSE_AWAY, "going away")
             }
         };
-        let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
-        if self.line.write(close).await.is_ok() {
-            self.linger().await;
-        }
+        self.line.close(code, reason).await;
     }
-
-    /// Waits for the other side to close. Closing first with unread input would discard what it has not read yet.
-    async fn linger(&mut self) {
-        let closed = async {
-            while let Some(incoming) = self.line.socket.recv().await {
-                if incoming.is_err() {
-                    // Nothing more can be read as messages; the other side has until the end of the wait.
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LINGER, closed).await;
-    }
-}
-
-/// What an error of the socket means for the session.
-fn end_of(error: &(dyn Error + 'static)) -> End {
-    use tungstenite::Error as Socket;
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return End::Stalled;
-        }
-        match error.downcast_ref::<Socket>() {
-            Some(Socket::Capacity(_)) => {
-                return End::Evicted(Eviction::Oversized, CLOSE_TOO_BIG, "a message is too big");
-            }
-            Some(Socket::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-                return End::Gone;
-            }
-            Some(Socket::Protocol(_)) => return End::Unreadable(CLOSE_PROTOCOL, "not WebSocket as RFC 6455 has it"),
-            Some(Socket::Utf8(_)) => return End::Unreadable(CLOSE_NOT_TEXT, "text that is not UTF-8"),
-            _ => {}
-        }
-        cause = error.source();
-    }
-    End::Gone
 }

@@ -109,7 +109,7 @@ const OURS: &str = "monkeytown.v1.json";
 
 fn packed(text: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(text.len() + 100);
-    Compress::new(Compression::fast(), false).compress_vec(text, &mut packed, FlushCompress::Sync).unwrap();
+    Compress::new(Compression::best(), false).compress_vec(text, &mut packed, FlushCompress::Sync).unwrap();
     packed.truncate(packed.len() - 4);
     packed
 }

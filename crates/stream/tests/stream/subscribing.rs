@@ -9,7 +9,7 @@ use monkeytown_stream::{
 };
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
 #[tokio::test]
 async fn hello_says_what_kind_of_stream_this_is() {
@@ -161,6 +161,17 @@ async fn what_is_no_websocket_message_is_closed_with_its_own_code() {
         subscriber.socket.get_mut().write_all(frame).await.unwrap();
         assert_eq!(subscriber.closed().await, code, "{frame:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_is_answered_in_kind() {
+    let stream = Stream::start().await;
+    let mut subscriber = stream.subscribe("").await;
+    subscriber.hello().await;
+    let close = CloseFrame { code: 1000.into(), reason: "enough".into() };
+    soon(subscriber.socket.close(Some(close))).await.unwrap();
+    // Without an answer a browser calls it 1006: the connection was lost.
+    assert_eq!(subscriber.closed().await, 1000);
 }
 
 #[tokio::test]
