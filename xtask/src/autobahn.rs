@@ -119,7 +119,8 @@ fn install(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
 }
 
 fn build_echo(workspace: &Workspace) -> Result<PathBuf> {
-    let mut command = process::cargo(workspace, ["build", "--package", STREAM, "--example", ECHO]);
+    // Compressing without optimisation takes longer than the suite waits for.
+    let mut command = process::cargo(workspace, ["build", "--release", "--package", STREAM, "--example", ECHO]);
     command.arg("--message-format=json-render-diagnostics");
     let messages = process::capture("building the echo", &mut command)?;
     executable(&messages, ECHO).context("Cargo did not say where it put the echo")
