@@ -47,6 +47,9 @@ pub struct Config {
     /// Domain map: which paths are whose
     #[arg(long, env = "MONKEYTOWN_DOMAINS", value_name = "FILE")]
     pub domains: Option<PathBuf>,
+    /// Components that are probed and told of
+    #[arg(long, env = "MONKEYTOWN_FLEET", value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
     /// Invent events, so many a second; the page says so
     #[arg(long, env = "MONKEYTOWN_SIMULATE", value_name = "RATE")]
     pub simulate: Option<f64>,
@@ -143,6 +146,9 @@ pub enum ConfigError {
     /// The file of tokens.
     #[error("MONKEYTOWN_PUBLISH_TOKENS_FILE: {0}")]
     TokensFile(#[source] WrittenError),
+    /// The fleet.
+    #[error("--fleet {0}")]
+    Fleet(#[source] WrittenError),
     /// The secret of the webhooks.
     #[error("MONKEYTOWN_GITHUB_WEBHOOK_SECRET: {0}; give the one that GitHub was given")]
     WebhookSecret(#[from] SecretError),
@@ -154,7 +160,7 @@ pub enum ConfigError {
     Simulator(#[from] RateError),
     /// Nothing to tell.
     #[error(
-        "no source of events: give --git PATH, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS or \
+        "no source of events: give --git PATH, --fleet FILE, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS or \
          MONKEYTOWN_PUBLISH_TOKENS_FILE, or the secret of GitHub's webhooks in MONKEYTOWN_GITHUB_WEBHOOK_SECRET"
     )]
     NoSource,
@@ -170,7 +176,7 @@ pub enum ConfigError {
 }
 
 /// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 2] = ["MONKEYTOWN_REDIS", "MONKEYTOWN_FLEET"];
+const NOT_YET: [&str; 1] = ["MONKEYTOWN_REDIS"];
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.
@@ -221,7 +227,7 @@ impl Config {
             return Err(ConfigError::DomainsWithoutGit);
         }
         let hears = !self.tokens.is_empty() || self.webhook_secret.is_some();
-        if self.git.is_none() && self.simulate.is_none() && !hears {
+        if self.git.is_none() && self.fleet.is_none() && self.simulate.is_none() && !hears {
             return Err(ConfigError::NoSource);
         }
         if let Some(folder) = &self.site {

@@ -8,6 +8,7 @@ use monkeytown_stream::{
     WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
+        fleet::{Fleet, FleetConfig},
         git::{GitConfig, GitSource},
         simulator::{Simulator, SimulatorConfig},
     },
@@ -38,11 +39,11 @@ fn main() -> ExitCode {
         Err(error) => return give_up(MEND, &error),
     };
     // Sources are opened before the port is, so that a wrong path is told and not served.
-    let (sources, options) = match open_sources(&config) {
+    let metrics = Metrics::new();
+    let (sources, options) = match open_sources(&config, &metrics) {
         Ok(opened) => opened,
         Err(error) => return give_up(MEND, error.as_ref()),
     };
-    let metrics = Metrics::new();
     let (log, restored) = match open_log(&config, &metrics) {
         Ok(opened) => opened,
         Err(error) => return give_up(MEND, &error),
@@ -64,7 +65,7 @@ fn give_up(code: u8, error: &dyn Error) -> ExitCode {
 
 /// Opens what the flags name, so that a wrong path is told and not served. What the server is told comes with it, since it
 /// hears the webhooks itself.
-fn open_sources(config: &Config) -> Result<(Vec<Source>, Options), Box<dyn Error>> {
+fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Options), Box<dyn Error>> {
     let mut sources: Vec<Source> = Vec::new();
     let domains = config.domains.as_deref().map(DomainMap::read).transpose()?;
     let mut home = None;
@@ -82,6 +83,16 @@ fn open_sources(config: &Config) -> Result<(Vec<Source>, Options), Box<dyn Error
         sources.push(Box::new(move |log| {
             Box::pin(async move {
                 git.run(log, now).await;
+            })
+        }));
+    }
+    if let Some(file) = &config.fleet {
+        let fleet = Fleet::open(FleetConfig::read(file).map_err(ConfigError::Fleet)?)?;
+        metrics.fleet(fleet.ids());
+        let metrics = metrics.clone();
+        sources.push(Box::new(move |log| {
+            Box::pin(async move {
+                fleet.run(log, now, move |report| metrics.probed(report)).await;
             })
         }));
     }

@@ -4,9 +4,13 @@
 //! Knows nothing of what is measured: others say what happened.
 
 mod agents;
+mod fleet;
 
 pub(crate) use agents::{AgentMetrics, DeliveryOutcome};
 
+use crate::sources::fleet::ProbeReport;
+use fleet::FleetMetrics;
+use monkeytown_protocol::EntityId;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder, core::Collector,
@@ -127,6 +131,7 @@ pub struct Metrics {
     http_duration: HistogramVec,
     webhook_deliveries: IntCounterVec,
     pub(crate) agents: AgentMetrics,
+    fleet: FleetMetrics,
 }
 
 impl Default for Metrics {
@@ -231,6 +236,7 @@ impl Metrics {
             ),
             webhook_deliveries: agents::deliveries(&registry),
             agents: AgentMetrics::new(&registry),
+            fleet: FleetMetrics::new(&registry),
             registry,
         };
         for (family, labels) in [
@@ -274,6 +280,16 @@ impl Metrics {
 
     pub(crate) fn rejected_of(&self, name: &str) {
         self.publisher_rejected_total.with_label_values(&[name]).inc();
+    }
+
+    /// Has the series of a fleet's components begin at zero.
+    pub fn fleet<'a>(&self, components: impl IntoIterator<Item = &'a EntityId>) {
+        components.into_iter().for_each(|component| self.fleet.begin(component));
+    }
+
+    /// Counts a probe of a fleet's component.
+    pub fn probed(&self, report: &ProbeReport) {
+        self.fleet.count(report);
     }
 
     pub(crate) fn delivered_by_webhook(&self, event: &str, outcome: DeliveryOutcome) {

@@ -2,6 +2,7 @@
 //! nothing of the log behind, of subscribers or of HTTP.
 
 pub mod domains;
+pub mod fleet;
 pub mod git;
 pub mod github;
 pub mod simulator;
@@ -9,7 +10,7 @@ pub mod simulator;
 mod commit_message;
 mod seed_lines;
 
-use monkeytown_protocol::{Event, Timestamp};
+use monkeytown_protocol::{Event, SourceUri, Timestamp};
 
 /// A source's own time: what its clock shows now, and how fast it runs against real time
 /// (`states.md`, "Clocks"). Live sources run at 1.
@@ -32,4 +33,21 @@ pub trait Sink: Clone + Send + Sync + 'static {
 
     /// Says what the source's clock shows from now on. Without it, the server's own clock at rate 1 holds.
     fn set_clock(&self, clock: SourceClock);
+}
+
+/// Longest address of a source that is made of a name, in bytes after escaping.
+const SOURCE_MAX_BYTES: usize = 200;
+
+/// `BEGINNING` and the name of what is told of, with what no URI may hold escaped (RFC 3986, section 2).
+fn source_uri(beginning: &str, name: &str) -> SourceUri {
+    let mut path = beginning.to_owned();
+    for byte in name.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        let escaped = if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        if path.len() + escaped.len() > SOURCE_MAX_BYTES {
+            break;
+        }
+        path.push_str(&escaped);
+    }
+    SourceUri::new(&path).expect("printable and cut to size")
 }

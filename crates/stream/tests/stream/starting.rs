@@ -50,7 +50,7 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/no/tokens.toml"),
         ("MONKEYTOWN_GITHUB_WEBHOOK_SECRET", ""),
         ("MONKEYTOWN_REDIS", "redis://x"),
-        ("MONKEYTOWN_FLEET", "/fleet.toml"),
+        ("MONKEYTOWN_FLEET", "/no/fleet.toml"),
         ("MONKEYTOWN_MAX_PER_ADDRESS", "-3"),
         ("MONKEYTOWN_TRUST_PROXY", "0.0.0.0/0"),
         ("MONKEYTOWN_TRUST_PROXY", "10.0.0.1,nginx"),

@@ -30,6 +30,7 @@ pub use playback::GitSpeed;
 use crate::sources::{
     Sink, SourceClock,
     domains::{DomainMap, Domains},
+    source_uri,
 };
 use monkeytown_protocol::{Event, SourceUri, Timestamp};
 use plan::Plan;
@@ -48,8 +49,6 @@ use translate::{Step, StepKind, Translator};
 const BATCH_MAX: usize = 1_000;
 /// Steps that reading may be ahead of telling.
 const STEPS_AHEAD: usize = 256;
-/// Longest name of a repository in the source's address, in bytes after escaping.
-const SOURCE_NAME_MAX_BYTES: usize = 200;
 
 /// Which repository is told, and how.
 #[derive(Debug, Clone)]
@@ -89,7 +88,9 @@ impl GitSource {
             plan::tree_of(&repository.handle().to_thread_local(), tip)?;
         }
         let name = repository.folder_name();
-        let source = source_uri(repository.forge.as_ref().map(forge::Forge::base), &name);
+        // The forge's page of the repository, where it has one.
+        let page = repository.forge.as_ref().and_then(|forge| SourceUri::new(forge.base()).ok());
+        let source = page.unwrap_or_else(|| source_uri("/git/", &name));
         let domains = config.domains.map_or(Domains::Folders { root_label: name }, Domains::Mapped);
         let translator = Translator::new(source, repository.forge.clone(), Arc::new(domains));
         Ok(Self {
@@ -221,19 +222,4 @@ async fn joined<T>(work: task::JoinHandle<T>) -> T {
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
         Err(Err(_)) => std::future::pending().await,
     }
-}
-
-/// The forge's page of the repository, else `/git/NAME` with what no URI may hold escaped (RFC 3986, section 2).
-fn source_uri(page: Option<&str>, name: &str) -> SourceUri {
-    let mut path = "/git/".to_owned();
-    for byte in name.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        let escaped = if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-        if path.len() + escaped.len() > SOURCE_NAME_MAX_BYTES {
-            break;
-        }
-        path.push_str(&escaped);
-    }
-    page.and_then(|page| SourceUri::new(page).ok())
-        .unwrap_or_else(|| SourceUri::new(&path).expect("printable and cut to size"))
 }

@@ -1,0 +1,213 @@
+//! What the probes of one component have come to, and when of that something is worth telling.
+//!
+//! A witness wants to hear at once that something broke or answers again, now and then how long answers take, and
+//! nothing else: a ring of a million events is to last. Pure: moments are arguments. Knows nothing of events.
+
+use super::probe::Broken;
+use std::{collections::VecDeque, time::Duration};
+use tokio::time::Instant;
+
+/// Changes that are told at once; further ones wait until the first of these is [`CHANGES_WITHIN`] old.
+const CHANGES_MAX: usize = 4;
+const CHANGES_WITHIN: Duration = Duration::from_secs(60);
+/// Figures are told again after this time, though nothing changed.
+const REMINDED_EVERY: Duration = Duration::from_secs(300);
+/// Figures that changed are told no more often than this.
+const FIGURES_EVERY_MIN: Duration = Duration::from_secs(60);
+/// Answers whose median is the latency that is told.
+const LATENCIES: usize = 5;
+/// A latency is another when it is as many times the one that was told, or that of it, and …
+const NOTICED_TIMES: u32 = 2;
+/// … they are this far apart.
+const NOTICED_APART: Duration = Duration::from_millis(20);
+/// Probes of which the share that went well is told.
+const OUTCOMES: usize = 20;
+
+/// What is worth telling after a probe.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum News {
+    /// How the component is, which is not what was told last.
+    Changed {
+        /// Why it is broken; none when it answers.
+        wrong: Option<Broken>,
+        /// Whether it was broken before; none when nothing was told.
+        was_broken: Option<bool>,
+        /// How often it broke or answered again since that was told, this time left out.
+        untold: u32,
+    },
+    /// It is as it was, and how long answers take is not.
+    Slower { before: Duration },
+    /// Nothing changed for a while.
+    Reminder,
+}
+
+/// A component as its probes find it.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// As it was told.
+    told: Option<Option<Broken>>,
+    /// As the last probe found it: whether it is broken.
+    broken: Option<bool>,
+    untold: u32,
+    /// When changes were told, the newest last.
+    changes: VecDeque<Instant>,
+    figures_told: Option<Instant>,
+    latency_told: Duration,
+    latencies: VecDeque<Duration>,
+    outcomes: VecDeque<bool>,
+}
+
+impl Health {
+    /// Takes in what a probe found at `now`.
+    pub(super) fn hear(&mut self, found: &Result<Duration, Broken>, now: Instant) -> Option<News> {
+        push(&mut self.outcomes, found.is_ok(), OUTCOMES);
+        if let Ok(latency) = found {
+            push(&mut self.latencies, *latency, LATENCIES);
+        }
+        if self.broken.is_some_and(|broken| broken == found.is_ok()) {
+            self.untold += 1;
+        }
+        self.broken = Some(found.is_err());
+        let wrong = found.as_ref().err().cloned();
+        let news = match &self.told {
+            Some(told) if *told == wrong => self.figures(now)?,
+            told => {
+                let was_broken = told.as_ref().map(Option::is_some);
+                if self.changes.len() >= CHANGES_MAX {
+                    let oldest = self.changes.front().copied();
+                    if oldest.is_some_and(|oldest| now.duration_since(oldest) < CHANGES_WITHIN) {
+                        return None;
+                    }
+                }
+                push(&mut self.changes, now, CHANGES_MAX);
+                // The change that is told now was counted too.
+                let own = u32::from(was_broken.is_some_and(|was| was != wrong.is_some()));
+                let untold = std::mem::take(&mut self.untold).saturating_sub(own);
+                if wrong.is_none() && was_broken == Some(true) {
+                    // How long answers took before it broke says nothing of now.
+                    let newest = self.latencies.pop_back();
+                    self.latencies.clear();
+                    self.latencies.extend(newest);
+                }
+                self.told = Some(wrong.clone());
+                News::Changed { wrong, was_broken, untold }
+            }
+        };
+        self.figures_told = Some(now);
+        self.latency_told = self.latency();
+        Some(news)
+    }
+
+    fn figures(&self, now: Instant) -> Option<News> {
+        let answers = self.broken == Some(false);
+        let (before, latency) = (self.latency_told, self.latency());
+        let noticed = latency.abs_diff(before) >= NOTICED_APART
+            && (latency >= before * NOTICED_TIMES || before >= latency * NOTICED_TIMES);
+        if answers && noticed && self.is_due(FIGURES_EVERY_MIN, now) {
+            return Some(News::Slower { before });
+        }
+        self.is_due(REMINDED_EVERY, now).then_some(News::Reminder)
+    }
+
+    fn is_due(&self, every: Duration, now: Instant) -> bool {
+        self.figures_told.is_none_or(|told| now.duration_since(told) >= every)
+    }
+
+    /// How long answers take: the median of the last few.
+    pub(super) fn latency(&self) -> Duration {
+        let mut latencies: Vec<Duration> = self.latencies.iter().copied().collect();
+        latencies.sort_unstable();
+        latencies.get(latencies.len() / 2).copied().unwrap_or_default()
+    }
+
+    /// Which share of the last probes went well.
+    pub(super) fn went_well(&self) -> f32 {
+        let count = |outcomes: usize| u16::try_from(outcomes).map_or(f32::from(u16::MAX), f32::from);
+        let well = self.outcomes.iter().filter(|well| **well).count();
+        count(well) / count(self.outcomes.len().max(1))
+    }
+
+    /// Whether it was told that it answers.
+    pub(super) fn is_told_well(&self) -> bool {
+        self.told == Some(None)
+    }
+}
+
+fn push<T>(kept: &mut VecDeque<T>, newest: T, max: usize) {
+    while kept.len() >= max {
+        kept.pop_front();
+    }
+    kept.push_back(newest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn well() -> Result<Duration, Broken> {
+        Ok(millis(10))
+    }
+
+    /// Hears `found` every second, and gives what was told.
+    fn told(
+        health: &mut Health,
+        begun: Instant,
+        found: impl IntoIterator<Item = Result<Duration, Broken>>,
+    ) -> Vec<News> {
+        let each = found.into_iter().enumerate();
+        each.filter_map(|(at, found)| health.hear(&found, begun + Duration::from_secs(at as u64))).collect()
+    }
+
+    #[test]
+    fn a_change_is_told_at_once_and_what_stays_is_not() {
+        let refused = || Err(Broken::Refused);
+        let mut health = Health::default();
+        let news = told(&mut health, Instant::now(), [well(), well(), refused(), refused(), well(), well()]);
+        let changed = |wrong, was_broken| News::Changed { wrong, was_broken, untold: 0 };
+        assert_eq!(news, [changed(None, None), changed(Some(Broken::Refused), Some(false)), changed(None, Some(true))]);
+        assert!((health.went_well() - 4.0 / 6.0).abs() < 0.001);
+    }
+
+    #[test]
+    fn an_hour_of_changes_every_second_is_some_hundred_events_and_ends_as_it_is() {
+        let flapping = |at: u32| if at.is_multiple_of(2) { well() } else { Err(Broken::Refused) };
+        let mut health = Health::default();
+        let news = told(&mut health, Instant::now(), (0..3_600).map(flapping).chain((0..61).map(|_| well())));
+        assert!(news.len() <= 60 * CHANGES_MAX + 10, "{}", news.len());
+        assert!(health.is_told_well());
+        let untold: u32 =
+            news.iter().map(|news| if let News::Changed { untold, .. } = news { *untold } else { 0 }).sum();
+        let changes = news.iter().filter(|news| matches!(news, News::Changed { was_broken: Some(_), .. })).count();
+        assert!(untold as usize + changes >= 3_590, "none is lost: {untold} and {changes}");
+    }
+
+    #[test]
+    fn ways_of_being_broken_that_alternate_are_told_some_times_a_minute() {
+        let ways = |at: u32| Err(if at.is_multiple_of(2) { Broken::Refused } else { Broken::Closed });
+        let news = told(&mut Health::default(), Instant::now(), (0..600).map(ways));
+        assert!((10..=10 * CHANGES_MAX + 1).contains(&news.len()), "{}", news.len());
+    }
+
+    #[test]
+    fn a_latency_is_told_when_it_is_another_for_a_while_and_not_for_one_slow_answer() {
+        let mut health = Health::default();
+        let mut found: Vec<_> = (0..100).map(|_| well()).collect();
+        found[70] = Ok(millis(900));
+        found.extend((0..100).map(|_| Ok(millis(400))));
+        let news = told(&mut health, Instant::now(), found);
+        assert_eq!(news.get(1..), Some(&[News::Slower { before: millis(10) }][..]));
+        assert_eq!(health.latency(), millis(400));
+    }
+
+    #[test]
+    fn small_and_jittery_latencies_are_told_in_a_reminder_only() {
+        let jitter = |at: u64| Ok(millis(1 + at % 19));
+        let news = told(&mut Health::default(), Instant::now(), (0..3_600).map(jitter));
+        assert_eq!(news.len(), 12, "{news:?}");
+        assert!(news.iter().skip(1).all(|news| *news == News::Reminder));
+    }
+}
