@@ -65,13 +65,8 @@ async fn every_way_of_answering_is_told_in_words() {
         ("swallowed-port", format!("tcp://{}", black_hole.address), "", "no connection within 1 s"),
     ];
     let running = run(cases.iter().map(|(id, probe, rest, _)| component(id, probe, rest)));
-    running.until(|state| cases.iter().all(|(id, ..)| !state.events.is_empty() && state.how(id) != "idle")).await;
-    // Once more: what was found stays found.
-    running.until(|state| cases.iter().all(|(id, ..)| state.probes(id) >= 2)).await;
-    let state = running.state();
     for (id, _, _, how) in &cases {
-        let told = state.how(id);
-        assert!(told.starts_with(how), "{id}: {told}");
+        running.until_told(id, how).await;
     }
 }
 
@@ -111,9 +106,11 @@ async fn a_component_that_goes_away_and_returns_is_told_with_those_that_need_it(
     let reserved = Nobody::new();
     let address = reserved.address;
     let (front, peer) = (Peer::new(well).await, Peer::at(address, well).await);
+    // Who is slow on a busy machine is not broken here.
+    let patient = |component: String| component.replace("timeout_seconds = 1", "timeout_seconds = 60");
     let running = run([
-        component("front", &format!("http://{}/", front.address), "depends_on = [\"back\"]"),
-        component("back", &format!("http://{address}/"), "label = \"back end\""),
+        patient(component("front", &format!("http://{}/", front.address), "depends_on = [\"back\"]")),
+        patient(component("back", &format!("http://{address}/"), "label = \"back end\"")),
     ]);
     running.until_told("back", "answers 200").await;
     running.until_told("front", "answers 200").await;

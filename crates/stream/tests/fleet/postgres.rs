@@ -77,9 +77,7 @@ async fn what_a_postgresql_says_is_told_in_words() {
     let running = run(cases.iter().enumerate().map(|(at, (probe, _))| component(&format!("c{at}"), probe, "")));
     for (at, (_, how)) in cases.iter().enumerate() {
         let id = format!("c{at}");
-        running.until(|state| !state.events.is_empty() && state.how(&id) != "idle").await;
-        let told = running.state().how(&id);
-        assert!(told.starts_with(how), "{id}: {told}");
+        running.until_told(&id, how).await;
     }
 }
 

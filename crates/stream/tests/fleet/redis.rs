@@ -68,9 +68,7 @@ async fn a_real_redis_is_asked_as_whom_the_address_says() {
     ];
     let running = run(cases.iter().map(|(id, probe, _)| component(id, probe, "")));
     for (id, _, how) in &cases {
-        running.until(|state| !state.events.is_empty() && state.how(id) != "idle").await;
-        let told = running.state().how(id);
-        assert!(told.starts_with(how), "{id}: {told}");
+        running.until_told(id, how).await;
     }
     drop(open);
     running.until_told("open", "refused the connection").await;
@@ -97,8 +95,6 @@ async fn what_is_no_redis_is_told_as_such() {
     let running = run(cases.iter().enumerate().map(|(at, (probe, _))| component(&format!("c{at}"), probe, "")));
     for (at, (_, how)) in cases.iter().enumerate() {
         let id = format!("c{at}");
-        running.until(|state| !state.events.is_empty() && state.how(&id) != "idle").await;
-        let told = running.state().how(&id);
-        assert!(told.starts_with(how), "{id}: {told}");
+        running.until_told(&id, how).await;
     }
 }

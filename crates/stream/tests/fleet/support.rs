@@ -17,7 +17,7 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 
 /// Long enough that only what never comes is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -117,7 +117,9 @@ impl Running {
         });
         if waited.await.is_err() {
             let state = self.state();
-            panic!("it does not come: {:#?}, after {:?}", state.events, state.reports);
+            let told: Vec<String> =
+                state.fold.entities().map(|(id, _)| format!("{id}: {}", state.how(id.as_str()))).collect();
+            panic!("it does not come: {told:#?}, after {:?}", state.reports);
         }
     }
 

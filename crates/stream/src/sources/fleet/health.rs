@@ -7,9 +7,11 @@ use super::probe::Broken;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
-/// Changes that are told at once; further ones wait until the first of these is [`CHANGES_WITHIN`] old.
+/// Breaking and answering again that is told at once; further ones wait until the first of these is [`CHANGES_WITHIN`] old.
 const CHANGES_MAX: usize = 4;
 const CHANGES_WITHIN: Duration = Duration::from_secs(60);
+/// Another way of being broken is told this long after the one before: whoever starts goes through several.
+const WAYS_EVERY_MIN: Duration = Duration::from_secs(10);
 /// Figures are told again after this time, though nothing changed.
 const REMINDED_EVERY: Duration = Duration::from_secs(300);
 /// Figures that changed are told no more often than this.
@@ -71,6 +73,14 @@ impl Health {
         let wrong = found.as_ref().err().cloned();
         let news = match &self.told {
             Some(told) if *told == wrong => self.figures(now)?,
+            // It may alternate with every probe, and is not to use up what its return needs.
+            Some(Some(_)) if wrong.is_some() => {
+                if !self.is_due(WAYS_EVERY_MIN, now) {
+                    return None;
+                }
+                self.told = Some(wrong.clone());
+                News::Changed { wrong, was_broken: Some(true), untold: std::mem::take(&mut self.untold) }
+            }
             told => {
                 let was_broken = told.as_ref().map(Option::is_some);
                 if self.changes.len() >= CHANGES_MAX {
@@ -189,7 +199,16 @@ mod tests {
     fn ways_of_being_broken_that_alternate_are_told_some_times_a_minute() {
         let ways = |at: u32| Err(if at.is_multiple_of(2) { Broken::Refused } else { Broken::Closed });
         let news = told(&mut Health::default(), Instant::now(), (0..600).map(ways));
-        assert!((10..=10 * CHANGES_MAX + 1).contains(&news.len()), "{}", news.len());
+        assert!((30..=61).contains(&news.len()), "{}", news.len());
+    }
+
+    #[test]
+    fn ways_of_being_broken_take_nothing_from_the_return() {
+        let starts =
+            || [Err(Broken::Refused), Err(Broken::Closed), Err(Broken::Said("is starting or stopping")), well()];
+        let news = told(&mut Health::default(), Instant::now(), starts().into_iter().chain(starts()));
+        let returns = news.iter().filter(|news| matches!(news, News::Changed { wrong: None, .. })).count();
+        assert_eq!((returns, news.len()), (2, 4), "{news:?}");
     }
 
     #[test]

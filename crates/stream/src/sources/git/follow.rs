@@ -20,6 +20,9 @@ use tokio::{
 /// How often the branch is looked at: a new commit is to be on the page within two seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Longest wait after fetches that did not succeed, unless a longer one is asked for anyway.
+const BACKOFF_MAX: Duration = Duration::from_secs(900);
+
 /// Follows the branch of `teller` until the future is dropped.
 pub(super) async fn follow<S: Sink>(
     mut teller: Teller,
@@ -65,6 +68,8 @@ struct Fetcher {
     running: Option<JoinHandle<Result<(), GitError>>>,
     /// Why the last fetch did not succeed.
     wrong: Option<String>,
+    /// How many in a row did not.
+    failures: u32,
 }
 
 impl Fetcher {
@@ -72,7 +77,7 @@ impl Fetcher {
         let remote = teller.repository.remote.clone()?;
         let folder: Arc<Path> = teller.repository.path().into();
         let fetch = Arc::new(move || remote.fetch(&folder));
-        Some(Self { fetch, every, next: Instant::now(), running: None, wrong: None })
+        Some(Self { fetch, every, next: Instant::now(), running: None, wrong: None, failures: 0 })
     }
 
     /// Starts a fetch when it is time, and takes in what one that has ended says.
@@ -80,7 +85,8 @@ impl Fetcher {
         match self.running.take() {
             Some(running) if running.is_finished() => {
                 self.wrong = joined(running).await.err().map(|error| error.to_string());
-                self.next = Instant::now() + self.every;
+                self.failures = if self.wrong.is_some() { self.failures.saturating_add(1) } else { 0 };
+                self.next = Instant::now() + wait(self.every, self.failures, fastrand::f64());
             }
             Some(running) => self.running = Some(running),
             None if self.next <= Instant::now() => {
@@ -89,5 +95,27 @@ impl Fetcher {
             }
             None => {}
         }
+    }
+}
+
+/// How long to wait before the next fetch: longer after each that did not succeed in a row, and never less than asked
+/// for. `chance`, from 0 to 1, keeps those apart that a server's return would bring back at once.
+fn wait(every: Duration, failures: u32, chance: f64) -> Duration {
+    let longer = every.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(BACKOFF_MAX);
+    if failures < 2 { every } else { every.max(longer.mul_f64(0.5 + chance / 2.0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_stays_away_is_asked_less_and_less_often_and_one_that_is_there_as_asked_for() {
+        let minutes = |failures, chance| wait(Duration::from_secs(60), failures, chance).as_secs_f64() / 60.0;
+        let waits: Vec<f64> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|failures| minutes(failures, 1.0)).to_vec();
+        assert_eq!(waits, [1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]);
+        assert_eq!((minutes(2, 0.0), minutes(9, 0.0)), (1.0, 7.5));
+        let rare = Duration::from_secs(86_400);
+        assert_eq!(wait(rare, 9, 0.0), rare, "never more often than asked for");
     }
 }

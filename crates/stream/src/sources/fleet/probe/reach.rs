@@ -167,3 +167,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_look_up_that_hangs_is_waited_for_again_and_never_doubled() {
+        let (place, found) = (Place::new("name", 1), SocketAddr::from(([192, 0, 2, 1], 1)));
+        let (answer, answered) = mpsc::sync_channel(1);
+        let hanging = tokio::task::spawn_blocking(move || Ok(answered.recv().unwrap_or_default()));
+        *place.looking_up.lock().await = Some(hanging);
+        for _ in 0..3 {
+            assert!(timeout(Duration::from_millis(1), place.addresses()).await.is_err());
+        }
+        answer.send(vec![found]).expect("it is still waited for");
+        assert_eq!(place.addresses().await, Ok(vec![found]));
+        assert!(place.looking_up.lock().await.is_none(), "the next probe looks anew");
+    }
+}

@@ -1,17 +1,19 @@
 //! A repository that lies behind a URL: cloned bare into a cache folder with the `git` command, and fetched.
 //!
 //! Owns credentials: they reach `git` by its environment alone, and no file, message or command line holds
-//! them. Knows nothing of commits.
+//! them. `command` runs it, `cache` is the folder. Knows nothing of commits.
+
+mod cache;
+mod command;
 
 use super::error::GitError;
+use cache::{Place, Turn};
+use command::Failure;
 use sha2::{Digest, Sha256};
 use std::{
-    env, fs,
-    io::{self, Read},
+    env, fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
+    process::Command,
     time::Duration,
 };
 
@@ -19,8 +21,8 @@ use std::{
 const CLONE_DEADLINE: Duration = Duration::from_secs(3_600);
 /// A fetch that takes longer is given up, and tried again at the next interval.
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
-/// Most that is read of what `git` writes, in bytes.
-const OUTPUT_MAX_BYTES: u64 = 64 * 1024;
+/// A look into a clone that takes longer is given up.
+const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A URL that `git` can clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,100 +84,111 @@ impl Remote {
 
     fn clone_into(&self, cache: &Path) -> Result<PathBuf, GitError> {
         let no_cache = |error: io::Error| GitError::NoCache { reason: format!("{}: {error}", cache.display()) };
-        fs::create_dir_all(cache).map_err(no_cache)?;
-        let folder = cache.join(format!("{}.git", self.digest()));
-        if folder.join("HEAD").exists() {
-            // What the cache holds is worth showing even when the network is away: following fetches again.
-            if let Err(error) = self.fetch(&folder) {
-                tracing::warn!(%error, "showing the clone as it was last fetched");
+        let place = Place::new(cache, &self.digest()).map_err(no_cache)?;
+        let turn = place.wait_for_turn().map_err(no_cache)?;
+        place.clear(&turn);
+        let folder = place.folder();
+        if folder.exists() {
+            if self.is_sound(&folder)? {
+                // What the cache holds is worth showing even when the network is away: following fetches again.
+                if let Err(error) = self.fetch_in_turn(&folder, &turn) {
+                    tracing::warn!(%error, "showing the clone as it was last fetched");
+                }
+                return Ok(folder);
             }
-            return Ok(folder);
+            tracing::warn!(url = self.shown, "the clone in the cache is damaged, cloning anew");
+            cache::remove(&folder).map_err(no_cache)?;
         }
         tracing::info!(url = self.shown, "cloning, this takes as long as the repository is large");
         // Cloned beside and renamed, so that a clone that was broken off is never taken for a whole one.
-        let unfinished = cache.join(format!("{}.{}.unfinished", self.digest(), std::process::id()));
-        remove(&unfinished).map_err(no_cache)?;
+        let unfinished = place.unfinished();
         let mut command = Command::new("git");
-        command.args(["clone", "--quiet", "--bare", "--no-tags", "--", &self.shown]).arg(&unfinished);
+        command.args(["clone", "--quiet", "--bare", "--no-tags", "--template=", "--", &self.shown]).arg(&unfinished);
         let cloned = self.run("git clone", command, CLONE_DEADLINE);
+        let cloned = cloned.and_then(|_| if cache::has_branches(&unfinished) { Ok(()) } else { self.is_repository() });
         let placed = cloned.and_then(|()| fs::rename(&unfinished, &folder).map_err(no_cache));
         if placed.is_err() {
-            // Best effort: the next attempt removes it too, and the refusal that counts is the first.
-            let _ = remove(&unfinished);
+            // Best effort: the next start removes it too, and the refusal that counts is the first.
+            let _ = cache::remove(&unfinished);
         }
         placed.map(|()| folder)
     }
 
-    /// Brings the branches of the clone in `folder` up to date; those that are gone there go here too.
+    /// Whether a clone can be read: its references, and what they point at.
+    fn is_sound(&self, folder: &Path) -> Result<bool, GitError> {
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(folder).args(["for-each-ref", "refs/heads"]);
+        match self.run("git for-each-ref", command, LOOK_DEADLINE) {
+            Ok(_) => Ok(true),
+            Err(GitError::Transfer { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Over HTTP `git` takes any page without a line that looks like a reference for a repository that is still empty. A
+    /// repository's server of our days answers in packets.
+    fn is_repository(&self) -> Result<(), GitError> {
+        if !self.protocols().starts_with("http") {
+            return Ok(());
+        }
+        let mut command = Command::new("git");
+        command.args(["ls-remote", "--quiet", "--", &self.shown]).env("GIT_TRACE_PACKET", "1");
+        if self.run("git clone", command, LOOK_DEADLINE)?.contains("packet:") {
+            return Ok(());
+        }
+        let reason = "what is there is no Git repository".to_owned();
+        Err(GitError::Transfer { action: "git clone", url: self.shown.clone(), reason })
+    }
+
+    /// Brings the branches of the clone in `folder` up to date; those that are gone there go here too. Where another
+    /// process does so just now, there is nothing to do.
     ///
     /// # Errors
     /// When fetching did not succeed.
     pub(super) fn fetch(&self, folder: &Path) -> Result<(), GitError> {
+        let no_cache = |error: io::Error| GitError::NoCache { reason: format!("{}: {error}", folder.display()) };
+        let turn = Place::of(folder).map(|place| place.turn()).transpose().map_err(no_cache)?;
+        match turn.flatten() {
+            Some(turn) => self.fetch_in_turn(folder, &turn),
+            None => Ok(()),
+        }
+    }
+
+    fn fetch_in_turn(&self, folder: &Path, _turn: &Turn) -> Result<(), GitError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(folder);
         command.args(["fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-auto-gc", "--", &self.shown]);
         command.arg("+refs/heads/*:refs/heads/*");
-        self.run("git fetch", command, FETCH_DEADLINE)
+        self.run("git fetch", command, FETCH_DEADLINE).map(|_| ())
     }
 
     fn digest(&self) -> String {
         Sha256::digest(self.shown.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn run(&self, action: &'static str, mut command: Command, deadline: Duration) -> Result<(), GitError> {
-        command
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ASKPASS", "true")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        for inherited in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-            command.env_remove(inherited);
+    /// What may be spoken: nothing that is less safe than what was asked for.
+    fn protocols(&self) -> &'static str {
+        match self.shown.split_once("://") {
+            Some(("https", _)) => "https",
+            Some(("http", _)) => "http:https",
+            Some(("file", _)) => "file",
+            _ => "ssh",
         }
-        if env::var_os("GIT_SSH_COMMAND").is_none() {
-            command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15");
-        }
-        // A peer that stalls is given up by git itself, long before the deadline.
-        let mut config = vec![
-            ("http.lowSpeedLimit".to_owned(), "1000".to_owned()),
-            ("http.lowSpeedTime".to_owned(), "30".to_owned()),
-        ];
+    }
+
+    fn run(&self, action: &'static str, command: Command, deadline: Duration) -> Result<String, GitError> {
+        let mut settings = Vec::new();
         if let Some(secret) = &self.secret {
-            config.push((format!("url.{}.insteadOf", secret.url), self.shown.clone()));
+            settings.push((format!("url.{}.insteadOf", secret.url), self.shown.clone()));
+            // Whoever is redirected to must not be told them.
+            settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
         }
-        command.env("GIT_CONFIG_COUNT", config.len().to_string());
-        for (at, (key, value)) in config.iter().enumerate() {
-            command.env(format!("GIT_CONFIG_KEY_{at}"), key).env(format!("GIT_CONFIG_VALUE_{at}"), value);
-        }
-        let failed = |reason: String| GitError::Transfer { action, url: self.shown.clone(), reason };
-        let mut child = command.spawn().map_err(|error| GitError::NoGitCommand { reason: error.to_string() })?;
-        let stderr = child.stderr.take();
-        let (send, ended) = mpsc::sync_channel(1);
-        thread::spawn(move || {
-            let mut text = Vec::new();
-            if let Some(mut stderr) = stderr {
-                // What was read until then is what can be told.
-                let _ = stderr.by_ref().take(OUTPUT_MAX_BYTES).read_to_end(&mut text);
-                let _ = io::copy(&mut stderr, &mut io::sink());
+        command::run(command, &settings, self.protocols(), deadline).map_err(|failure| match failure {
+            Failure::NotThere(reason) => GitError::NoGitCommand { reason },
+            Failure::Said(reason) => {
+                GitError::Transfer { action, url: self.shown.clone(), reason: self.without_secret(&reason) }
             }
-            // Nobody listens any more when the deadline has passed.
-            let _ = send.send(String::from_utf8_lossy(&text).into_owned());
-        });
-        // `git` closes its standard error when it ends.
-        let Ok(output) = ended.recv_timeout(deadline) else {
-            // It may have ended just now, and then there is nothing to kill.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(format!("no end after {} s", deadline.as_secs())));
-        };
-        let status = child.wait().map_err(|error| failed(error.to_string()))?;
-        if status.success() {
-            return Ok(());
-        }
-        let told = output.lines().map(str::trim).rfind(|line| line.starts_with("fatal:") || line.starts_with("error:"));
-        let reason = told.or_else(|| output.lines().last()).unwrap_or("git said nothing");
-        Err(failed(self.without_secret(reason)))
+        })
     }
 
     fn without_secret(&self, text: &str) -> String {
@@ -189,13 +202,6 @@ impl Remote {
             }
             None => text.to_owned(),
         }
-    }
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 
@@ -238,6 +244,7 @@ mod tests {
         let remote = Remote::parse(&format!("file://{}", missing.display())).expect("a URL");
         let error = remote.clone_into(&folder.path().join("cache")).expect_err("nothing is there").to_string();
         assert!(error.starts_with("git clone file://") && error.contains("fatal: "), "{error}");
-        assert_eq!(fs::read_dir(folder.path().join("cache")).expect("made").count(), 0);
+        let left: Vec<_> = fs::read_dir(folder.path().join("cache")).expect("made").flatten().collect();
+        assert!(left.iter().all(|entry| entry.path().extension().is_some_and(|end| end == "lock")), "{left:?}");
     }
 }
