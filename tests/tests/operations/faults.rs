@@ -1,17 +1,24 @@
 //! Real faults of a real stream, until a pager or a channel hears of them. The durations of rules and routes are hurried
 //! (`town::HURRIED`): five minutes are five seconds, an hour is eight.
 //!
-//! Not here: what only other exporters see (CpuHigh, MemoryHigh, DiskHigh, RedisMemoryHigh), what no stream measures yet
-//! (BundleSizeGrowing), and EventLatencyHigh. promtool tests those.
+//! Not here: what only other exporters see (CpuHigh, MemoryHigh, DiskHigh, RedisMemoryHigh), and what no stream measures
+//! yet (BundleSizeGrowing). promtool tests those.
 
 use crate::town::{Pace, Town};
-use monkeytown_tests::wait::PATIENCE;
+use futures_util::StreamExt;
+use monkeytown_tests::{
+    events::event,
+    stream::{BATCHED, TOKEN, post},
+    wait::PATIENCE,
+};
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
+use tokio_tungstenite::client_async;
 
 #[tokio::test]
 async fn a_stream_that_stops_pages() {
@@ -75,7 +82,7 @@ async fn send_slowly(address: &str) {
     let head = format!(
         "POST /api/v1/events HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\ncontent-type: \
          application/cloudevents+json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{",
-        monkeytown_tests::stream::TOKEN
+        TOKEN
     );
     line.write_all(head.as_bytes()).await.expect("it is taken");
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -120,4 +127,33 @@ async fn witnesses_who_are_few_or_leave_are_told() {
     drop(witnesses);
     let told = town.pager.told("WitnessesDropped", "firing").await;
     assert_eq!((told.receiver.as_str(), told.text("/labels/priority")), ("high-slack", "P2"));
+}
+
+#[tokio::test]
+async fn events_that_reach_a_witness_late_are_told_by_the_graver_of_two_severities() {
+    let town = Town::start(Pace::Hurried, &[]).await;
+    // More megabytes a second than a witness on a slow line takes, who has room for little: soon frames wait for frames.
+    let line = TcpSocket::new_v4().expect("a socket");
+    line.set_recv_buffer_size(64 << 10).expect("a size");
+    let address = town.url("").replacen("http://", "", 1).parse().expect("an address");
+    let line = line.connect(address).await.expect("the stream listens");
+    let (mut witness, _) = client_async(town.subscription(), line).await.expect("the stream has a place");
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        while let Some(Ok(_)) = witness.next().await {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    });
+    let (url, text) = (town.url("/api/v1/events"), "x".repeat(15_000));
+    others.spawn(async move {
+        for batch in 0.. {
+            let large = |number| event(&format!("{batch}/{number}"), "town.tests.large", &json!({ "text": text }));
+            let (status, answer) = post(&url, BATCHED, &Value::from_iter((0..30).map(large))).await;
+            assert_eq!(status, 200, "{answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let told = town.pager.told_to("high-slack", "EventLatencyHigh").await;
+    assert_eq!(told.text("/labels/priority"), "P2");
+    town.kept_back("EventLatencyHigh").await;
 }

@@ -65,11 +65,20 @@ impl Pager {
 
     /// Waits for `alert` to be told as `status`.
     pub(crate) async fn told(&self, alert: &str, status: &str) -> Arrived {
+        self.arrives(&format!("{alert} as {status}"), |arrived| arrived.says(alert, status)).await
+    }
+
+    /// Waits for `receiver` to be told that `alert` fires.
+    pub(crate) async fn told_to(&self, receiver: &str, alert: &str) -> Arrived {
+        let is_it = |arrived: &Arrived| arrived.receiver == receiver && arrived.says(alert, "firing");
+        self.arrives(&format!("{alert} at {receiver}"), is_it).await
+    }
+
+    async fn arrives(&self, what: &str, is_it: impl Fn(&Arrived) -> bool) -> Arrived {
         let mut arrived = self.arrived.clone();
-        let is_it = |arrived: &Arrived| arrived.says(alert, status);
-        let waited = arrived.wait_for(|all| all.iter().any(is_it));
+        let waited = arrived.wait_for(|all| all.iter().any(&is_it));
         let Ok(found) = tokio::time::timeout(PATIENCE, waited).await else {
-            panic!("{alert} is not told as {status} within {PATIENCE:?}; told: {:#?}", *self.arrived.borrow());
+            panic!("{what} is not told within {PATIENCE:?}; told: {:#?}", *self.arrived.borrow());
         };
         let found = found.expect("the pager is there").iter().find(|arrived| is_it(arrived)).cloned();
         found.expect("it was there just now")

@@ -17,7 +17,10 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::client::IntoClientRequest};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{client::IntoClientRequest, handshake::client::Request},
+};
 
 /// What becomes of each duration in a hurry. Longer ones stay longer, but for `for: 7h`, for which nobody waits.
 const HURRIED: [(&str, &str); 12] = [
@@ -103,12 +106,17 @@ impl Town {
         }
     }
 
-    /// A witness who is there until the socket is dropped.
-    pub(crate) async fn witness(&self) -> Socket {
+    /// What a witness asks the stream for.
+    pub(crate) fn subscription(&self) -> Request {
         let mut request = self.url("/ws").replacen("http", "ws", 1).into_client_request().expect("an address");
         let protocol = "monkeytown.v1.json".parse().expect("a value");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        tokio_tungstenite::connect_async(request).await.expect("the stream has a place").0
+        request
+    }
+
+    /// A witness who is there until the socket is dropped.
+    pub(crate) async fn witness(&self) -> Socket {
+        tokio_tungstenite::connect_async(self.subscription()).await.expect("the stream has a place").0
     }
 
     /// Tells of a run of the workflow `build`, as GitHub does.
