@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 /// The token that publishers of these tests give.
 pub const TOKEN: &str = "the-tests-own-token";
 /// The secret with which these tests sign webhooks.
-const SECRET: &str = "It's a Secret to Everybody";
+pub const SECRET: &str = "It's a Secret to Everybody";
 /// The media type of one event.
 pub const STRUCTURED: &str = "application/cloudevents+json";
 /// The media type of many.
@@ -177,19 +177,7 @@ impl Stream {
     /// # Panics
     /// When it is not.
     pub async fn deliver(&self, event: &str, delivery: &str, payload: &Value) {
-        let body = payload.to_string();
-        let mut sum = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
-        sum.update(body.as_bytes());
-        let signature = sum.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut text, byte| {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).expect("a digit")));
-            text
-        });
-        let request = reqwest::Client::new().post(self.url("/hooks/github")).timeout(PATIENCE);
-        let request =
-            request.header("content-type", "application/json").header("user-agent", "GitHub-Hookshot/044aadd");
-        let request = request.header("x-github-event", event).header("x-github-delivery", delivery);
-        let answer = request.header("x-hub-signature-256", signature).body(body).send().await.expect("an answer");
-        assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
+        deliver(&self.url(""), event, delivery, payload).await;
     }
 
     /// Drains it, as SIGTERM does.
@@ -205,7 +193,30 @@ impl Stream {
     }
 }
 
-async fn post(url: &str, media: &str, body: &Value) -> (u16, Value) {
+/// Delivers a webhook, signed with [`SECRET`], to the stream at `url`, which must take it.
+///
+/// # Panics
+/// When it does not.
+pub async fn deliver(url: &str, event: &str, delivery: &str, payload: &Value) {
+    let body = payload.to_string();
+    let mut sum = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
+    sum.update(body.as_bytes());
+    let signature = sum.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut text, byte| {
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).expect("a digit")));
+        text
+    });
+    let request = reqwest::Client::new().post(format!("{url}/hooks/github")).timeout(PATIENCE);
+    let request = request.header("content-type", "application/json").header("user-agent", "GitHub-Hookshot/044aadd");
+    let request = request.header("x-github-event", event).header("x-github-delivery", delivery);
+    let answer = request.header("x-hub-signature-256", signature).body(body).send().await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
+}
+
+/// What the address `url` of a stream answers to a body from a publisher.
+///
+/// # Panics
+/// When it does not answer.
+pub async fn post(url: &str, media: &str, body: &Value) -> (u16, Value) {
     let request = reqwest::Client::new().post(url).timeout(PATIENCE).bearer_auth(TOKEN);
     let answer = request.header("content-type", media).body(body.to_string()).send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.expect("a JSON answer"))

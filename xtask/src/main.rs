@@ -17,6 +17,7 @@ mod glue;
 #[cfg(test)]
 mod headers;
 mod module;
+mod monitors;
 mod order;
 mod parted;
 mod peers;
