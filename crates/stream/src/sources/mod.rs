@@ -7,6 +7,7 @@ pub mod github;
 pub mod simulator;
 
 mod commit_message;
+pub(crate) mod fuzzing;
 mod seed_lines;
 
 use monkeytown_protocol::{Event, Timestamp};

@@ -8,12 +8,16 @@ mod authorizing;
 mod cloud_events;
 mod cutting;
 mod documented;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod draining;
 mod event_source;
+mod generating;
 mod harness;
 mod journal;
 mod operating;
 mod polling;
+mod promised;
 mod publishing;
 mod racing;
 mod resuming;
