@@ -13,6 +13,8 @@ mod browsers;
 mod budget;
 mod build;
 mod compress;
+mod documents;
+mod fuzz;
 mod glue;
 #[cfg(test)]
 mod headers;
@@ -56,6 +58,8 @@ enum Command {
     Budget(budget::Arguments),
     /// Run the benchmarks, or the one that is named
     Bench(bench::Arguments),
+    /// Let libFuzzer loose on every decoder, or on the one that is named
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Budget(arguments) => budget::budget(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&workspace, &arguments),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use crate::process::{self, said};
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{CLIENT, PURE, SYSTEM_TESTS, WASM_TARGET, Workspace};
-use crate::{autobahn, budget, build, monitors, tidy};
+use crate::{autobahn, budget, build, documents, monitors, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -32,6 +32,8 @@ enum Stage {
     Unit,
     /// Tests of the pure packages, as WebAssembly under Node
     UnitWasm,
+    /// The documents of the API, by the schemas of those who define such documents
+    Documents,
     /// The release site
     Build,
     /// What a first visit loads
@@ -99,6 +101,7 @@ fn run_stage(workspace: &Workspace, stage: Stage, alone: bool) -> Result<()> {
             process::run("testing on this machine", &mut process::cargo(workspace, arguments))
         }
         Stage::UnitWasm => PURE.iter().try_for_each(|package| unit_wasm(workspace, package)),
+        Stage::Documents => documents::documents(workspace),
         Stage::Build => build::build(workspace),
         Stage::Budget => budget::budget(workspace, &budget::Arguments::stage(alone)),
         Stage::System => system(workspace, alone),

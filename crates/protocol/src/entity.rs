@@ -3,7 +3,7 @@
 //! Knows nothing of how reports are merged; that is the fold's.
 
 use crate::{EntityId, FromJson, HttpsUrl, Json, Ratio, Text, Wrong, limits::FILES_MAX};
-use crate::{record, words};
+use crate::{record, shaped_record, words};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
@@ -123,7 +123,7 @@ pub struct MetricsPatch {
     pub connections: Field<u32>,
 }
 
-record!(MetricsPatch { ; efficiency, load, connections });
+shaped_record!(MetricsPatch { ; efficiency, load, connections });
 
 impl From<Metrics> for MetricsPatch {
     /// Says the figures that there are, and nothing of the others.
@@ -154,7 +154,7 @@ pub struct Domain {
     pub files: u32,
 }
 
-record!(Domain { path, files;  });
+shaped_record!(Domain { path, files;  });
 
 /// Names of files that an entity changes, as its source writes them: at most [`FILES_MAX`]. Cloning shares them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,7 +240,7 @@ pub struct EntityPatch {
     pub files: Field<Files>,
 }
 
-record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain, files });
+shaped_record!(EntityPatch { id; kind, status, label, activity, progress, reason, metrics, parent, url, domain, files });
 
 impl EntityPatch {
     /// A report on `id` that says nothing yet.

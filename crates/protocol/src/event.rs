@@ -3,7 +3,8 @@
 //! Knows nothing of order or offsets (those are the stream's) and nothing of what an event does to the
 //! state (that is the fold's).
 
-use crate::record;
+use crate::shape::{Shape, Shaped};
+use crate::shaped_record;
 use crate::{
     Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, FromJson, HealthChange, Json, LogLine, SeedId,
     SeedReport, SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, Wrong, object::ObjectOnly,
@@ -165,7 +166,7 @@ struct FlowData {
     reason: Option<Text>,
 }
 
-record!(FlowData { id, source, target, kind; status, progress, reason });
+shaped_record!(FlowData { id, source, target, kind; status, progress, reason });
 
 /// Data of a seed event: the status may be left to the type.
 struct SeedData {
@@ -176,7 +177,7 @@ struct SeedData {
     result: Option<crate::HttpsUrl>,
 }
 
-record!(SeedData { id, seed_type as "type"; status, progress, result });
+shaped_record!(SeedData { id, seed_type as "type"; status, progress, result });
 
 impl FlowVerb {
     fn status(self) -> FlowStatus {
@@ -209,12 +210,26 @@ impl SeedVerb {
 const CONTRADICTION: Wrong = Wrong { field: "status", why: "contradicts the event's type" };
 
 impl EntityVerb {
+    /// The field that the verb is about.
+    fn needs(self) -> Option<&'static str> {
+        match self {
+            Self::Created => Some("kind"),
+            Self::StatusChanged => Some("status"),
+            Self::MetricsUpdated => Some("metrics"),
+            Self::Updated | Self::Deleted => None,
+        }
+    }
+
     /// The payload, when `patch` has what the verb is about.
     fn tell(self, patch: EntityPatch) -> Result<Payload, Wrong> {
-        match self {
-            Self::Created if patch.kind.is_none() => Err(Wrong::missing("kind")),
-            Self::StatusChanged if patch.status.is_none() => Err(Wrong::missing("status")),
-            Self::MetricsUpdated if patch.metrics.is_absent() => Err(Wrong::missing("metrics")),
+        let lacks = match self {
+            Self::Created => patch.kind.is_none(),
+            Self::StatusChanged => patch.status.is_none(),
+            Self::MetricsUpdated => patch.metrics.is_absent(),
+            Self::Updated | Self::Deleted => false,
+        };
+        match self.needs() {
+            Some(field) if lacks => Err(Wrong::missing(field)),
             _ => Ok(Payload::Entity(self, Box::new(patch))),
         }
     }
@@ -243,6 +258,36 @@ impl SeedVerb {
             return Err(CONTRADICTION);
         }
         Ok(Payload::Seed(self, SeedReport { id, seed_type, status, progress, result }))
+    }
+}
+
+impl EventType {
+    /// What `data` of this type looks like; `None` when that is for others to say.
+    #[must_use]
+    pub fn data_shape(self) -> Option<Shape> {
+        let said_by_type = |shape: Shape, words: Vec<&'static str>| {
+            shape.with("status", |status| status.shape = Shape::OrNull(Box::new(Shape::Word(words.clone()))))
+        };
+        Some(match self {
+            Self::Entity(verb) => match verb.needs() {
+                Some(field) => EntityPatch::shape().with(field, |shape| {
+                    shape.needed = true;
+                    // Figures may all be taken away; a kind and a status are said or not.
+                    if field != "metrics" {
+                        shape.shape = shape.shape.clone().certain();
+                    }
+                }),
+                None => EntityPatch::shape(),
+            },
+            Self::Flow(FlowVerb::Created) => FlowData::shape(),
+            Self::Flow(verb) => said_by_type(FlowData::shape(), vec![verb.status().as_str()]),
+            Self::Seed(verb) => said_by_type(SeedData::shape(), vec![verb.status().as_str()]),
+            Self::SystemMetrics => SystemMetrics::shape(),
+            Self::SystemAlert => Alert::shape(),
+            Self::SystemHealth => HealthChange::shape(),
+            Self::LogLine => LogLine::shape(),
+            Self::Unknown => return None,
+        })
     }
 }
 

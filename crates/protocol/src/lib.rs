@@ -22,6 +22,7 @@ pub mod problem;
 pub mod record;
 pub mod scalar;
 pub mod seed;
+pub mod shape;
 pub mod system;
 pub mod timestamp;
 

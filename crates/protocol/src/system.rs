@@ -1,7 +1,7 @@
 //! What is said of the whole: metrics, alerts, health, and the lines of a log.
 
 use crate::{EntityId, Ratio, Text};
-use crate::{record, words};
+use crate::{shaped_record, words};
 use serde::Serialize;
 
 /// Figures of the whole, reported by a source that knows better than what can be derived.
@@ -21,7 +21,7 @@ pub struct SystemMetrics {
     pub load: Option<Ratio>,
 }
 
-record!(SystemMetrics { ; active_agents, pending_flows, contracts_settled, load });
+shaped_record!(SystemMetrics { ; active_agents, pending_flows, contracts_settled, load });
 
 /// How grave an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ pub struct Alert {
     pub resolved: bool,
 }
 
-record!(Alert { id, severity, message; resolved });
+shaped_record!(Alert { id, severity, message; resolved });
 
 /// How the civilization is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub struct HealthChange {
     pub reason: Option<Text>,
 }
 
-record!(HealthChange { health; reason });
+shaped_record!(HealthChange { health; reason });
 
 /// How loud a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,4 +102,4 @@ pub struct LogLine {
     pub message: Text,
 }
 
-record!(LogLine { entity, level, message;  });
+shaped_record!(LogLine { entity, level, message;  });

@@ -29,6 +29,9 @@ impl fmt::Display for TimestampError {
 impl std::error::Error for TimestampError {}
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// A moment from milliseconds since 1970; what lies outside the years 0000 to 9999 is taken to their edge.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {

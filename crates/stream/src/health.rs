@@ -10,6 +10,7 @@ use axum::{
 use monkeytown_protocol::Timestamp;
 use serde::Serialize;
 use std::{sync::Arc, time::Instant};
+use utoipa::ToSchema;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What was built, and when that was committed, so that the same source gives the same binary: whoever builds says it.
@@ -17,21 +18,21 @@ const COMMIT: Option<&str> = option_env!("MONKEYTOWN_COMMIT");
 const BUILT: Option<&str> = option_env!("MONKEYTOWN_BUILT");
 const UNKNOWN: &str = "unknown";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Overall {
     Healthy,
     Degraded,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum CheckStatus {
     Ok,
     Warning,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Check {
     status: CheckStatus,
     latency_ms: f64,
@@ -40,15 +41,16 @@ struct Check {
 
 /// Components that are configured. What can fail without the process failing is mended by no restart, so none of these
 /// reports an error and the whole is never down. The journal is what makes the event buffer last, and is told there.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Checks {
     ws_connections: Check,
     event_buffer: Check,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Health {
     status: Overall,
+    #[schema(value_type = String, format = DateTime)]
     timestamp: Timestamp,
     version: &'static str,
     checks: Checks,
@@ -81,7 +83,12 @@ fn event_buffer(app: &App) -> (CheckStatus, String) {
     (CheckStatus::Ok, format!("{percent:.0} % of the ring is in use"))
 }
 
-/// How the components are. Degraded answers 200: a restart mends none of the warnings.
+/// How the components are
+///
+/// Degraded answers 200: a restart mends none of the warnings.
+#[utoipa::path(get, path = "/health", tag = "operation", responses(
+    (status = 200, description = "How each of them is.", body = Health),
+))]
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
     let checks = Checks { ws_connections: check(|| ws_connections(&app)), event_buffer: check(|| event_buffer(&app)) };
     let all_ok = [&checks.ws_connections, &checks.event_buffer].iter().all(|check| check.status == CheckStatus::Ok);
@@ -89,13 +96,19 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
     fresh(Json(Health { status, timestamp: time::now(), version: VERSION, checks }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Ready {
     ready: bool,
     status: &'static str,
 }
 
-/// Whether new subscribers are welcome, of this address. A browser that was refused a WebSocket asks here why.
+/// Whether new subscribers are welcome, of this address
+///
+/// A browser that was refused a WebSocket asks here why.
+#[utoipa::path(get, path = "/ready", tag = "operation", responses(
+    (status = 200, description = "They are.", body = Ready),
+    (status = 503, description = "They are not: `status` says why.", body = Ready, headers(("Retry-After" = u64, description = "Seconds."))),
+))]
 pub(crate) async fn ready(State(app): State<Arc<App>>, client: Client) -> Response {
     let status = match () {
         () if app.is_draining() => "draining",
@@ -108,19 +121,26 @@ pub(crate) async fn ready(State(app): State<Arc<App>>, client: Client) -> Respon
     response
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Version {
     version: &'static str,
     commit: &'static str,
     built: &'static str,
 }
 
-/// Which build this is.
+/// Which build this is
+#[utoipa::path(get, path = "/version", tag = "operation", responses(
+    (status = 200, description = "Version, commit, and when that was committed.", body = Version),
+))]
 pub(crate) async fn version() -> Response {
     fresh(Json(Version { version: VERSION, commit: COMMIT.unwrap_or(UNKNOWN), built: BUILT.unwrap_or(UNKNOWN) }))
 }
 
-/// Everything measured, for Prometheus.
+/// Everything measured, for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses(
+    (status = 200, description = "The text format, version 0.0.4.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
+    (status = 500, description = "The metrics cannot be written.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
     app.metrics.buffer_size.set(app.log.retention().1);
     let text = app.metrics.render().map_err(|error| {

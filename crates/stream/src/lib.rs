@@ -6,6 +6,8 @@
 pub mod config;
 #[doc(hidden)]
 pub mod conformance;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod log;
 pub mod logging;
 pub mod metrics;
@@ -16,6 +18,7 @@ pub mod sources;
 mod accept;
 mod address;
 mod answers;
+mod api;
 mod body;
 mod connection;
 mod crowd;
@@ -33,6 +36,7 @@ mod publish;
 mod random;
 mod recent;
 mod rest;
+mod routes;
 mod site;
 mod sse;
 mod subscribers;

@@ -28,8 +28,19 @@ const RATE_SECONDS: u64 = 10;
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The routes that requests are counted by; everything else is the site.
-pub(crate) const ROUTES: [&str; 9] =
-    ["/ws", "/api/v1/events", "/api/v1/snapshot", "/hooks/github", "/health", "/ready", "/version", "/metrics", "site"];
+pub(crate) const ROUTES: [&str; 11] = [
+    "/ws",
+    "/api/v1/events",
+    "/api/v1/snapshot",
+    "/hooks/github",
+    "/health",
+    "/ready",
+    "/version",
+    "/metrics",
+    "/api/openapi.json",
+    "/api/asyncapi.json",
+    "site",
+];
 
 /// Why events or requests to publish were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

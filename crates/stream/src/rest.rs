@@ -13,7 +13,7 @@ use crate::{
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
 
 /// Headers that pages elsewhere may read.
 pub(crate) const EXPOSED: [HeaderName; 8] =
@@ -50,12 +51,21 @@ const NO_EVENTS: Bytes = Bytes::from_static(b"[]");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waited(pub(crate) Duration);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
+    /// The cursor of the last event that is known: `EPOCH:OFFSET`, `earliest` or `latest`. Absent, the answer is a snapshot's
+    /// cursor.
+    #[param(pattern = "^(earliest|latest|[A-Za-z0-9_-]{1,64}:(-1|[0-9]{1,19}))$")]
     after: Option<String>,
+    /// Most events of one answer; 1,000 when absent. Batches only.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 10000)]
     limit: Option<String>,
+    /// Seconds to wait for events when there are none; 0 when absent. Batches only.
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 30)]
     wait: Option<String>,
     #[serde(flatten)]
+    #[param(ignore)]
     interest: InterestQuery,
 }
 
@@ -192,18 +202,49 @@ fn source_kind_name(kind: SourceKind) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
+/// The state of the civilization at a place in the stream.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Snapshot)]
 struct SnapshotAnswer<'a> {
+    /// The history that `offset` belongs to.
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     epoch: Epoch,
+    /// The newest event that is in it; -1 when none is.
     #[serde(with = "head")]
+    #[schema(value_type = i64, minimum = -1)]
     offset: Option<Offset>,
+    /// Where the events come from: `live`, `git` or `simulated`.
+    #[schema(value_type = String)]
     source_kind: SourceKind,
+    /// The source's own time.
+    #[schema(value_type = String, format = DateTime)]
     clock: Timestamp,
+    /// How fast that time runs.
+    #[schema(minimum = 0)]
     clock_rate: f64,
+    /// The fold, as this version keeps it.
+    #[schema(value_type = Object)]
     state: &'a RawValue,
 }
 
-/// Answers with the state, unless the asker has it.
+/// The state, as of its cursor
+///
+/// The fold of every event up to `offset`: what comes after `EPOCH:OFFSET`, applied to it, is the present state.
+#[utoipa::path(get, path = "/api/v1/snapshot", tag = "events",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of a state that the asker has.")),
+    responses(
+        (status = 200, description = "The state.", body = SnapshotAnswer,
+            headers(
+                ("ETag" = String, description = "Weak: names the state, whatever its clock shows."),
+                ("Monkeytown-Cursor" = String, description = "The cursor that what follows comes after."),
+                ("Monkeytown-Head" = String, description = "The offset of the newest event, -1 for none."),
+                ("Monkeytown-Source-Kind" = String, description = "`live`, `git` or `simulated`."),
+                ("Monkeytown-Clock" = String, description = "The source's own time."),
+                ("Monkeytown-Clock-Rate" = String, description = "How fast that time runs."),
+            )),
+        (status = 304, description = "The asker has it.", headers(("ETag" = String, description = "Its name."))),
+        (status = 503, description = "Too many large answers are on their way.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+    ))]
 pub(crate) async fn snapshot(
     State(app): State<Arc<App>>,
     client: Client,
@@ -250,6 +291,11 @@ fn has(headers: &HeaderMap, etag: &str) -> bool {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
+}
+
+/// Whether a poll of this address makes sense.
+pub(crate) fn is_readable(address: &Uri) -> bool {
+    read_poll(Query::try_from_uri(address)).is_ok()
 }
 
 fn read_poll(query: Result<Query<EventsQuery>, QueryRejection>) -> Result<Poll, Refusal> {

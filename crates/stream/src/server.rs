@@ -1,34 +1,29 @@
-//! The server: routes, connections, and how both end.
+//! The server: connections, how they begin and how they end.
 //!
 //! Listener and shutdown are passed in. Draining means: no new connections, a word to every subscriber, the requests
 //! under way finished, all within a bound.
 
 use crate::{
-    accept::{self, BATCH_TYPE, EVENT_STREAM_TYPE, Form},
-    address::{Client, Peer, TrustedProxies},
+    address::{Peer, TrustedProxies},
     answers::Answers,
     connection::{self, StallGuard, Stalled},
     door::{self, Door, Guest, Welcome},
     fanout::Fanout,
-    headers, health,
-    hooks::{self, Hooks, WebhookOptions},
+    headers,
+    hooks::{Hooks, WebhookOptions},
     log::Log,
-    metrics::{self, Metrics},
+    metrics::Metrics,
     origin::{AllowedOrigin, Refused},
     problem::Refusal,
-    publish::{self, Publishers, Tokens},
-    rest, site, sse,
+    publish::{Publishers, Tokens},
+    routes,
     subscribers::{self, Places, RETRY_SECONDS},
-    trace_context::TraceParent,
-    ws::{self, Wire},
+    ws::Wire,
 };
 use axum::{
     Extension, Router,
-    extract::{MatchedPath, Query, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
-    middleware::{self, Next},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -38,23 +33,14 @@ use hyper_util::{
 use monkeytown_protocol::{SourceKind, limits};
 use std::{
     io,
-    net::SocketAddr,
     num::NonZeroUsize,
     path::PathBuf,
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tower::Layer;
-use tower_http::{
-    compression::{
-        CompressionLayer,
-        predicate::{DefaultPredicate, NotForContentType, Predicate},
-    },
-    cors::{AllowHeaders, CorsLayer},
-};
-use tracing::Instrument;
 
 /// Most bytes that wait to be written to a connection, beside one frame; also the most of a request's head.
 const WRITE_BUFFER_MAX_BYTES: usize = 256 * 1024;
@@ -271,7 +257,7 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         let app = self.app;
-        let service = router(&app, address);
+        let service = routes::router(&app, address);
         let turning_away = headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback());
         let door = Door::new(&app.options, app.metrics.clone());
         let mut tasks = JoinSet::new();
@@ -371,89 +357,11 @@ async fn drain(app: &App, mut tasks: JoinSet<()>) {
     }
 }
 
-fn router(app: &Arc<App>, address: SocketAddr) -> Router {
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new(EVENT_STREAM_TYPE));
-    let read = Router::new()
-        .route("/api/v1/snapshot", get(rest::snapshot))
-        .route("/api/v1/events", get(events).post(publish::publish))
-        .layer(CompressionLayer::new().compress_when(compressible));
-    let mut api = Router::new()
-        .route("/ws", get(ws::subscribe))
-        .route("/hooks/github", post(hooks::github))
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/version", get(health::version))
-        .route("/metrics", get(health::metrics))
-        .merge(read)
-        .route("/api/{*rest}", axum::routing::any(missing))
-        .method_not_allowed_fallback(not_allowed);
-    if !app.options.allow_origins.is_empty() {
-        api = api.layer(cors(&app.options.allow_origins));
-    }
-    let api = api.with_state(Arc::clone(app));
-    let all = match &app.options.site {
-        Some(folder) => api.fallback_service(site::router(folder)),
-        None => api.fallback(missing),
-    };
-    headers::on_all(all, address.ip().is_loopback()).layer(middleware::from_fn_with_state(Arc::clone(app), measured))
-}
-
-fn cors(origins: &[AllowedOrigin]) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(origins.iter().map(AllowedOrigin::header).collect::<Vec<_>>())
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(rest::EXPOSED)
-        .max_age(Duration::from_secs(600))
-}
-
-/// The events, in the form that is wanted.
-async fn events(State(app): State<Arc<App>>, request: Request) -> Response {
-    let client = Client::of(&app, request.extensions(), request.headers());
-    let answer = match accept::wanted(request.headers()) {
-        Some(Form::Batch) => rest::poll(app, client, Query::try_from_uri(request.uri())).await,
-        Some(Form::EventStream) => {
-            let stalled = request.extensions().get::<Stalled>().cloned().unwrap_or_default();
-            sse::subscribe(app, request.headers(), client, Query::try_from_uri(request.uri()), stalled)
-        }
-        None => {
-            let detail = format!("events are answered as {BATCH_TYPE} or as {EVENT_STREAM_TYPE}");
-            Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, detail))
-        }
-    };
-    let mut response = answer.into_response();
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-    response
-}
-
-async fn missing() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address")
-}
-
 /// What a connection is told that its address may not have.
 async fn too_many() -> Response {
     let detail = "your address has as many connections as one may have here; close some and come back";
     let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(RETRY_SECONDS);
     let mut response = refusal.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-async fn not_allowed() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method; Allow names it")
-}
-
-async fn measured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let span = TraceParent::of(request.headers()).map(|parent| parent.span());
-    let response = match span {
-        Some(span) => next.run(request).instrument(span).await,
-        None => next.run(request).await,
-    };
-    let waited = response.extensions().get::<rest::Waited>().map_or(Duration::ZERO, |waited| waited.0);
-    let route = matched.as_deref().unwrap_or_default();
-    let route = metrics::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("site");
-    app.metrics.answered(route, response.status().as_u16(), started.elapsed().saturating_sub(waited));
     response
 }

@@ -91,13 +91,18 @@ struct Heard {
 }
 
 /// What a delivery is answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Delivery)]
 struct Answer {
+    /// Its id.
     delivery: String,
+    /// The name of GitHub's event.
     event: String,
     /// How many events it gave.
     events: usize,
+    /// What was not told, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
     #[serde(skip)]
     accepted_only: bool,
@@ -110,7 +115,28 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Takes a delivery.
+/// A delivery of GitHub's webhooks
+///
+/// Any event; those that this stream tells of become events. The same delivery again is answered the same and adds nothing.
+#[utoipa::path(post, path = "/hooks/github", tag = "webhooks",
+    params(
+        ("X-Hub-Signature-256" = String, Header, pattern = "^sha256=[0-9a-f]{64}$", description = "`sha256=` and the HMAC-SHA256 of the body with the stream's secret."),
+        ("X-GitHub-Event" = String, Header, pattern = "^[A-Za-z0-9_]{1,64}$", description = "The event's name."),
+        ("X-GitHub-Delivery" = String, Header, max_length = 128, description = "The delivery's id."),
+    ),
+    request_body(content = Object, content_type = "application/json", description = "The payload, at most 25 MiB."),
+    responses(
+        (status = 200, description = "Heard; `events` says how many events it gave.", body = Answer),
+        (status = 202, description = "Accepted, with nothing to tell.", body = Answer),
+        (status = 400, description = "A header is missing or wrong, or the payload is no JSON object.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 401, description = "No signature, or another secret's.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 404, description = "This stream was started without a secret and hears no webhooks.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 408, description = "The body took too long.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 413, description = "The payload is too large.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 415, description = "Another content type than application/json, or a compressed body.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 500, description = "The delivery could not be taken.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 503, description = "Draining, too many under way, too fast, or nothing can be kept at present; deliver it again.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+    ))]
 pub(crate) async fn github(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     match accept(&app, request).await {
         Ok(answer) => Ok(answer.into_response()),

@@ -116,13 +116,15 @@ impl From<FlowKind> for Kind {
 }
 
 /// The interest of a subscription, as the address gives it: values separated by commas.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct InterestQuery {
-    /// Ids of agents (or other entities): their own events, those of what is theirs, and their flows.
+    /// Ids of agents (or other entities), at most 100, separated by commas: their own events, those of what is theirs, and
+    /// their flows.
     agents: Option<String>,
-    /// Event types; a `*` at the end stands for anything.
+    /// Event types, at most 100, separated by commas; a `*` at the end stands for anything.
     types: Option<String>,
-    /// Kinds of entities and flows.
+    /// Kinds of entities and flows, separated by commas: agent, contract, transaction, message, resource, signal.
     kinds: Option<String>,
 }
 

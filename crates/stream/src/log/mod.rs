@@ -16,6 +16,7 @@ mod ring;
 mod snapshot;
 mod topics;
 
+pub(crate) use journal::fuzzing;
 pub use journal::{JournalError, Restored};
 pub use ring::RingBounds;
 

@@ -7,6 +7,7 @@
 mod auth;
 mod binary;
 mod decode;
+pub(crate) mod fuzzing;
 mod publishers;
 mod shares;
 mod tokens_file;
@@ -61,7 +62,35 @@ enum Mode {
     Binary,
 }
 
-/// Takes events from a publisher.
+/// Publish events
+///
+/// One event, a batch, or an event in `ce-` headers; taken whole or refused whole. `/api/v1/events` of the same `source` and
+/// `id` again change nothing. Events that were taken are as durable as the stream was configured to make them.
+#[utoipa::path(post, path = "/api/v1/events", tag = "events", security(("token" = [])),
+    params(
+        ("ce-specversion" = Option<String>, Header, description = "Binary mode, as are the others: `1.0`."),
+        ("ce-id" = Option<String>, Header, description = "The event's id."),
+        ("ce-source" = Option<String>, Header, description = "The event's source."),
+        ("ce-type" = Option<String>, Header, description = "The event's type. Other attributes are `ce-` headers too, in percent-encoding."),
+    ),
+    request_body(description = "At most 4 MiB and 10,000 events, each of at most 16,384 bytes. In binary mode `data` alone.",
+        content(
+            (ref("#/components/schemas/Event") = "application/cloudevents+json"),
+            (ref("#/components/schemas/Batch") = "application/cloudevents-batch+json"),
+            (serde_json::Value = "application/json"),
+        )),
+    responses(
+        (status = 200, description = "The events are taken.", body = ref("#/components/schemas/PublishReceipt"), content_type = "application/json"),
+        (status = 400, description = "Not JSON, not a batch, nothing in it, broken off, or a token in the address.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 401, description = "No token, or none of this stream's.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("WWW-Authenticate" = String, description = "How to show a token."))),
+        (status = 403, description = "The token may not speak for a source.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 408, description = "The body took too long.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 413, description = "The request, the batch or an event is too large.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 415, description = "A content type that is not taken, or a compressed body.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 422, description = "A field is missing or wrong; `pointer` says which.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 429, description = "Too fast; nothing was taken.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+        (status = 503, description = "Draining, too many requests under way, or nothing can be kept at present; nothing was taken.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+    ))]
 pub(crate) async fn publish(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let publishers = app.publishers();

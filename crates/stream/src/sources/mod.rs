@@ -8,6 +8,7 @@ pub mod github;
 pub mod simulator;
 
 mod commit_message;
+pub(crate) mod fuzzing;
 mod seed_lines;
 
 use monkeytown_protocol::{Event, SourceUri, Timestamp};

@@ -4,6 +4,7 @@
 
 mod follower;
 pub(crate) mod frames;
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod races;
 
@@ -29,12 +30,20 @@ use serde::Deserialize;
 pub(crate) const SNAPSHOT_LINK: &str = "</api/v1/snapshot>; rel=\"related\"";
 
 /// Where and how a subscription starts.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SubscribeQuery {
+    /// The cursor of the last event that is known: `EPOCH:OFFSET`, `earliest` or `latest`. Absent: a snapshot, then what
+    /// comes.
+    #[param(pattern = "^(earliest|latest|[A-Za-z0-9_-]{1,64}:(-1|[0-9]{1,19}))$")]
     after: Option<String>,
+    /// The same by another name, and the stronger.
+    #[param(pattern = "^(earliest|latest|[A-Za-z0-9_-]{1,64}:(-1|[0-9]{1,19}))$")]
     last_event_id: Option<String>,
+    /// `1` or `true`: a snapshot even though the cursor can be served. Not with `cloudevents.json`.
     snapshot: Option<String>,
     #[serde(flatten)]
+    #[param(ignore)]
     interest: InterestQuery,
 }
 

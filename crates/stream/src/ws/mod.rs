@@ -3,6 +3,7 @@
 mod cloud_events;
 mod deflate;
 mod echo;
+pub(crate) mod fuzzing;
 mod line;
 mod message;
 mod session;
@@ -11,7 +12,7 @@ use crate::{
     address::Client,
     connection::Allowance,
     inlet::Inlet,
-    log::Resolved,
+    log::{InterestQuery, Resolved},
     metrics::Eviction,
     outlet::Outlet,
     problem::Refusal,
@@ -56,7 +57,25 @@ pub(crate) struct Wire {
     pub(crate) allowance: Allowance,
 }
 
-/// Opens a subscription.
+/// Subscribe by a WebSocket
+///
+/// `Sec-WebSocket-Protocol` offers `monkeytown.v1.json` (frames) or `cloudevents.json` (an event a message); without one it is
+/// the latter. What is said there is in `/api/asyncapi.json`.
+#[utoipa::path(get, path = "/ws", tag = "events",
+    params(
+        SubscribeQuery,
+        InterestQuery,
+        ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`monkeytown.v1.json` or `cloudevents.json`."),
+    ),
+    responses(
+        (status = 101, description = "The subscription begins.", headers(("Sec-WebSocket-Protocol" = String, description = "The one that was chosen of those offered."))),
+        (status = 400, description = "A parameter cannot be read, or no subprotocol that is spoken here is offered.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 403, description = "A page of this origin may not subscribe.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 410, description = "`cloudevents.json` alone: the cursor is lost.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Link" = String, description = "Where the snapshot is."))),
+        (status = 426, description = "No WebSocket handshake.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Upgrade" = String, description = "`websocket`."))),
+        (status = 429, description = "This address has as many subscribers as it may have.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+        (status = 503, description = "Full, or draining.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+    ))]
 pub(crate) async fn subscribe(
     State(app): State<Arc<App>>,
     Extension(Wire { outlet, inlet, allowance }): Extension<Wire>,

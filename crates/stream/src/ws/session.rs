@@ -234,7 +234,7 @@ impl Session {
                 return;
             }
             End::Gone => {
-                tracing::debug!("a subscriber is gone");
+                tracing::debug!("a subscriber goes");
                 return;
             }
             End::Stalled => {

@@ -4,6 +4,9 @@
 
 mod contracts;
 mod delivering;
+#[path = "../documents/mod.rs"]
+#[expect(dead_code, reason = "the tests of the stream use the rest of it")]
+mod documents;
 mod hostile;
 mod measured;
 mod packaged;

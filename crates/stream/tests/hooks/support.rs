@@ -1,5 +1,6 @@
 //! A server that hears webhooks, and what stands in for GitHub.
 
+use crate::documents::Documents;
 use hmac::{Hmac, KeyInit, Mac};
 use monkeytown_stream::{
     Log, Metrics, Options, RingBounds, Server, Timing, WebhookOptions, WebhookSecret, sources::domains::DomainMap,
@@ -119,7 +120,8 @@ impl Stream {
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        soon(self.client.get(format!("http://{}{path}", self.address)).send()).await.unwrap()
+        let answer = soon(self.client.get(format!("http://{}{path}", self.address)).send()).await.unwrap();
+        Documents::get().hold_answer("get", answer).await
     }
 
     /// The state after everything so far.
@@ -172,6 +174,7 @@ impl Stream {
 
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let answer = soon(request.send()).await.unwrap();
+    let answer = Documents::get().hold_answer("post", answer).await;
     let status = answer.status().as_u16();
     let media = answer.headers()["content-type"].to_str().unwrap().to_owned();
     let retry_after = answer.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned());

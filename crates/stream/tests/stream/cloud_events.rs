@@ -1,5 +1,6 @@
 //! The CloudEvents WebSocket binding: one event a message, for clients that know nothing of this project.
 
+use crate::documents::Documents;
 use crate::harness::{BATCHED, ROOMY, Stream, event, events, large, soon, with_token};
 use futures_util::StreamExt;
 use monkeytown_stream::RingBounds;
@@ -10,6 +11,8 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
+/// Longer events are not held against the document; what is in them is none of its.
+const LOOKED_AT_MAX_BYTES: usize = 4_096;
 const OFFERED: Option<&str> = Some("cloudevents.json");
 
 /// A client, and the subprotocol that it was told.
@@ -33,7 +36,14 @@ impl Client {
     async fn next(&mut self) -> Result<Value, u16> {
         loop {
             match soon(self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Text(text))) => {
+                    let event = serde_json::from_str(&text).unwrap();
+                    // A reader that is slow on purpose is not to be slowed down more.
+                    if text.len() <= LOOKED_AT_MAX_BYTES {
+                        Documents::get().hold_event(&event);
+                    }
+                    return Ok(event);
+                }
                 Some(Ok(Message::Close(close))) => return Err(close.map_or(0, |close| close.code.into())),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("{other:?}"),

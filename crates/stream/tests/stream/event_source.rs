@@ -1,5 +1,6 @@
 //! Server-sent events as a browser reads them (HTML, "Parsing an event stream"), written without a look at the server.
 
+use crate::documents::Documents;
 use crate::harness::{Received, soon};
 use monkeytown_protocol::Frame;
 
@@ -97,6 +98,7 @@ impl EventSource {
     pub(crate) async fn next(&mut self) -> Option<Dispatched> {
         loop {
             if let Some(message) = self.waiting.pop_front() {
+                Documents::get().hold_frame(&message.data);
                 return Some(message);
             }
             let bytes = soon(self.answer.chunk()).await.ok().flatten()?;

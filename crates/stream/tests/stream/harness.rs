@@ -1,5 +1,6 @@
 //! A server in this process, and the other ends of its connections.
 
+use crate::documents::Documents;
 use futures_util::{SinkExt, StreamExt};
 use monkeytown_civilization::{Changes, Civilization};
 use monkeytown_protocol::{Envelope, Frame, Hello, Timestamp};
@@ -76,7 +77,8 @@ impl Stream {
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
-        soon(reqwest::get(self.url(path))).await.unwrap()
+        let answer = soon(reqwest::get(self.url(path))).await.unwrap();
+        Documents::get().hold_answer("get", answer).await
     }
 
     pub(crate) async fn metric(&self, line: &str) -> f64 {
@@ -94,6 +96,7 @@ impl Stream {
     pub(crate) async fn publish(&self, events: &[Value]) -> Value {
         let answer = soon(self.post(BATCHED, Value::from(events).to_string()).send()).await.unwrap();
         assert_eq!(answer.status(), 200);
+        let answer = Documents::get().hold_answer("post", answer).await;
         answer.json().await.unwrap()
     }
 
@@ -120,7 +123,14 @@ impl Stream {
         match self.subscribe_with(query, headers).await {
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
-                (response.status().as_u16(), serde_json::from_slice(body).unwrap_or_default())
+                let (status, problem) = (response.status().as_u16(), serde_json::from_slice(body).unwrap_or_default());
+                let documents = Documents::get();
+                assert!(
+                    documents.openapi["paths"]["/ws"]["get"]["responses"][status.to_string()].is_object(),
+                    "{status}"
+                );
+                documents.hold(&Documents::named("Problem"), &problem, "a refusal");
+                (status, problem)
             }
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("the subscription is not refused"),
@@ -148,8 +158,14 @@ impl Subscriber {
     pub(crate) async fn next(&mut self) -> Result<Received, Option<CloseFrame>> {
         loop {
             match soon(self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(close))) => return Err(close),
+                Some(Ok(Message::Text(text))) => {
+                    Documents::get().hold_frame(&text);
+                    return Ok(serde_json::from_str(&text).unwrap());
+                }
+                Some(Ok(Message::Close(close))) => {
+                    Documents::get().hold_close(close.as_ref().map_or(0, |close| close.code.into()));
+                    return Err(close);
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
             }

@@ -8,13 +8,17 @@ mod authorizing;
 mod cloud_events;
 mod cutting;
 mod documented;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod draining;
 mod event_source;
+mod generating;
 mod harness;
 mod journal;
 mod operating;
 mod packing;
 mod polling;
+mod promised;
 mod publishing;
 mod racing;
 mod resuming;

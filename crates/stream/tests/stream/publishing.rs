@@ -1,5 +1,6 @@
 //! What publishers may send, and what they are told when they may not.
 
+use crate::documents::Documents;
 use crate::harness::{BATCHED, ROOMY, STRUCTURED, Stream, TOKEN, event, events, large, soon, with_token};
 use monkeytown_stream::Options;
 use proptest::prelude::*;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 async fn outcome(request: reqwest::RequestBuilder) -> (u16, Value, reqwest::header::HeaderMap) {
     let answer = soon(request.send()).await.unwrap();
+    let answer = Documents::get().hold_answer("post", answer).await;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     if status >= 400 {
         assert_eq!(headers["content-type"], "application/problem+json");

@@ -1,6 +1,7 @@
 //! A subscription by server-sent events.
 
 use crate::{
+    documents::Documents,
     event_source::EventSource,
     harness::{BATCHED, ROOMY, Stream, event, events, id_of, large, soon, with_token},
 };
@@ -17,7 +18,7 @@ async fn asked(stream: &Stream, query: &str, headers: &[(&'static str, &str)]) -
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    soon(request.send()).await.unwrap()
+    Documents::get().hold_answer("get", soon(request.send()).await.unwrap()).await
 }
 
 async fn opened(stream: &Stream, query: &str, headers: &[(&'static str, &str)]) -> EventSource {

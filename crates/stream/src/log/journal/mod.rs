@@ -9,6 +9,7 @@
 
 mod folder;
 mod format;
+pub(crate) mod fuzzing;
 mod restore;
 mod scribe;
 #[cfg(test)]
