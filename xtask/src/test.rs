@@ -84,6 +84,7 @@ fn run_stage(workspace: &Workspace, stage: Stage, alone: bool) -> Result<()> {
             clippy(workspace, &arguments)
         }
         Stage::Unit => {
+            tools::ensure_redis(workspace)?;
             let arguments = ["test", "--workspace", "--exclude", SYSTEM_TESTS];
             process::run("testing on this machine", &mut process::cargo(workspace, arguments))
         }

@@ -270,6 +270,17 @@ pub(crate) fn ensure_node(workspace: &Workspace) -> Result<()> {
     install_debian(workspace, "Node with npm", &["nodejs", "npm"], "a minute or two")
 }
 
+/// Redis: nodes that share a log are tested over a real one.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub(crate) fn ensure_redis(workspace: &Workspace) -> Result<()> {
+    if on_path("redis-server").is_some() {
+        return Ok(());
+    }
+    install_debian(workspace, "Redis", &["redis-server"], "half a minute")
+}
+
 /// Installs Debian packages where that is possible: as root, with `apt-get`.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ pub(crate) async fn subscribe(
     let framing = framing(&upgrade)?;
     let mut start = subscription::read_start(query)?;
     if framing == Framing::CloudEvents {
-        tell_before_the_upgrade(&app, &mut start)?;
+        tell_before_the_upgrade(&app, &mut start).await?;
     }
     let place = subscription::seat(&app, client)?;
     let ceiling = message_ceiling(app.options.max_event_bytes);
@@ -115,7 +115,7 @@ fn framing(upgrade: &WebSocketUpgrade) -> Result<Framing, Refusal> {
 }
 
 /// With no frames but events, what else there is to say is said now: that a cursor is lost, or that no state can come.
-fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
+async fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
     if start.snapshot_wanted {
         return Err(bad(format!(
             "{} has no frame for a snapshot; /api/v1/snapshot has one",
@@ -123,7 +123,7 @@ fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> 
         )));
     }
     let cursor = start.cursor.get_or_insert(Cursor::Latest);
-    let resolved = app.log.resolve(cursor);
+    let resolved = app.log.resolve_soon(cursor).await;
     if matches!(resolved, Resolved::Lost(_)) {
         app.metrics.resumed(outcome(Some(&resolved)));
         let detail = "not every event after this cursor is held; take /api/v1/snapshot and come back after its cursor";
