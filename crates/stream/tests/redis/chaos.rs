@@ -2,7 +2,7 @@
 
 use crate::{
     load::{Load, Told},
-    node::{Node, until},
+    node::{Node, ROOMY, quick, until},
     server::Redis,
 };
 use fastrand::Rng;
@@ -22,7 +22,7 @@ const BETWEEN: usize = 40;
 async fn run(seed: u64) -> Told {
     let mut rng = Rng::with_seed(seed);
     let mut redis = Redis::start();
-    let mut nodes = vec![Node::start(&redis).await, Node::start(&redis).await];
+    let mut nodes = vec![Node::with(&redis, ROOMY, quick()).await, Node::with(&redis, ROOMY, quick()).await];
     // What was written before is that there is a log; without that nothing comes back.
     let begun = redis.written();
     let load = Load::start(&[&nodes[0], &nodes[1]], 3, 2, seed);
@@ -58,13 +58,13 @@ async fn run(seed: u64) -> Told {
                 let gone = nodes.swap_remove(rng.usize(0..nodes.len()));
                 load.over(&nodes.iter().collect::<Vec<_>>());
                 gone.stop().await;
-                nodes.push(Node::start(&redis).await);
+                nodes.push(Node::with(&redis, ROOMY, quick()).await);
                 load.over(&nodes.iter().collect::<Vec<_>>());
             }
         }
     }
     let told = load.finish(&nodes[0]).await;
-    let late = Node::start(&redis).await;
+    let late = Node::with(&redis, ROOMY, quick()).await;
     for node in &nodes {
         node.reaches(late.head().unwrap()).await;
         assert_eq!(node.read("earliest".to_owned()).await, late.read("earliest".to_owned()).await);

@@ -1,9 +1,10 @@
 //! Keys that hold what no node wrote: refused at the start, degraded while running, never a panic.
 
 use crate::{
-    node::{Node, ROOMY, event, events, join, patience, until},
+    node::{Node, ROOMY, event, events, join, patience, quick, until},
     server::{EVENTS, IDENTITIES, LOG, Redis, STATE},
 };
+use monkeytown_stream::RingBounds;
 
 /// Damage, as words for Redis, and what must be said of it.
 const DAMAGE: [(&[&str], &str); 11] = [
@@ -24,7 +25,7 @@ const DAMAGE: [(&[&str], &str); 11] = [
 async fn keys_that_are_not_a_log_are_refused_at_the_start_and_degraded_while_running() {
     for (damage, told) in DAMAGE {
         let redis = Redis::start();
-        let node = Node::start(&redis).await;
+        let node = Node::with(&redis, ROOMY, quick()).await;
         node.publish(&events(0..10)).await;
         redis.ask::<redis::Value>(damage);
         let Err(error) = join(&redis, ROOMY, patience()).await else { panic!("{damage:?} is taken for a log") };
@@ -47,7 +48,7 @@ async fn content_that_is_no_event_is_refused_and_what_is_mended_goes_on() {
         ("11-7", ["i", "0123456789abcdef", "s", "01234567", "j", "{}"]),
     ] {
         let redis = Redis::start();
-        let node = Node::start(&redis).await;
+        let node = Node::with(&redis, ROOMY, quick()).await;
         node.publish(&events(0..10)).await;
         // All that counts fits, and the content does not.
         let mut add = vec!["XADD", EVENTS, at];
@@ -62,7 +63,7 @@ async fn content_that_is_no_event_is_refused_and_what_is_mended_goes_on() {
         assert_eq!((node.head(), node.ids().await.len()), (Some(9), 10));
     }
     let redis = Redis::start();
-    let node = Node::start(&redis).await;
+    let node = Node::with(&redis, ROOMY, quick()).await;
     node.publish(&events(0..10)).await;
     let id: String = redis.ask(&["XADD", EVENTS, "*", "hello", "world"]);
     until(async || node.get("/health").await["status"] == "degraded").await;
@@ -83,11 +84,12 @@ async fn a_state_that_cannot_be_read_is_refused() {
         ("recorded", "yesterday", "no moment"),
     ] {
         let redis = Redis::start();
-        let node = Node::start(&redis).await;
-        for from in (0..200_000).step_by(10_000) {
-            node.publish(&events(from..from + 10_000)).await;
+        let small = RingBounds { max_events: 1_000, max_bytes: 1 << 30 };
+        let node = Node::with(&redis, small, patience()).await;
+        for from in (0..3_000).step_by(1_000) {
+            node.publish(&events(from..from + 1_000)).await;
         }
-        assert!(redis.ask::<bool>(&["EXISTS", STATE]));
+        until(async || redis.ask::<u64>(&["XLEN", EVENTS]) == 1_000).await;
         redis.ask::<()>(&["HSET", STATE, field, value]);
         let Err(error) = join(&redis, ROOMY, patience()).await else {
             panic!("{field} = {value} is taken for a state")

@@ -2,8 +2,8 @@
 
 use crate::{
     load::Load,
-    node::{Node, ROOMY, event, events, join, patience, publish, soon, until},
-    server::{LOG, Redis},
+    node::{Node, ROOMY, event, events, join, patience, publish, quick, soon, until},
+    server::{EVENTS, LOG, Redis},
 };
 use monkeytown_stream::{RedisPatience, RingBounds};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_killed_and_stalled_under_load_it_loses_nothing_and_doubles_nothing() {
     let mut redis = Redis::start();
-    let (one, other) = (Node::start(&redis).await, Node::start(&redis).await);
+    let (one, other) = (Node::with(&redis, ROOMY, quick()).await, Node::with(&redis, ROOMY, quick()).await);
     let load = Load::start(&[&one, &other], 4, 3, 4_711);
     for way in [Redis::stop as fn(&mut Redis), Redis::kill, Redis::stop, Redis::kill] {
         let before = load.acknowledged();
@@ -60,7 +60,7 @@ impl Node {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_redis_is_away_readers_are_served_and_publishers_wait_and_are_refused_after_a_while() {
     let mut redis = Redis::start();
-    let node = Node::start(&redis).await;
+    let node = Node::with(&redis, ROOMY, quick()).await;
     node.publish(&events(0..10)).await;
     redis.kill();
     until(async || node.log_trouble().await).await;
@@ -189,7 +189,7 @@ async fn a_history_that_split_goes_on_under_another_epoch() {
     // Before the node that knows them comes back, others are written in their places.
     let path = redis.url();
     redis.run();
-    let patient = RedisPatience { settle: Duration::ZERO, ..patience() };
+    let patient = RedisPatience { settle: Duration::ZERO, ..quick() };
     let hasty = Node::with(&redis, ROOMY, patient).await;
     let _ = hasty.try_publish(&events(300..310)).await;
     assert_eq!(path, redis.url());
@@ -204,6 +204,25 @@ async fn a_history_that_split_goes_on_under_another_epoch() {
     assert_ne!(again.log.epoch().as_str(), old);
     assert_eq!(again.ids().await.len(), 110);
     assert_eq!(again.publish(&events(100..200)).await["first"], 110);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_comes_back_with_another_event_in_the_middle_is_another_epoch() {
+    let mut redis = Redis::start();
+    let node = Node::start(&redis).await;
+    node.publish(&events(0..900)).await;
+    let old = node.log.epoch().clone();
+    // The entry of event 300: its id, then its fields.
+    let entries: Vec<(String, Vec<Vec<u8>>)> = redis.ask(&["XRANGE", EVENTS, "301-0", "301-0"]);
+    let place = entries[0].1.iter().position(|field| field == b"s").unwrap();
+    let stamp = entries[0].1[place + 1].clone();
+    redis.kill();
+    redis.alter(&stamp, b"another!");
+    redis.run();
+    node.ended().await;
+    let again = Node::start(&redis).await;
+    assert_ne!(*again.log.epoch(), old);
+    assert_eq!(again.head(), Some(899));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,13 +260,17 @@ async fn a_redis_that_stays_away_or_has_no_room_is_told() {
     redis.run();
     joining.await.unwrap().unwrap();
 
-    let node = Node::start(&redis).await;
+    let node = Node::with(&redis, ROOMY, quick()).await;
     node.publish(&events(0..10)).await;
     redis.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let refused = node.try_publish(&[event("x")]).await;
     assert_eq!(refused.status(), 503);
-    let health = node.get("/health").await;
-    assert!(health["checks"]["redis"]["message"].as_str().unwrap().contains("OOM"), "{health}");
+    for _ in 0..3 {
+        // And stays so for as long as it is so, though Redis answers.
+        let health = node.get("/health").await;
+        assert!(health["checks"]["redis"]["message"].as_str().unwrap().contains("OOM"), "{health}");
+        assert_eq!(node.try_publish(&[event("x")]).await.status(), 503);
+    }
     assert_eq!(node.ids().await.len(), 10);
     redis.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     until(async || node.try_publish(&[event("x")]).await.status() == 200).await;

@@ -132,6 +132,14 @@ impl Redis {
         fs::metadata(self.file()).unwrap().len()
     }
 
+    /// Has its file hold something else in one place. It must not be running.
+    pub(crate) fn alter(&self, what: &[u8], to: &[u8]) {
+        let mut written = fs::read(self.file()).unwrap();
+        let place = written.windows(what.len()).position(|window| window == what).unwrap();
+        written[place..place + to.len()].copy_from_slice(to);
+        fs::write(self.file(), written).unwrap();
+    }
+
     /// Has what was written last be lost, as with a Redis that writes once a second. It must not be running. Whole changes
     /// go: Redis 7.0 leaves half of one in a file that was torn within it, and takes that for true at the start after the next.
     pub(crate) fn forget(&self, from: u64) {

@@ -159,6 +159,7 @@ struct Scripts {
     append: String,
     refill: String,
     keep_state: String,
+    stamps: String,
     renew: String,
 }
 
@@ -196,6 +197,7 @@ impl Link {
             append: load(&mut calls, patience, script!("append")).await?,
             refill: load(&mut calls, patience, script!("refill")).await?,
             keep_state: load(&mut calls, patience, script!("keep_state")).await?,
+            stamps: load(&mut calls, patience, script!("stamps")).await?,
             renew: load(&mut calls, patience, script!("renew")).await?,
         };
         Ok(Self { calls, bell, scripts, patience, server: server(&told) })
@@ -266,6 +268,14 @@ impl Link {
         let mut command = script(&self.scripts.keep_state);
         command.arg(&place.epoch).arg(place.next).arg(&place.stamp).arg(recorded.to_string()).arg(json);
         self.call(&command, STATE_CALL).await.map(|_| ())
+    }
+
+    /// Stamps of events before a place, from an offset on: where they begin, and some in a row.
+    pub(super) async fn stamps(&mut self, place: &Place, from: u64) -> Result<(u64, Vec<u8>), Trouble> {
+        let mut command = script(&self.scripts.stamps);
+        command.arg(&place.epoch).arg(place.next).arg(&place.stamp).arg(from);
+        let mut answer = self.call(&command, self.patience).await?;
+        Ok((answer.number()?, answer.bytes()?))
     }
 
     /// The state that is kept.

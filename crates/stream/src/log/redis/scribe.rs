@@ -38,6 +38,9 @@ const STATE_EVERY: (usize, usize) = (8, 1_024);
 /// Events and bytes that are put back at once.
 const REFILL: (usize, usize) = (512, 1 << 20);
 
+/// So many of the newest events are compared with those of a Redis that has begun anew.
+const COMPARED: u64 = 10_000;
+
 /// The scribe.
 pub(super) struct Scribe {
     log: Log,
@@ -151,6 +154,11 @@ impl Scribe {
             tokio::time::sleep(self.patience.settle).await;
             self.agree(&mut link).await?;
         }
+        if another {
+            self.compare(&mut link).await?;
+        }
+        // One that can be read may still refuse to write.
+        self.append(&mut link, &[]).await?;
         self.run = Some(link.server.run.clone());
         self.failures = 0;
         if self.trouble.send_replace(None).is_some() {
@@ -193,6 +201,29 @@ impl Scribe {
                 other => return other,
             }
         }
+    }
+
+    /// Whether the newest events are the same. A file that was torn and mended by Redis itself has been seen to hold parts of
+    /// what was lost, below a newest event that is right.
+    async fn compare(&mut self, link: &mut Link) -> Result<(), Trouble> {
+        let place = self.place();
+        let mut at = place.next.saturating_sub(COMPARED).max(self.log.retention().0.0);
+        while at < place.next {
+            let (from, stamps) = link.stamps(&place, at).await?;
+            let (stamps, rest) = stamps.as_chunks::<8>();
+            if stamps.is_empty() && from < place.next || !rest.is_empty() {
+                return Err(Trouble::Damaged(format!("the stamps from event {from} on are none")));
+            }
+            at = from;
+            for stamp in stamps {
+                // Those that this node holds no longer are nobody's concern.
+                if self.stamps.of(at).is_some_and(|known| known != u64::from_be_bytes(*stamp)) {
+                    return Err(Trouble::Over(Over::Diverged));
+                }
+                at += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Holds what follows the newest that is held, up to an offset or to the end.
