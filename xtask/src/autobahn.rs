@@ -86,7 +86,7 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
         return Ok(found);
     }
     let pyenv = ask("pyenv", &["versions", "--bare"]).unwrap_or_default();
-    let newest = pyenv.lines().map(str::trim).filter(|version| version.starts_with("2.7")).next_back();
+    let newest = pyenv.lines().map(str::trim).rfind(|version| version.starts_with("2.7"));
     if let Some(version) = newest {
         let mut which = process::command(workspace, "pyenv");
         let which = which.args(["which", "python2.7"]).env("PYENV_VERSION", version);

@@ -270,7 +270,7 @@ pub(crate) fn ensure_node(workspace: &Workspace) -> Result<()> {
     install_debian(workspace, "Node with npm", &["nodejs", "npm"], "a minute or two")
 }
 
-/// Redis: the stream's tests ask a real one.
+/// Redis: the stream's tests ask a real one, and share a log over it.
 ///
 /// # Errors
 /// When it is missing and cannot be installed.
@@ -278,7 +278,7 @@ pub(crate) fn ensure_redis(workspace: &Workspace) -> Result<()> {
     if on_path("redis-server").is_some() {
         return Ok(());
     }
-    install_debian(workspace, "Redis", &["redis-server"], "a few seconds")
+    install_debian(workspace, "Redis", &["redis-server"], "half a minute")
 }
 
 /// Installs Debian packages where that is possible: as root, with `apt-get`.

@@ -10,7 +10,7 @@ use crate::{
     address::TrustedProxy,
     door,
     hooks::{SecretError, WebhookSecret},
-    log::RingBounds,
+    log::{RedisUrl, RedisUrlError, RingBounds},
     origin::AllowedOrigin,
     publish::{TokenError, Tokens},
     server::{Options, Timing},
@@ -84,6 +84,9 @@ pub struct Config {
     /// Folder in which events outlive the process; without it they are held in memory only
     #[arg(long, env = "MONKEYTOWN_JOURNAL", value_name = "DIR")]
     pub journal: Option<PathBuf>,
+    /// Redis that holds the events for several nodes: redis://[USER:PASSWORD@]HOST[:PORT][/DB]
+    #[arg(long, env = "MONKEYTOWN_REDIS", value_name = "URL", hide_env_values = true)]
+    pub redis: Option<RedisUrl>,
     /// Origin of a page elsewhere that may use this stream (repeatable)
     #[arg(long, env = "MONKEYTOWN_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
@@ -137,9 +140,6 @@ pub enum ConfigError {
     /// A flag or its variable.
     #[error("{0}")]
     Flag(String),
-    /// A variable that this version would otherwise ignore.
-    #[error("{0} is set, but this version has no such thing; unset it")]
-    NotYet(&'static str),
     /// The tokens.
     #[error("MONKEYTOWN_PUBLISH_TOKENS: {0}; give tokens separated by commas")]
     Tokens(#[from] TokenError),
@@ -158,6 +158,18 @@ pub enum ConfigError {
     /// The simulator.
     #[error(transparent)]
     Simulator(#[from] RateError),
+    /// The address of Redis.
+    #[error("--redis: {0}")]
+    Redis(#[from] RedisUrlError),
+    /// Two places for one log.
+    #[error("--redis and --journal: events are kept in one place; give --journal for one node, --redis for several")]
+    RedisAndJournal,
+    /// A ring that other nodes outrun.
+    #[error(
+        "--ring-events: with --redis a node holds at least {REDIS_RING_EVENTS_LEAST}, since others may append as many before \
+         it has looked"
+    )]
+    RedisRing,
     /// Nothing to tell.
     #[error(
         "no source of events: give --git PATH, --fleet FILE, --simulate RATE, tokens for publishers in MONKEYTOWN_PUBLISH_TOKENS or \
@@ -175,8 +187,8 @@ pub enum ConfigError {
     Listen(String, #[source] io::Error),
 }
 
-/// Variables of later versions. Ignoring one would be worse than refusing to start.
-const NOT_YET: [&str; 1] = ["MONKEYTOWN_REDIS"];
+/// Two of the largest requests to publish: a node whose ring is outrun while it looks away begins anew.
+const REDIS_RING_EVENTS_LEAST: u32 = 20_000;
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.
@@ -193,9 +205,6 @@ impl Invocation {
                 };
             }
         };
-        if let Some(name) = NOT_YET.into_iter().find(|name| std::env::var_os(name).is_some()) {
-            return Err(ConfigError::NotYet(name));
-        }
         config.tokens_file = std::env::var_os("MONKEYTOWN_PUBLISH_TOKENS_FILE").map(PathBuf::from);
         config.tokens = config.read_tokens()?;
         if let Some(secret) = std::env::var_os("MONKEYTOWN_GITHUB_WEBHOOK_SECRET") {
@@ -226,7 +235,17 @@ impl Config {
         if self.git.is_none() && self.webhook_secret.is_none() && self.domains.is_some() {
             return Err(ConfigError::DomainsWithoutGit);
         }
-        let hears = !self.tokens.is_empty() || self.webhook_secret.is_some();
+        if let Some(redis) = &self.redis {
+            redis.check()?;
+            if self.journal.is_some() {
+                return Err(ConfigError::RedisAndJournal);
+            }
+            if self.ring_events < REDIS_RING_EVENTS_LEAST {
+                return Err(ConfigError::RedisRing);
+            }
+        }
+        // With Redis another node may be the one that hears.
+        let hears = !self.tokens.is_empty() || self.webhook_secret.is_some() || self.redis.is_some();
         if self.git.is_none() && self.fleet.is_none() && self.simulate.is_none() && !hears {
             return Err(ConfigError::NoSource);
         }

@@ -1,6 +1,6 @@
 //! `/health`, `/ready`, `/version`, `/metrics`: how the server itself is doing (`limits.md`, "Health and readiness").
 
-use crate::{address::Client, metrics, problem::Refusal, server::App, subscribers::RETRY_SECONDS, time};
+use crate::{address::Client, log::Kept, metrics, problem::Refusal, server::App, subscribers::RETRY_SECONDS, time};
 use axum::{
     Json,
     extract::State,
@@ -43,6 +43,8 @@ struct Check {
 /// reports an error and the whole is never down. The journal is what makes the event buffer last, and is told there.
 #[derive(Serialize, ToSchema)]
 struct Checks {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<Check>,
     ws_connections: Check,
     event_buffer: Check,
 }
@@ -71,7 +73,9 @@ fn ws_connections(app: &App) -> (CheckStatus, String) {
 fn event_buffer(app: &App) -> (CheckStatus, String) {
     let (first, share) = app.log.retention();
     let percent = share * 100.0;
-    if let Some(why) = app.log.trouble() {
+    if app.log.kept() == Kept::OnDisk
+        && let Some(why) = app.log.trouble()
+    {
         let message =
             format!("the journal cannot be written ({why}); events are served, and none is taken until it can");
         return (CheckStatus::Warning, message);
@@ -83,6 +87,20 @@ fn event_buffer(app: &App) -> (CheckStatus, String) {
     (CheckStatus::Ok, format!("{percent:.0} % of the ring is in use"))
 }
 
+/// Redis, where it keeps the events: as long as its last append took.
+fn redis(app: &App) -> Option<Check> {
+    let Kept::InRedis(answered_in) = app.log.kept() else { return None };
+    let (status, message) = match app.log.trouble() {
+        None => (CheckStatus::Ok, "Redis keeps the events".to_owned()),
+        Some(why) => {
+            let message =
+                format!("Redis keeps no events ({why}); what is held is served, and none is taken until it does");
+            (CheckStatus::Warning, message)
+        }
+    };
+    Some(Check { status, latency_ms: answered_in.as_secs_f64() * 1_000.0, message })
+}
+
 /// How the components are
 ///
 /// Degraded answers 200: a restart mends none of the warnings.
@@ -90,8 +108,13 @@ fn event_buffer(app: &App) -> (CheckStatus, String) {
     (status = 200, description = "How each of them is.", body = Health),
 ))]
 pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
-    let checks = Checks { ws_connections: check(|| ws_connections(&app)), event_buffer: check(|| event_buffer(&app)) };
-    let all_ok = [&checks.ws_connections, &checks.event_buffer].iter().all(|check| check.status == CheckStatus::Ok);
+    let checks = Checks {
+        redis: redis(&app),
+        ws_connections: check(|| ws_connections(&app)),
+        event_buffer: check(|| event_buffer(&app)),
+    };
+    let always = [&checks.ws_connections, &checks.event_buffer];
+    let all_ok = always.into_iter().chain(&checks.redis).all(|check| check.status == CheckStatus::Ok);
     let status = if all_ok { Overall::Healthy } else { Overall::Degraded };
     fresh(Json(Health { status, timestamp: time::now(), version: VERSION, checks }))
 }

@@ -49,7 +49,7 @@ mod ws;
 pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use config::{Config, ConfigError, Invocation};
 pub use hooks::{SecretError, WebhookOptions, WebhookSecret};
-pub use log::{JournalError, Log, Restored, RingBounds};
+pub use log::{Joined, JournalError, Log, RedisError, RedisPatience, RedisUrl, RedisUrlError, Restored, RingBounds};
 pub use metrics::Metrics;
 pub use origin::AllowedOrigin;
 pub use publish::{TokenError, Tokens};

@@ -4,7 +4,7 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, JournalError, Log, Metrics, Options, Restored, Server, TokensHandle,
+    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, RedisPatience, Restored, Server, TokensHandle,
     WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
@@ -44,15 +44,15 @@ fn main() -> ExitCode {
         Ok(opened) => opened,
         Err(error) => return give_up(MEND, error.as_ref()),
     };
-    let (log, restored) = match open_log(&config, &metrics) {
+    let (log, found) = match open_log(&config, &metrics) {
         Ok(opened) => opened,
-        Err(error) => return give_up(MEND, &error),
+        Err(error) => return give_up(MEND, error.as_ref()),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return give_up(FAILED, &error),
     };
-    let code = runtime.block_on(run(*config, options, sources, Opened { log, metrics, restored }));
+    let code = runtime.block_on(run(*config, options, sources, Opened { log, metrics, found }));
     // A source may be in the middle of a read that nothing can interrupt.
     runtime.shutdown_background();
     code
@@ -104,24 +104,36 @@ fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Opti
     Ok((sources, Options { webhooks, ..config.options() }))
 }
 
-/// A log, and what was found in its journal.
+/// A log, and what was found of it.
 struct Opened {
     log: Log,
     metrics: Metrics,
-    restored: Option<Restored>,
+    found: Found,
 }
 
-/// Reads the journal before the port is open: whoever asks meanwhile finds nobody, rather than half a history.
-fn open_log(config: &Config, metrics: &Metrics) -> Result<(Log, Option<Restored>), JournalError> {
+/// What was found at the start.
+enum Found {
+    Nothing,
+    Journal(Restored),
+    Redis(Joined),
+}
+
+/// Reads what is kept before the port is open: whoever asks meanwhile finds nobody, rather than half a history.
+fn open_log(config: &Config, metrics: &Metrics) -> Result<(Log, Found), Box<dyn Error>> {
     let metrics = metrics.clone();
-    match &config.journal {
-        None => Ok((Log::new(config.ring(), metrics), None)),
-        Some(folder) => Log::open(config.ring(), metrics, folder).map(|(log, restored)| (log, Some(restored))),
+    if let Some(url) = &config.redis {
+        let (log, joined) = Log::join(config.ring(), metrics, url, RedisPatience::default())?;
+        return Ok((log, Found::Redis(joined)));
     }
+    if let Some(folder) = &config.journal {
+        let (log, restored) = Log::open(config.ring(), metrics, folder)?;
+        return Ok((log, Found::Journal(restored)));
+    }
+    Ok((Log::new(config.ring(), metrics), Found::Nothing))
 }
 
 async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Opened) -> ExitCode {
-    let Opened { log, metrics, restored } = opened;
+    let Opened { log, metrics, found } = opened;
     let listener = match TcpListener::bind(&config.listen).await {
         Ok(listener) => listener,
         Err(error) => return give_up(MEND, &ConfigError::Listen(config.listen, error)),
@@ -137,8 +149,10 @@ async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Ope
         Ok(address) => logging::listening(address),
         Err(error) => return give_up(FAILED, &error),
     }
-    if let Some(restored) = restored {
-        restored.tell();
+    match found {
+        Found::Nothing => {}
+        Found::Journal(restored) => restored.tell(),
+        Found::Redis(joined) => joined.tell(),
     }
     let mut telling = JoinSet::new();
     for source in sources {
@@ -158,7 +172,7 @@ async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Ope
                 broken = true;
             }
             () = written.stopped() => {
-                tracing::error!("the journal is written no longer; the stream ends");
+                tracing::error!("events are kept no longer; the stream ends");
                 broken = true;
             }
         }

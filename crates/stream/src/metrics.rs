@@ -132,6 +132,8 @@ pub struct Metrics {
     pub(crate) journal_commit_seconds: Histogram,
     pub(crate) journal_failures_total: IntCounter,
     pub(crate) journal_size_bytes: IntGauge,
+    pub(crate) redis_append_seconds: Histogram,
+    pub(crate) redis_failures_total: IntCounter,
     event_latency: Histogram,
     evicted_total: IntCounterVec,
     no_place_total: IntCounterVec,
@@ -204,6 +206,17 @@ impl Metrics {
             journal_size_bytes: register(
                 &registry,
                 IntGauge::new("journal_size_bytes", "Bytes of the journal's segments; 0 without one."),
+            ),
+            redis_append_seconds: register(
+                &registry,
+                Histogram::with_opts(latency(
+                    "redis_append_seconds",
+                    "Time until Redis had what was appended at once, and this node what came before it.",
+                )),
+            ),
+            redis_failures_total: register(
+                &registry,
+                IntCounter::new("redis_failures_total", "Times that Redis did not answer, refused or did not fit."),
             ),
             event_latency: register(
                 &registry,

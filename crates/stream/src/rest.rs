@@ -84,7 +84,10 @@ pub(crate) async fn poll(
 ) -> Result<Response, Refusal> {
     let poll = read_poll(query)?;
     let _place = subscription::seat(&app, client)?;
-    let resolved = poll.cursor.as_ref().map(|cursor| app.log.resolve(cursor));
+    let resolved = match &poll.cursor {
+        Some(cursor) => Some(app.log.resolve_soon(cursor).await),
+        None => None,
+    };
     app.metrics.resumed(outcome(resolved.as_ref()));
     let Some(Resolved::Held(from)) = resolved else { return Ok(take_the_snapshot(&app).await) };
     let started = Instant::now();

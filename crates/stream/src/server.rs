@@ -11,7 +11,7 @@ use crate::{
     fanout::Fanout,
     headers,
     hooks::{Hooks, WebhookOptions},
-    log::Log,
+    log::{Kept, Log},
     metrics::Metrics,
     origin::{AllowedOrigin, Refused},
     problem::Refusal,
@@ -205,6 +205,14 @@ impl App {
         self.drained().await;
         let subscribers = self.draining.borrow().unwrap_or_default();
         tokio::time::sleep(subscribers::goodbye_after(subscribers, self.options.drain)).await;
+    }
+
+    /// Why events cannot be kept at present, for those who brought some.
+    pub(crate) fn unkept(&self) -> &'static str {
+        match self.log.kept() {
+            Kept::InRedis(_) => "this stream cannot reach the Redis that keeps its events at present",
+            Kept::OnDisk | Kept::InMemory => "this stream cannot keep events at present, its disk may be full",
+        }
     }
 
     /// How long one subscriber that is sent away waits before it comes back.

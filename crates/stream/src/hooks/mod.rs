@@ -288,7 +288,7 @@ impl Hooks {
         not_draining(app)?;
         kept(app)?;
         let runtime = Handle::current();
-        let mut heard = runtime.block_on(self.turn())?;
+        let mut heard = runtime.block_on(self.turn(app))?;
         if let Some(answer) = heard.answers.get(id) {
             app.metrics.delivered_by_webhook(event, DeliveryOutcome::Repeated);
             return Ok(answer.clone());
@@ -315,23 +315,23 @@ impl Hooks {
         self.later.notify_one();
         match kept {
             Ok(Ok(())) => Ok(answer),
-            Ok(Err(_)) | Err(_) => Err(unkept()),
+            Ok(Err(_)) | Err(_) => Err(unkept(app)),
         }
     }
 
     /// Waits for the delivery before this one.
-    async fn turn(&self) -> Outcome<OwnedMutexGuard<Heard>> {
-        tokio::time::timeout(KEPT_WITHIN, Arc::clone(&self.heard).lock_owned()).await.map_err(|_| unkept())
+    async fn turn(&self, app: &App) -> Outcome<OwnedMutexGuard<Heard>> {
+        tokio::time::timeout(KEPT_WITHIN, Arc::clone(&self.heard).lock_owned()).await.map_err(|_| unkept(app))
     }
 }
 
 /// Refuses while nothing can be kept.
 fn kept(app: &App) -> Outcome<()> {
-    if app.log.trouble().is_some() { Err(unkept()) } else { Ok(()) }
+    if app.log.trouble().is_some() { Err(unkept(app)) } else { Ok(()) }
 }
 
-fn unkept() -> (Option<Rejection>, Refusal) {
-    let detail = "this stream cannot keep events at present, its disk may be full; deliver it again";
+fn unkept(app: &App) -> (Option<Rejection>, Refusal) {
+    let detail = format!("{}; deliver it again", app.unkept());
     let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS);
     (Some(Rejection::Unwritten), refusal)
 }

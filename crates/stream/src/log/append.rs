@@ -1,15 +1,9 @@
 //! How events get into the log: staged (each has its offset, and nobody knows), then held (folded, in the ring, served).
 //!
-//! Without a journal the one follows the other at once, under the writer's lock. With one, only the journal's thread does
-//! either, and what it writes lies between them.
+//! In memory the one follows the other at once, under the writer's lock. With a journal only its thread does either, and
+//! what it writes lies between them. With Redis, which gives the offsets, only the thread that speaks with it holds.
 
-use super::{
-    Draft, Log, Writer,
-    identity::Identity,
-    interest::Topic,
-    journal::{Journal, Unwritten},
-    ring::EventRecord,
-};
+use super::{Draft, Keeper, Log, Writer, identity::Identity, interest::Topic, ring::EventRecord};
 use crate::{
     metrics::Rejection,
     sources::{Sink, SourceClock},
@@ -17,8 +11,9 @@ use crate::{
 };
 use bytes::Bytes;
 use monkeytown_civilization::{Changes, Civilization};
-use monkeytown_protocol::{Event, Offset, Timestamp, limits::EVENT_MAX_BYTES};
-use std::{sync::Arc, time::Instant};
+use monkeytown_protocol::{Envelope, Event, Offset, Timestamp, limits::EVENT_MAX_BYTES};
+use serde_json::value::RawValue;
+use std::time::Instant;
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -27,6 +22,20 @@ pub(crate) struct Appended {
     pub(crate) offsets: Vec<Offset>,
     /// How many of them were here before.
     pub(crate) duplicates: usize,
+}
+
+/// Events that could not be kept. A journal has taken none of them; Redis may have, and knows them when they come again.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    /// Those of them that the log does not hold.
+    pub(crate) drafts: Vec<Draft>,
+}
+
+/// An event that lies where events are kept, with its final JSON.
+pub(super) struct KeptEvent {
+    pub(super) event: Event,
+    pub(super) json: Bytes,
+    pub(super) identity: Identity,
 }
 
 /// Events that have offsets and are not held yet.
@@ -54,20 +63,29 @@ pub(super) fn json_end(recorded: Timestamp) -> String {
     format!(",\"recordedtime\":\"{recorded}\"}}")
 }
 
+/// An event from the JSON that was kept of it; what is wrong with it otherwise.
+pub(super) fn decoded(json: &[u8]) -> Result<Event, String> {
+    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    envelope.check().map_err(|error| error.to_string())?;
+    let mut data = serde_json::Deserializer::from_str(envelope.data.map_or("null", RawValue::get));
+    envelope.decode(Timestamp::default(), |_| &mut data).map_err(|error| error.to_string())
+}
+
 impl Log {
     /// Appends events next to one another; those that were here before are left out. What comes back is as durable as
     /// the log is.
     ///
     /// # Errors
-    /// When they cannot be written at present. Then nothing of them is here that was not before.
+    /// When they cannot be kept at present.
     pub(crate) async fn append_drafts(&self, drafts: Vec<Draft>) -> Result<Appended, Unwritten> {
         match &self.1 {
-            None => Ok(self.append_in_memory(drafts)),
-            Some(journal) => journal.append(drafts).await,
+            Keeper::Memory => Ok(self.append_in_memory(drafts)),
+            Keeper::Journal(journal) => journal.append(drafts).await,
+            Keeper::Redis(redis) => redis.append(drafts).await,
         }
     }
 
-    /// Appends to a log without a journal.
+    /// Appends to a log that nobody keeps.
     pub(crate) fn append_in_memory(&self, drafts: Vec<Draft>) -> Appended {
         let mut writer = self.writer();
         let recorded = writer.recorded_now();
@@ -169,11 +187,39 @@ impl Log {
         self.push(&mut writer, vec![record]);
     }
 
-    /// All is restored: from here on it is served, and written by `journal`.
-    pub(super) fn written_by(self, journal: impl FnOnce(Self) -> std::io::Result<Journal>) -> std::io::Result<Self> {
+    /// Holds events that lie in Redis behind all that are held, accepted when it is said. Those that are not `folded` are in
+    /// the state already.
+    pub(super) fn hold_kept(&self, kept: Vec<KeptEvent>, accepted: Instant, folded: bool) {
+        let mut writer = self.writer();
+        let mut records = Vec::with_capacity(kept.len());
+        for KeptEvent { event, json, identity } in kept {
+            let recorded = event.recorded.unwrap_or_default().max(writer.last_recorded);
+            records.push(if folded {
+                writer.fold_in(event, json, identity, recorded, accepted)
+            } else {
+                let topic = Topic::of(&event, &writer.fold);
+                EventRecord { json, accepted, topic: writer.topics.share(topic), identity }
+            });
+        }
+        self.push(&mut writer, records);
+        // Under the writer's lock, so that the head never goes back.
         self.show_head();
-        let journal = journal(self.clone())?;
-        Ok(Self(self.0, Some(Arc::new(journal))))
+    }
+
+    /// The identity and final JSON of an event, for as long as it is held.
+    pub(super) fn kept_at(&self, offset: Offset) -> Option<(Identity, Bytes)> {
+        self.ring().at(offset)
+    }
+
+    /// All is restored: from here on it is served, and kept by somebody.
+    pub(super) fn kept_by(self, keeper: Keeper) -> Self {
+        self.show_head();
+        Self(self.0, keeper)
+    }
+
+    /// The newest `recordedtime`.
+    pub(super) fn newest_recorded(&self) -> Timestamp {
+        self.writer().last_recorded
     }
 }
 
@@ -231,8 +277,10 @@ impl Sink for Log {
         }
         while let Err(unwritten) = self.append_drafts(drafts).await {
             drafts = unwritten.drafts;
-            if let Some(journal) = &self.1 {
-                journal.writable().await;
+            match &self.1 {
+                Keeper::Memory => {}
+                Keeper::Journal(journal) => journal.writable().await,
+                Keeper::Redis(redis) => redis.writable().await,
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Who was here before: the identity (`source` + `id`) of every event held, as a keyed hash.
 //!
-//! Keyed, so that no publisher can make two identities collide; 128 bits, so that chance cannot either.
+//! Keyed, so that no publisher can make two identities collide; 128 bits, so that chance cannot either. Nodes that share a
+//! log must agree, so theirs is half of a SHA-256, without a key.
 
 use monkeytown_protocol::{Event, Offset};
+use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -38,6 +40,30 @@ impl Hasher for Hashed {
 
     fn write_u64(&mut self, half: u64) {
         self.0 = half;
+    }
+}
+
+impl Identity {
+    /// The same on every node.
+    pub(super) fn common(event: &Event) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(event.source.as_str());
+        // No id holds a control character, so this ends the one and begins the other.
+        hasher.update([0]);
+        hasher.update(event.id.as_str());
+        let digest = hasher.finalize();
+        digest.first_chunk::<16>().and_then(|half| Self::read(half)).expect("a SHA-256 has 32 bytes")
+    }
+
+    /// As it is written.
+    pub(super) fn bytes(self) -> [u8; 16] {
+        (u128::from(self.0) << 64 | u128::from(self.1)).to_be_bytes()
+    }
+
+    /// Reads it as it is written.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (high, low) = bytes.split_at_checked(8)?;
+        Some(Self(u64::from_be_bytes(high.try_into().ok()?), u64::from_be_bytes(low.try_into().ok()?)))
     }
 }
 

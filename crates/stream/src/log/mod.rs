@@ -1,9 +1,9 @@
 //! The log: one order of all events, for every source and every subscriber.
 //!
 //! Owns offsets, the epoch, which events are held, who was here before (`source` + `id`), the fold of everything and
-//! the clock that the sources run by. `append` is how events get in, `journal` keeps them on a disk where one is given.
-//! Whoever keeps events elsewhere (Redis) replaces what is in this module; subscribers use [`Log::resolve`],
-//! [`Log::read`], [`Log::snapshot`] and the two watches, and no more.
+//! the clock that the sources run by. `append` is how events get in; `journal` keeps them on a disk where one is given,
+//! `redis` in a log that several nodes share. Subscribers use [`Log::resolve`], [`Log::read`], [`Log::snapshot`] and the two
+//! watches, and no more.
 //!
 //! Absent here: HTTP, sockets, and what a publisher's bytes looked like before they were checked.
 
@@ -12,12 +12,14 @@ mod clock;
 mod identity;
 mod interest;
 mod journal;
+mod redis;
 mod ring;
 mod snapshot;
 mod topics;
 
 pub(crate) use journal::fuzzing;
 pub use journal::{JournalError, Restored};
+pub use redis::{Joined, RedisError, RedisPatience, RedisUrl, RedisUrlError};
 pub use ring::RingBounds;
 
 pub(crate) use append::Appended;
@@ -31,14 +33,21 @@ use identity::Identities;
 use journal::Journal;
 use monkeytown_civilization::Civilization;
 use monkeytown_protocol::{Cursor, Epoch, Event, Offset, Position, Timestamp};
+use redis::Redis;
 use ring::Ring;
 use snapshot::SnapshotCache;
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 use topics::Topics;
+
+/// How long an event is waited for that another node has served already: longer than it takes to notice that Redis is away.
+const AHEAD_MAX: Duration = Duration::from_secs(4);
+/// And how long while it is.
+const AHEAD_OF_TROUBLE_MAX: Duration = Duration::from_secs(30);
 
 /// An event that may be appended: decoded for the fold, and as the bytes that subscribers will get.
 #[derive(Debug)]
@@ -87,9 +96,28 @@ struct Shared {
     metrics: Metrics,
 }
 
+/// Who keeps events beyond this process.
+#[derive(Clone)]
+enum Keeper {
+    Memory,
+    Journal(Arc<Journal>),
+    Redis(Arc<Redis>),
+}
+
+/// Where events are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In this process alone.
+    InMemory,
+    /// On a disk.
+    OnDisk,
+    /// In Redis, where the last answer took this long.
+    InRedis(Duration),
+}
+
 /// The log, shared by all who append to it and read it.
 #[derive(Clone)]
-pub struct Log(Arc<Shared>, Option<Arc<Journal>>);
+pub struct Log(Arc<Shared>, Keeper);
 
 impl Log {
     /// An empty log of a new epoch, in memory only.
@@ -105,6 +133,20 @@ impl Log {
     /// When the folder cannot be used, somebody else uses it, or what is in it is not all that was written.
     pub fn open(bounds: RingBounds, metrics: Metrics, folder: &Path) -> Result<(Self, Restored), JournalError> {
         journal::open(bounds, metrics, folder)
+    }
+
+    /// The log that Redis holds, shared by all nodes that give its address. Blocks until it is read, for `patience.start` at
+    /// most while Redis cannot be reached.
+    ///
+    /// # Errors
+    /// When Redis stays away, refuses, or holds what is no log.
+    pub fn join(
+        bounds: RingBounds,
+        metrics: Metrics,
+        url: &RedisUrl,
+        patience: RedisPatience,
+    ) -> Result<(Self, Joined), RedisError> {
+        redis::join(bounds, metrics, url, patience)
     }
 
     /// A log whose first event will be `first`.
@@ -123,7 +165,7 @@ impl Log {
             snapshots: tokio::sync::Mutex::default(),
             metrics,
         };
-        Self(Arc::new(shared), None)
+        Self(Arc::new(shared), Keeper::Memory)
     }
 
     /// The present history.
@@ -165,17 +207,31 @@ impl Log {
         (ring.first(), ring.share())
     }
 
-    /// Why no event can be kept at present; `None` when all is well.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.1.as_ref().and_then(|journal| journal.trouble())
+    /// Where events are kept.
+    pub(crate) fn kept(&self) -> Kept {
+        match &self.1 {
+            Keeper::Memory => Kept::InMemory,
+            Keeper::Journal(_) => Kept::OnDisk,
+            Keeper::Redis(redis) => Kept::InRedis(redis.answered_in()),
+        }
     }
 
-    /// Ends when a defect has stopped who writes the journal: nothing can be appended any more, and only a new process
-    /// mends that.
+    /// Why no event can be kept at present; `None` when all is well.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match &self.1 {
+            Keeper::Memory => None,
+            Keeper::Journal(journal) => journal.trouble(),
+            Keeper::Redis(redis) => redis.trouble(),
+        }
+    }
+
+    /// Ends when nothing can be appended any more, and only a new process mends that: a defect has stopped who writes the
+    /// journal, or the history that Redis held cannot be continued.
     pub async fn stopped(&self) {
         match &self.1 {
-            Some(journal) => journal.stopped().await,
-            None => std::future::pending().await,
+            Keeper::Memory => std::future::pending().await,
+            Keeper::Journal(journal) => journal.stopped().await,
+            Keeper::Redis(redis) => redis.stopped().await,
         }
     }
 
@@ -190,6 +246,24 @@ impl Log {
             Cursor::At(position) if position.next() > ring.next() => Resolved::Lost(Loss::Ahead),
             Cursor::At(position) if position.next() < ring.first() => Resolved::Lost(Loss::TooOld),
             Cursor::At(position) => Resolved::Held(position.clone()),
+        }
+    }
+
+    /// As [`Log::resolve`]; but where nodes share the log, a cursor may come from one that is ahead by a moment, and is waited
+    /// for that long.
+    pub(crate) async fn resolve_soon(&self, cursor: &Cursor) -> Resolved {
+        let resolved = self.resolve(cursor);
+        let (Keeper::Redis(_), Resolved::Lost(Loss::Ahead), Cursor::At(position)) = (&self.1, &resolved, cursor) else {
+            return resolved;
+        };
+        let mut head = self.watch_head();
+        let begun = Instant::now();
+        loop {
+            let reached = head.wait_for(|head| *head >= position.after);
+            let came = tokio::time::timeout(AHEAD_MAX, reached).await.is_ok();
+            if came || self.trouble().is_none() || begun.elapsed() > AHEAD_OF_TROUBLE_MAX {
+                return self.resolve(cursor);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use std::{
 
 /// What one event costs beside its JSON: the record, its entry in the identity map, their slack, and its topic as if no
 /// other event had the same.
-const RECORD_OVERHEAD_BYTES: usize = size_of::<Record>() + size_of::<Topic>() + 96;
+pub(super) const RECORD_OVERHEAD_BYTES: usize = size_of::<Record>() + size_of::<Topic>() + 96;
 
 /// How much the ring holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,12 @@ impl Ring {
             self.bytes -= oldest.cost_bytes();
             evicted(oldest.identity, offset);
         }
+    }
+
+    /// Who has an offset, and its JSON, for as long as it is held.
+    pub(crate) fn at(&self, offset: Offset) -> Option<(Identity, Bytes)> {
+        let place = usize::try_from(offset.0.checked_sub(self.first().0)?).ok()?;
+        self.records.get(place).map(|record| (record.identity, record.json.clone()))
     }
 
     /// Events from `from` on, within `bounds` and of `interest`. `None` when there are none yet.

@@ -18,7 +18,7 @@ pub(crate) use publishers::Publishers;
 
 use crate::{
     body::{self, BodyBounds, BodyError},
-    log::Draft,
+    log::{Draft, Kept},
     metrics::Rejection,
     problem::Refusal,
     server::App,
@@ -207,8 +207,12 @@ fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
 
 async fn append(app: &App, drafts: Vec<Draft>) -> Outcome<PublishReceipt> {
     let appended = app.log.append_drafts(drafts).await.map_err(|_| {
-        let detail = "this stream cannot keep events at present, its disk may be full; nothing of this request was \
-                      taken, send it again";
+        // What Redis has taken without an answer it knows again.
+        let taken = match app.log.kept() {
+            Kept::InRedis(_) => "send it again: nothing is taken twice",
+            Kept::OnDisk | Kept::InMemory => "nothing of this request was taken, send it again",
+        };
+        let detail = format!("{}; {taken}", app.unkept());
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(UNWRITTEN_RETRY_SECONDS);
         (Rejection::Unwritten, refusal)
     })?;

@@ -144,7 +144,10 @@ impl Follower {
 
     /// Finds where the subscription starts, and stands there.
     async fn greet(&mut self, cursor: Option<Cursor>, snapshot_wanted: bool) -> Greeting {
-        let resolved = cursor.map(|cursor| self.app.log.resolve(&cursor));
+        let resolved = match &cursor {
+            Some(cursor) => Some(self.app.log.resolve_soon(cursor).await),
+            None => None,
+        };
         let outcome = outcome(resolved.as_ref());
         let held = match resolved {
             Some(Resolved::Held(position)) => Some(position),

@@ -92,7 +92,7 @@ pub(crate) async fn subscribe(
     let (framing, extension) = framing(&upgrade, &headers)?;
     let mut start = subscription::read_start(query)?;
     if framing == Framing::CloudEvents {
-        tell_before_the_upgrade(&app, &mut start)?;
+        tell_before_the_upgrade(&app, &mut start).await?;
     }
     let place = subscription::seat(&app, client)?;
     // Nothing is named to a client that offers nothing.
@@ -187,7 +187,7 @@ fn framing(upgrade: &WebSocketUpgrade, headers: &HeaderMap) -> Result<(Framing, 
 }
 
 /// With no frames but events, what else there is to say is said now: that a cursor is lost, or that no state can come.
-fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
+async fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> {
     if start.snapshot_wanted {
         return Err(bad(format!(
             "{} has no frame for a snapshot; /api/v1/snapshot has one",
@@ -195,7 +195,7 @@ fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Refusal> 
         )));
     }
     let cursor = start.cursor.get_or_insert(Cursor::Latest);
-    let resolved = app.log.resolve(cursor);
+    let resolved = app.log.resolve_soon(cursor).await;
     if matches!(resolved, Resolved::Lost(_)) {
         app.metrics.resumed(outcome(Some(&resolved)));
         let detail = "not every event after this cursor is held; take /api/v1/snapshot and come back after its cursor";

@@ -65,6 +65,8 @@ async fn every_metric_is_there_from_the_start_at_zero() {
         ("journal_commit_seconds", "histogram"),
         ("journal_failures_total", "counter"),
         ("journal_size_bytes", "gauge"),
+        ("redis_append_seconds", "histogram"),
+        ("redis_failures_total", "counter"),
         ("events_rejected_total", "counter"),
         ("subscribers_evicted_total", "counter"),
         ("subscribers_refused_total", "counter"),

@@ -16,7 +16,7 @@ mod scribe;
 mod tests;
 
 pub(super) use restore::open;
-pub(super) use scribe::{Journal, Unwritten};
+pub(super) use scribe::Journal;
 
 use std::{io, path::PathBuf, time::Duration};
 

@@ -7,17 +7,17 @@ use super::{
     scribe::{Journal, Paper, SegmentBounds, Tail},
 };
 use crate::{
-    log::{Log, RingBounds},
+    log::{Keeper, Log, RingBounds, append::decoded},
     metrics::Metrics,
     random,
 };
 use bytes::Bytes;
 use monkeytown_civilization::Civilization;
-use monkeytown_protocol::{Envelope, Epoch, Event, Offset, Timestamp};
-use serde_json::value::RawValue;
+use monkeytown_protocol::{Epoch, Offset, Timestamp};
 use std::{
     fs::{self, File},
     path::Path,
+    sync::Arc,
     time::Instant,
 };
 
@@ -100,8 +100,10 @@ pub(super) fn open_on(
         events: (bounds.max_events / SEGMENTS).max(SEGMENT_LEAST.1) as u64,
         bytes: (bounds.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST.0, SEGMENT_BYTES_MAX) as u64,
     };
-    let log = reading.log.written_by(|log| Journal::start(log, folder, tail, segment, metrics));
-    Ok((log.map_err(JournalError::Thread)?, Restored { events, torn_bytes, took: begun.elapsed() }))
+    let log = reading.log;
+    let journal = Journal::start(log.clone(), folder, tail, segment, metrics).map_err(JournalError::Thread)?;
+    let log = log.kept_by(Keeper::Journal(Arc::new(journal)));
+    Ok((log, Restored { events, torn_bytes, took: begun.elapsed() }))
 }
 
 /// A log while it is read.
@@ -131,11 +133,4 @@ impl Reading {
         self.log.restore(event, Bytes::copy_from_slice(json));
         Ok(())
     }
-}
-
-fn decoded(json: &[u8]) -> Result<Event, String> {
-    let envelope: Envelope<'_, &RawValue> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    envelope.check().map_err(|error| error.to_string())?;
-    let mut data = serde_json::Deserializer::from_str(envelope.data.map_or("null", RawValue::get));
-    envelope.decode(Timestamp::default(), |_| &mut data).map_err(|error| error.to_string())
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     log::{
         Appended, Draft, Log,
-        append::{self, Staged},
+        append::{self, Staged, Unwritten},
     },
     metrics::Metrics,
 };
@@ -34,13 +34,6 @@ const TRIAL_EVERY: Duration = Duration::from_millis(250);
 static TRIAL: [u8; 64 * 1024] = [0; 64 * 1024];
 /// Between two tries to drop what the ring no longer holds, when the system refuses.
 const DROP_AGAIN: Duration = Duration::from_secs(60);
-
-/// Events that could not be written, and have changed nothing.
-#[derive(Debug)]
-pub(crate) struct Unwritten {
-    /// Those of them that the log does not hold.
-    pub(crate) drafts: Vec<Draft>,
-}
 
 struct Job {
     drafts: Vec<Draft>,

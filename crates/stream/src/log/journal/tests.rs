@@ -1,11 +1,8 @@
 //! A journal whose disk refuses, whose writes stop in the middle, and that is found so at the next start.
 
-use super::{
-    restore::open_on,
-    scribe::{Paper, Unwritten},
-};
+use super::{restore::open_on, scribe::Paper};
 use crate::{
-    log::{Appended, Draft, Interest, Log, ReadBounds, RingBounds},
+    log::{Appended, Draft, Interest, Keeper, Log, ReadBounds, RingBounds, append::Unwritten},
     metrics::Metrics,
     sources::{
         Sink,
@@ -165,7 +162,8 @@ async fn whenever_a_disk_refuses_what_was_acknowledged_is_found_and_nothing_is_s
                 assert_eq!(found.state(), log.state(), "seed {seed}");
             }
             set(&disk, Disk::default());
-            log.1.as_ref().unwrap().writable().await;
+            let Keeper::Journal(journal) = &log.1 else { panic!("a journal keeps it") };
+            journal.writable().await;
         }
     }
 }
