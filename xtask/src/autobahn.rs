@@ -261,6 +261,7 @@ mod tests {
         let mut report = whole();
         report[AGENT]["6.1.1"]["behavior"] = "NON-STRICT".into();
         report[AGENT]["7.1.1"]["behaviorClose"] = "INFORMATIONAL".into();
+        report[AGENT].as_object_mut().unwrap().remove("13.1.2");
         report[AGENT]["13.3.1"] = serde_json::json!({"behavior": UNIMPLEMENTED, "behaviorClose": "OK"});
         assert_eq!(failed(&report), Vec::<String>::new());
     }

@@ -52,24 +52,39 @@ pub(crate) struct SharedFrame {
     pub(crate) first: Offset,
     /// The events, and the last offset that it covers.
     pub(crate) batch: Batch,
+    /// Whether others with the same interest may come by it.
+    pub(crate) is_common: bool,
     forms: [OnceLock<Bytes>; 4],
 }
 
 impl SharedFrame {
     pub(crate) fn new(first: Offset, batch: Batch) -> Self {
-        Self { first, batch, forms: Default::default() }
+        Self { first, batch, is_common: false, forms: Default::default() }
+    }
+
+    /// Bytes of its events.
+    pub(crate) fn event_bytes(&self) -> usize {
+        self.batch.events.iter().map(|event| event.json.len()).sum()
+    }
+
+    /// Whether somebody has asked for `form`.
+    pub(crate) fn has(&self, form: Form) -> bool {
+        self.form(form).get().is_some()
     }
 
     /// Its bytes as `form`, written by `write` for the first who asks.
     pub(crate) fn bytes(&self, form: Form, write: impl FnOnce(&Self) -> Bytes) -> Bytes {
+        self.form(form).get_or_init(|| write(self)).clone()
+    }
+
+    fn form(&self, form: Form) -> &OnceLock<Bytes> {
         let [frames, packed_frames, cloud_events, event_source] = &self.forms;
-        let bytes = match form {
+        match form {
             Form::Frames => frames,
             Form::PackedFrames => packed_frames,
             Form::CloudEvents => cloud_events,
             Form::EventSource => event_source,
-        };
-        bytes.get_or_init(|| write(self)).clone()
+        }
     }
 }
 
@@ -197,7 +212,9 @@ impl Fanout {
             self.shared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             return Ok(Some(Arc::clone(&same.frame)));
         }
-        let Some(frame) = read(log, interest, at)?.map(Arc::new) else { return Ok(None) };
+        let Some(mut frame) = read(log, interest, at)? else { return Ok(None) };
+        frame.is_common = true;
+        let frame = Arc::new(frame);
         if kept.len() >= KEPT_MAX {
             kept.pop_front();
         }

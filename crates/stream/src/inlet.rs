@@ -6,10 +6,11 @@
 //! it is, for the library to refuse. Knows nothing of what is done with messages.
 
 use std::{
+    collections::VecDeque,
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -28,12 +29,49 @@ const MASK_BYTES: u8 = 4;
 
 /// Whether the peer may compress. Clones are the same inlet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Inlet(Arc<AtomicBool>);
+pub(crate) struct Inlet(Arc<Agreed>);
+
+#[derive(Debug, Default)]
+struct Agreed {
+    compressed: AtomicBool,
+    /// How messages came that have not been asked for; none where nobody asks.
+    came: Mutex<Option<VecDeque<Came>>>,
+}
+
+/// How a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Came {
+    pub(crate) compressed: bool,
+    pub(crate) text: bool,
+}
 
 impl Inlet {
     /// From the next byte on what is read are frames of a WebSocket whose messages may be compressed.
     pub(crate) fn take_compressed(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.compressed.store(true, Ordering::Relaxed);
+    }
+
+    /// Has it remembered how each message comes, for an echo, which answers in kind and asks for every one.
+    pub(crate) fn remember(&self) {
+        *self.came() = Some(VecDeque::new());
+    }
+
+    /// How the message came that is the next to be handled.
+    pub(crate) fn next_came(&self) -> Option<Came> {
+        self.came().as_mut()?.pop_front()
+    }
+
+    fn came(&self) -> std::sync::MutexGuard<'_, Option<VecDeque<Came>>> {
+        // Every entry is whole.
+        self.0.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, first: u8) {
+        if matches!(first & OPCODE, TEXT | BINARY)
+            && let Some(came) = self.came().as_mut()
+        {
+            came.push_back(Came { compressed: first & COMPRESSED != 0, text: first & OPCODE == TEXT });
+        }
     }
 
     /// `io`, whose compressed messages are read as bytes.
@@ -114,6 +152,9 @@ impl<T> WithInlet<T> {
                     };
                 }
                 head => {
+                    if matches!(head, Place::First) {
+                        self.inlet.note(*first);
+                    }
                     self.place = head.head(first);
                     bytes = rest;
                 }
@@ -127,7 +168,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for WithInlet<T> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
-        if this.inlet.0.load(Ordering::Relaxed)
+        if this.inlet.0.compressed.load(Ordering::Relaxed)
             && let Some(read) = buffer.filled_mut().get_mut(before..)
         {
             this.pass(read);
@@ -219,6 +260,18 @@ mod tests {
             assert_eq!(heard(), Message::binary([long.as_slice(), &garbage].concat()));
             assert_eq!(heard(), Message::binary(huge.clone()));
         }
+    }
+
+    #[test]
+    fn how_messages_came_is_remembered_for_whoever_asks() {
+        let mut sent =
+            [frame(0xC1, b"a"), frame(0x02, b"b"), frame(0x80, b"c"), frame(0x89, b""), frame(0x81, b"d")].concat();
+        let inlet = Inlet::default();
+        inlet.remember();
+        inlet.clone().behind(()).pass(&mut sent);
+        let came: Vec<_> = std::iter::from_fn(|| inlet.next_came()).map(|came| (came.compressed, came.text)).collect();
+        assert_eq!(came, [(true, true), (false, false), (false, true)]);
+        assert_eq!(Inlet::default().next_came(), None);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(crate) async fn poll(
     let poll = read_poll(query)?;
     let _place = subscription::seat(&app, client)?;
     let resolved = match &poll.cursor {
-        Some(cursor) => Some(app.log.resolve_soon(cursor).await),
+        Some(cursor) => Some(app.log.resolve_soon(cursor, std::time::Instant::now()).await),
         None => None,
     };
     app.metrics.resumed(outcome(resolved.as_ref()));

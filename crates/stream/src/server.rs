@@ -18,7 +18,7 @@ use crate::{
     publish::{Publishers, Tokens},
     routes,
     subscribers::{self, Places, RETRY_SECONDS},
-    ws::Wire,
+    ws::{PackingBudget, Wire},
 };
 use axum::{
     Extension, Router,
@@ -161,6 +161,7 @@ pub(crate) struct App {
     pub(crate) refused_origins: Refused,
     publishers: RwLock<Arc<Publishers>>,
     pub(crate) answers: Answers,
+    pub(crate) packing: PackingBudget,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -170,6 +171,7 @@ impl App {
         Self {
             places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
             answers: Answers::default(),
+            packing: PackingBudget::default(),
             fanout: Fanout::default(),
             publishers: RwLock::new(Arc::new(Publishers::new(options.tokens.clone(), &options, &metrics))),
             hooks: options

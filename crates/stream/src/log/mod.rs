@@ -250,18 +250,17 @@ impl Log {
     }
 
     /// As [`Log::resolve`]; but where nodes share the log, a cursor may come from one that is ahead by a moment, and is waited
-    /// for that long.
-    pub(crate) async fn resolve_soon(&self, cursor: &Cursor) -> Resolved {
+    /// for that long after `since`.
+    pub(crate) async fn resolve_soon(&self, cursor: &Cursor, since: Instant) -> Resolved {
         let resolved = self.resolve(cursor);
         let (Keeper::Redis(_), Resolved::Lost(Loss::Ahead), Cursor::At(position)) = (&self.1, &resolved, cursor) else {
             return resolved;
         };
         let mut head = self.watch_head();
-        let begun = Instant::now();
         loop {
             let reached = head.wait_for(|head| *head >= position.after);
             let came = tokio::time::timeout(AHEAD_MAX, reached).await.is_ok();
-            if came || self.trouble().is_none() || begun.elapsed() > AHEAD_OF_TROUBLE_MAX {
+            if came || self.trouble().is_none() || since.elapsed() > AHEAD_OF_TROUBLE_MAX {
                 return self.resolve(cursor);
             }
         }

@@ -55,6 +55,7 @@ pub(crate) struct Follower {
     clock: watch::Receiver<RunningClock>,
     /// Where to start and whether with a snapshot; `None` once hello was said.
     opening: Option<(Option<Cursor>, bool)>,
+    came: std::time::Instant,
     /// The next offset to be read.
     next: Offset,
     /// The first offset that nothing said has covered yet; before `next` when what lies between was of no interest.
@@ -81,6 +82,7 @@ impl Follower {
             tick: app.fanout.watch(),
             clock: app.log.watch_clock(),
             opening: Some((start.cursor, start.snapshot_wanted)),
+            came: std::time::Instant::now(),
             next: Offset(0),
             uncovered: Offset(0),
             replay_until: None,
@@ -142,10 +144,16 @@ impl Follower {
         }
     }
 
+    /// Whether what is said was there before it came.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.replay_until.is_some()
+    }
+
     /// Finds where the subscription starts, and stands there.
     async fn greet(&mut self, cursor: Option<Cursor>, snapshot_wanted: bool) -> Greeting {
         let resolved = match &cursor {
-            Some(cursor) => Some(self.app.log.resolve_soon(cursor).await),
+            // Whoever drops this while it waits has waited all the same.
+            Some(cursor) => Some(self.app.log.resolve_soon(cursor, self.came).await),
             None => None,
         };
         let outcome = outcome(resolved.as_ref());

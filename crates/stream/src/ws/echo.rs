@@ -7,6 +7,7 @@ use super::{
     line::{Line, LineEnd},
     message,
 };
+use crate::inlet::Inlet;
 use axum::extract::ws::Message;
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -20,8 +21,8 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 const ROOM_BYTES: usize = 64 * 1024;
 
 /// Talks until the other side closes.
-pub(super) async fn run(mut line: Line, compresses: bool) {
-    match talk(&mut line, compresses).await {
+pub(super) async fn run(mut line: Line, inlet: Inlet) {
+    match talk(&mut line, &inlet).await {
         LineEnd::Closing => line.closed().await,
         LineEnd::Gone | LineEnd::Stalled => {}
         LineEnd::TooBig => line.close(CLOSE_TOO_BIG, "a message is too big").await,
@@ -29,17 +30,23 @@ pub(super) async fn run(mut line: Line, compresses: bool) {
     }
 }
 
-async fn talk(line: &mut Line, compresses: bool) -> LineEnd {
+async fn talk(line: &mut Line, inlet: &Inlet) -> LineEnd {
     loop {
         let heard = match line.hear().await {
             Ok(heard) => heard,
             Err(end) => return end,
         };
+        let came = match &heard {
+            Message::Text(_) | Message::Binary(_) => inlet.next_came(),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+        };
         let said = match heard {
             Message::Text(text) => line.share(message::text(|into| into.extend_from_slice(text.as_bytes()))).await,
-            Message::Binary(packed) if compresses => match unpacked(&packed).map(String::from_utf8) {
-                Some(Ok(text)) => line.share(message::packed(|into| into.extend_from_slice(text.as_bytes()))).await,
-                Some(Err(bytes)) => line.write(Message::Binary(bytes.into_bytes().into())).await,
+            Message::Binary(packed) if came.is_some_and(|came| came.compressed) => match unpacked(&packed) {
+                Some(text) if came.is_some_and(|came| came.text) => {
+                    line.share(message::packed(|into| into.extend_from_slice(&text))).await
+                }
+                Some(bytes) => line.write(Message::Binary(bytes.into())).await,
                 None => return LineEnd::Unreadable(CLOSE_NOT_AS_TOLD, "not compressed as it says"),
             },
             binary @ Message::Binary(_) => line.write(binary).await,

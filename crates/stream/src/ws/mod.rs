@@ -6,6 +6,7 @@ mod echo;
 pub(crate) mod fuzzing;
 mod line;
 mod message;
+mod packing;
 mod session;
 
 use crate::{
@@ -27,6 +28,7 @@ use axum::{
 };
 use line::Line;
 use monkeytown_protocol::{Cursor, limits::SUBPROTOCOL};
+pub(crate) use packing::PackingBudget;
 use session::Session;
 use std::sync::Arc;
 use tracing::Instrument;
@@ -138,9 +140,10 @@ pub(crate) async fn echo(
 ) -> Response {
     let upgrade = bounded(upgrade, app.options.max_event_bytes);
     let extension = deflate::answer(&headers);
-    let compresses = extension.is_some();
-    let mut response = upgrade.on_upgrade(move |socket| echo::run(Line::new(socket, outlet), compresses));
+    let heard = inlet.clone();
+    let mut response = upgrade.on_upgrade(move |socket| echo::run(Line::new(socket, outlet), heard));
     if let Some(extension) = extension {
+        inlet.remember();
         agree(extension, &inlet, &mut response);
     }
     response
@@ -195,7 +198,7 @@ async fn tell_before_the_upgrade(app: &App, start: &mut Start) -> Result<(), Ref
         )));
     }
     let cursor = start.cursor.get_or_insert(Cursor::Latest);
-    let resolved = app.log.resolve_soon(cursor).await;
+    let resolved = app.log.resolve_soon(cursor, std::time::Instant::now()).await;
     if matches!(resolved, Resolved::Lost(_)) {
         app.metrics.resumed(outcome(Some(&resolved)));
         let detail = "not every event after this cursor is held; take /api/v1/snapshot and come back after its cursor";

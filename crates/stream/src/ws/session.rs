@@ -151,9 +151,13 @@ impl Session {
                 return Ok(self.line.share(messages).await?);
             }
             (Framing::PackedFrames, Said::Hello(greeting)) => {
-                let hello = message::packed(|into| frames::write_hello(&self.app, &greeting, into));
+                frames::write_hello(&self.app, &greeting, &mut text);
                 drop(greeting);
-                return Ok(self.line.share(hello).await?);
+                if self.app.packing.take(text.len()) {
+                    let hello = message::packed(|into| into.extend_from_slice(&text));
+                    drop(text);
+                    return Ok(self.line.share(hello).await?);
+                }
             }
             (Framing::Frames, Said::Hello(greeting)) => frames::write_hello(&self.app, &greeting, &mut text),
             (Framing::Frames | Framing::PackedFrames, Said::CaughtUp { offset }) => {
@@ -173,15 +177,21 @@ impl Session {
     fn messages(&self, frame: &SharedFrame) -> Bytes {
         let epoch = self.app.log.epoch();
         match self.framing {
-            Framing::Frames => {
+            Framing::PackedFrames if self.packs(frame) => frame
+                .bytes(Form::PackedFrames, |frame| message::packed(|into| frames::write_events(epoch, frame, into))),
+            Framing::Frames | Framing::PackedFrames => {
                 frame.bytes(Form::Frames, |frame| message::text(|into| frames::write_events(epoch, frame, into)))
             }
-            Framing::PackedFrames => frame
-                .bytes(Form::PackedFrames, |frame| message::packed(|into| frames::write_events(epoch, frame, into))),
             Framing::CloudEvents => {
                 frame.bytes(Form::CloudEvents, |frame| cloud_events::messages(epoch, &frame.batch.events))
             }
         }
+    }
+
+    /// Whether this one gets it compressed: what is everybody's always, else while there is a budget for it.
+    fn packs(&self, frame: &SharedFrame) -> bool {
+        let is_everybodys = frame.is_common && !self.follower.is_replaying();
+        is_everybodys || frame.has(Form::PackedFrames) || self.app.packing.take(frame.event_bytes())
     }
 
     async fn ping(&mut self) -> Result<(), End> {

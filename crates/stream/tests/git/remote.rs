@@ -121,6 +121,33 @@ async fn a_server_that_wants_a_password_is_told_in_words_and_nobody_is_asked() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_on_no_command_line() {
+    let town = Town::new(Manner::Stalls).await;
+    let with_password = town.served.url().replace("http://", "http://watcher:hunter2@");
+    let config = town.config_of(&with_password);
+    let address = town.served.address.to_string();
+    let cloning = tokio::task::spawn_blocking(move || drop(GitSource::open(config)));
+    let command_lines = || {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+    };
+    // What speaks HTTP for git has begun, and has been told where to.
+    let helping = loop {
+        let found: Vec<String> = command_lines().filter(|line| line.contains(&address)).collect();
+        if found.iter().any(|line| line.contains("remote-http")) {
+            break found;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(helping.iter().all(|line| !line.contains("hunter2")), "{helping:?}");
+    // The clone ends when its server does.
+    drop((town, cloning));
+}
+
 fn walk(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -57,6 +57,15 @@ pub(super) struct Scribe {
     failures: u32,
 }
 
+/// Ends the queue when it is dropped.
+struct Ending<'a>(&'a Queue);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl Scribe {
     pub(super) fn new(
         log: Log,
@@ -75,6 +84,8 @@ impl Scribe {
 
     /// Goes on until nobody can append any more, or this history is over.
     pub(super) async fn run(mut self, queue: &Queue) {
+        // However it ends, a defect included: what waits is answered.
+        let _end = Ending(queue);
         let expiring = async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -85,7 +96,6 @@ impl Scribe {
             () = self.go_on(queue) => {}
             () = expiring => {}
         }
-        queue.end();
     }
 
     async fn go_on(&mut self, queue: &Queue) {
@@ -226,8 +236,9 @@ impl Scribe {
         Ok(())
     }
 
-    /// Holds what follows the newest that is held, up to an offset or to the end.
-    async fn catch_up(&mut self, link: &mut Link, to: Option<u64>) -> Result<(), Trouble> {
+    /// Holds what follows the newest that is held, up to an offset or to the end as it is now: others may append as fast as
+    /// this reads.
+    async fn catch_up(&mut self, link: &mut Link, mut to: Option<u64>) -> Result<(), Trouble> {
         loop {
             let place = self.place();
             let (newest, entries) = link.read(&place, to, false).await?;
@@ -241,7 +252,7 @@ impl Scribe {
             }
             let held = !events.is_empty();
             self.hold(events, &stamps, accepted);
-            let wanted = to.unwrap_or(newest);
+            let wanted = *to.get_or_insert(newest);
             if self.log.next().0 >= wanted {
                 return Ok(());
             }

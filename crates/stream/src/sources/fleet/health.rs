@@ -137,6 +137,11 @@ impl Health {
         count(well) / count(self.outcomes.len().max(1))
     }
 
+    /// Why it is broken, as it was told; none when it answers.
+    pub(super) fn told_wrong(&self) -> Option<&Broken> {
+        self.told.as_ref()?.as_ref()
+    }
+
     /// Whether it was told that it answers.
     pub(super) fn is_told_well(&self) -> bool {
         self.told == Some(None)

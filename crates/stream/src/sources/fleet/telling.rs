@@ -33,7 +33,7 @@ struct Member {
 #[derive(Debug)]
 pub(super) struct Telling {
     source: SourceUri,
-    /// The moment of the start: ids of another process are others.
+    /// The moment of the start and a number by chance: ids of another process are others.
     run: String,
     told: u64,
     members: Vec<Member>,
@@ -56,7 +56,8 @@ impl Telling {
             health: Health::default(),
             broken_since: None,
         });
-        Self { source, run: format!("{:x}", began.millis()), told: 0, members: members.collect() }
+        let run = format!("{:x}-{:x}", began.millis(), fastrand::u32(..));
+        Self { source, run, told: 0, members: members.collect() }
     }
 
     /// That there is each of them. How it is nobody knows yet; whoever kept events from before knows how it was.
@@ -95,7 +96,7 @@ impl Telling {
                 vec![member.figures(), member.line(LogLevel::Info, &line)]
             }
             Some(News::Reminder) => {
-                let mut payloads = vec![member.figures()];
+                let mut payloads = vec![member.standing()];
                 if member.health.is_told_well() {
                     payloads.extend(member.flows(None));
                 }
@@ -110,7 +111,7 @@ impl Telling {
             let id = format!("{}-{}", self.run, self.told);
             self.told += 1;
             Event {
-                id: EventId::new(&id).expect("two numbers and a dash are a short id"),
+                id: EventId::new(&id).expect("three numbers and dashes are a short id"),
                 source: self.source.clone(),
                 time,
                 recorded: None,
@@ -169,6 +170,17 @@ impl Member {
         let efficiency = Field::Set(Ratio::clamped(self.health.went_well()));
         patch.metrics = Field::Set(MetricsPatch { efficiency, ..MetricsPatch::default() });
         patch
+    }
+
+    /// Who it is and how, whole: another who told of it may have gone, or the state may have let it go.
+    fn standing(&self) -> Payload {
+        let wrong = self.health.told_wrong();
+        let mut patch = self.patch();
+        patch.kind = Some(EntityKind::Agent);
+        patch.label = Some(self.label.clone());
+        patch.status = Some(if wrong.is_some() { EntityStatus::Error } else { EntityStatus::Active });
+        patch.reason = wrong.map(|wrong| Text::fitted(&wrong.to_string())).into();
+        Payload::Entity(EntityVerb::Updated, Box::new(patch))
     }
 
     fn figures(&self) -> Payload {

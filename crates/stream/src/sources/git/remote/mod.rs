@@ -7,8 +7,10 @@ mod cache;
 mod command;
 
 use super::error::GitError;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use cache::{Place, Turn};
 use command::Failure;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use std::{
     env, fs, io,
@@ -36,8 +38,21 @@ pub(super) struct Remote {
 /// What is never shown.
 #[derive(Clone, PartialEq, Eq)]
 struct Secret {
-    url: String,
+    /// As it stands in the URL.
     user_info: String,
+    /// As a server is told it (RFC 7617). `git` would hand a URL on to its helpers on their command lines, which every user
+    /// of the machine can read; a header it does not.
+    authorization: String,
+}
+
+impl Secret {
+    fn new(user_info: &str) -> Self {
+        let decoded: Vec<u8> = percent_decode_str(user_info).collect();
+        // Without a colon all of it is the user: so are the tokens of most forges.
+        let end: &[u8] = if user_info.contains(':') { b"" } else { b":" };
+        let credentials = STANDARD.encode([&decoded, end].concat());
+        Self { user_info: user_info.to_owned(), authorization: format!("Authorization: Basic {credentials}") }
+    }
 }
 
 impl std::fmt::Debug for Secret {
@@ -56,14 +71,18 @@ impl Remote {
             None => return location.starts_with("git@").then_some(plain),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // The user of `ssh://git@host/` is no secret; a password is one wherever it stands.
-        match authority.rsplit_once('@') {
-            Some((user_info, host)) if scheme != "ssh" || user_info.contains(':') => Some(Self {
+        Some(match authority.rsplit_once('@') {
+            None => plain,
+            // The user of `ssh://git@host/` is no secret. A password ssh takes from nobody's URL, so it goes no further.
+            Some((user_info, host)) if scheme == "ssh" => {
+                let user = user_info.split(':').next().unwrap_or_default();
+                Self { shown: format!("ssh://{user}@{host}{path}"), secret: None }
+            }
+            Some((user_info, host)) => Self {
                 shown: format!("{scheme}://{host}{path}"),
-                secret: Some(Secret { url: location.to_owned(), user_info: user_info.to_owned() }),
-            }),
-            _ => Some(plain),
-        }
+                secret: (!user_info.is_empty()).then(|| Secret::new(user_info)),
+            },
+        })
     }
 
     /// The URL without credentials.
@@ -179,7 +198,7 @@ impl Remote {
     fn run(&self, action: &'static str, command: Command, deadline: Duration) -> Result<String, GitError> {
         let mut settings = Vec::new();
         if let Some(secret) = &self.secret {
-            settings.push((format!("url.{}.insteadOf", secret.url), self.shown.clone()));
+            settings.push((format!("http.{}.extraHeader", self.shown), secret.authorization.clone()));
             // Whoever is redirected to must not be told them.
             settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
         }
@@ -194,7 +213,7 @@ impl Remote {
     fn without_secret(&self, text: &str) -> String {
         match &self.secret {
             Some(secret) => {
-                let mut text = text.replace(&secret.url, &self.shown).replace(&secret.user_info, "***");
+                let mut text = text.replace(&format!("{}@", secret.user_info), "");
                 if let Some((_, password)) = secret.user_info.split_once(':').filter(|(_, word)| !word.is_empty()) {
                     text = text.replace(password, "***");
                 }
@@ -232,6 +251,14 @@ mod tests {
         let remote = Remote::parse("https://user:hunter2@h.example/o/n").expect("a URL");
         assert_eq!(remote.shown(), "https://h.example/o/n");
         let said = remote.without_secret("fatal: 'https://user:hunter2@h.example/o/n/' hunter2 not found");
+        assert_eq!(said, "fatal: 'https://h.example/o/n/' *** not found");
+        let secret = remote.secret.as_ref().expect("credentials");
+        assert_eq!(secret.authorization, "Authorization: Basic dXNlcjpodW50ZXIy");
+        let token = Remote::parse("https://a%40b@h/o/n").and_then(|remote| remote.secret).expect("credentials");
+        assert_eq!(token.authorization, "Authorization: Basic YUBiOg==");
+        let empty = Remote::parse("https://@h/o/n").expect("a URL");
+        assert_eq!((empty.shown(), empty.without_secret("as it is")), ("https://h/o/n", "as it is".to_owned()));
+        assert_eq!(Remote::parse("ssh://git:hunter2@h/o/n").expect("a URL").shown(), "ssh://git@h/o/n");
         for text in [said, format!("{remote:?}"), remote.digest()] {
             assert!(!text.contains("hunter2"), "{text}");
         }
