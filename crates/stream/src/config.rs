@@ -166,8 +166,8 @@ pub enum ConfigError {
     RedisAndJournal,
     /// A ring that other nodes outrun.
     #[error(
-        "--ring-events: with --redis a node holds at least {REDIS_RING_EVENTS_LEAST}, since others may append as many before \
-         it has looked"
+        "--ring-events and --ring-bytes: with --redis a node holds at least {REDIS_RING_EVENTS_LEAST} events and 32MiB, since \
+         others may append as many before it has looked"
     )]
     RedisRing,
     /// Nothing to tell.
@@ -189,6 +189,7 @@ pub enum ConfigError {
 
 /// Two of the largest requests to publish: a node whose ring is outrun while it looks away begins anew.
 const REDIS_RING_EVENTS_LEAST: u32 = 20_000;
+const REDIS_RING_BYTES_LEAST: usize = 32 << 20;
 
 impl Invocation {
     /// Reads arguments (the program's name first) and the environment.
@@ -240,7 +241,7 @@ impl Config {
             if self.journal.is_some() {
                 return Err(ConfigError::RedisAndJournal);
             }
-            if self.ring_events < REDIS_RING_EVENTS_LEAST {
+            if self.ring_events < REDIS_RING_EVENTS_LEAST || self.ring_bytes.0 < REDIS_RING_BYTES_LEAST {
                 return Err(ConfigError::RedisRing);
             }
         }
