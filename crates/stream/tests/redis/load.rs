@@ -150,6 +150,11 @@ impl Load {
             }
         })
         .await;
+        // Another node may have answered last, and this one may be behind it by a moment.
+        let newest = self.told.lock().unwrap().acknowledged.keys().max().copied();
+        if let Some(newest) = newest {
+            node.reaches(newest).await;
+        }
         let all = node.ids().await;
         let told = Arc::clone(&self.told);
         let readers = self.reading.len();
