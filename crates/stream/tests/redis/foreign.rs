@@ -82,6 +82,7 @@ async fn a_state_that_cannot_be_read_is_refused() {
         ("next", "x", "no offset"),
         ("next", "999999", "is the next"),
         ("recorded", "yesterday", "no moment"),
+        ("", "", "neither the state"),
     ] {
         let redis = Redis::start();
         let small = RingBounds { max_events: 1_000, max_bytes: 1 << 30 };
@@ -90,7 +91,10 @@ async fn a_state_that_cannot_be_read_is_refused() {
             node.publish(&events(from..from + 1_000)).await;
         }
         until(async || redis.ask::<u64>(&["XLEN", EVENTS]) == 1_000).await;
-        redis.ask::<()>(&["HSET", STATE, field, value]);
+        match field {
+            "" => redis.ask::<()>(&["DEL", STATE]),
+            _ => redis.ask(&["HSET", STATE, field, value]),
+        }
         let Err(error) = join(&redis, ROOMY, patience()).await else {
             panic!("{field} = {value} is taken for a state")
         };

@@ -7,7 +7,7 @@ use crate::{
 };
 use monkeytown_stream::{RedisPatience, RingBounds};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_killed_and_stalled_under_load_it_loses_nothing_and_doubles_nothing() {
@@ -172,6 +172,18 @@ async fn a_node_that_meets_another_history_serves_nothing_of_it() {
     assert_eq!(refused.status(), 503);
     assert_eq!(node.head(), head);
     node.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_lets_others_go_first_where_redis_is_young() {
+    let redis = Redis::start();
+    // It is older than the wait, and may have read its file for as long.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    let node = Node::start(&redis).await;
+    node.publish(&[event("first")]).await;
+    let waited = begun.elapsed();
+    assert!(waited >= patience().settle, "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 
 use super::{
     Joined, Redis, RedisError, RedisPatience, RedisUrl, Told, WAITING_MAX_BYTES,
-    link::{Link, Opened, Place, Trouble},
+    link::{Link, Opened, Over, Place, Trouble},
     queue::Queue,
     scribe::{FIRST_PAUSE, Scribe},
     stamps::{self, Stamps},
@@ -24,7 +24,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How often the start is tried again when what is read goes from under it.
+/// How often the start is tried again when there is no state, which may have been kept between two questions.
 const READINGS: usize = 5;
 
 /// Joins, on a thread of its own which goes on for as long as somebody has the log.
@@ -87,12 +87,17 @@ async fn read_patiently(
             Ok(read) => return Ok(read),
             Err(trouble) => trouble,
         };
-        readings += usize::from(matches!(trouble, Trouble::Over(_)));
+        readings += usize::from(matches!(trouble, Trouble::Over(Over::Stateless)));
         let place = place.to_owned();
         let why = trouble.to_string();
         match trouble {
             Trouble::Refused(_) if trouble.is_lasting() => return Err(RedisError::Refused { place, why }),
-            Trouble::Over(_) if readings < READINGS => {}
+            Trouble::Over(Over::Stateless) if readings < READINGS => {}
+            // What is read goes from under it: others append much.
+            Trouble::Over(over) if over != Over::Stateless && Instant::now() < until => {}
+            Trouble::Over(over) if over != Over::Stateless => {
+                return Err(RedisError::Away { place, why, seconds: patience.start.as_secs() });
+            }
             _ if trouble.is_lasting() => return Err(RedisError::Damaged { place, why }),
             _ if Instant::now() >= until => {
                 return Err(RedisError::Away { place, why, seconds: patience.start.as_secs() });
@@ -119,6 +124,7 @@ async fn read(
     let Opened { first, next, stamp, .. } = link.open_log(&epoch).await?;
     let log = Log::of(bounds, metrics.clone(), named, Offset(first));
     let mut folded_from = 0;
+    let over = if state.is_some() { Over::Behind } else { Over::Stateless };
     if let Some(state) = state {
         let fold: Civilization = serde_json::from_slice(&state.json)
             .map_err(|error| damaged(format!("the state that is kept cannot be read: {error}")))?;
@@ -127,7 +133,7 @@ async fn read(
     }
     if first > folded_from {
         // Another state was kept between the two questions.
-        return Err(Trouble::Over(super::link::Over::Behind));
+        return Err(Trouble::Over(over));
     }
     if folded_from > next {
         return Err(damaged(format!("the state that is kept follows event {folded_from}, and {next} is the next")));
@@ -146,7 +152,7 @@ async fn read(
         let mut read = Vec::with_capacity(entries.len());
         for (entry, offset) in entries.into_iter().zip(at..) {
             if entry.follows(offset) {
-                return Err(Trouble::Over(super::link::Over::Behind));
+                return Err(Trouble::Over(Over::Behind));
             }
             let (event, stamp) = entry.event(offset)?;
             read.push(stamp);

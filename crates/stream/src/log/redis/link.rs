@@ -3,9 +3,10 @@
 //! Two connections: what waits for news must not stand before what is asked. Knows nothing of rings and folds.
 
 use super::answer::{Answer, Entry};
+use crate::time;
 use monkeytown_protocol::Timestamp;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value, aio::MultiplexedConnection};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The four keys, in the order in which the scripts take them. What stands in braces puts them into one slot of a cluster.
 const KEYS: [&str; 4] = ["{monkeytown}:log", "{monkeytown}:events", "{monkeytown}:identities", "{monkeytown}:state"];
@@ -57,6 +58,8 @@ pub(super) enum Over {
     TooShort,
     #[error("this node has fallen behind what Redis holds")]
     Behind,
+    #[error("Redis holds neither the state nor the events from the first on")]
+    Stateless,
 }
 
 impl From<RedisError> for Trouble {
@@ -150,6 +153,8 @@ pub(super) struct Server {
     pub(super) up: Duration,
     /// Whether it writes down every change, and not only now and then all it holds.
     pub(super) appends_to_file: bool,
+    /// The moment of this, by its clock.
+    pub(super) time: Timestamp,
 }
 
 /// Fingerprints of the scripts, as Redis keeps them.
@@ -170,6 +175,8 @@ pub(super) struct Link {
     scripts: Scripts,
     patience: Duration,
     pub(super) server: Server,
+    /// When `server` was told.
+    told_at: Instant,
 }
 
 async fn within<T>(patience: Duration, call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Trouble> {
@@ -191,6 +198,7 @@ impl Link {
         let mut calls = within(patience, client.get_multiplexed_async_connection_with_config(&config())).await?;
         let bell = within(patience, client.get_multiplexed_async_connection_with_config(&config())).await?;
         let told: String = within(patience, redis::cmd("INFO").query_async(&mut calls)).await?;
+        let told_at = Instant::now();
         let scripts = Scripts {
             open: load(&mut calls, patience, script!("open")).await?,
             read: load(&mut calls, patience, script!("read")).await?,
@@ -200,7 +208,12 @@ impl Link {
             stamps: load(&mut calls, patience, script!("stamps")).await?,
             renew: load(&mut calls, patience, script!("renew")).await?,
         };
-        Ok(Self { calls, bell, scripts, patience, server: server(&told) })
+        Ok(Self { calls, bell, scripts, patience, server: server(&told, time::now()), told_at })
+    }
+
+    /// The present by Redis' clock, which is one for all nodes: one whose own is ahead would set `recordedtime` for all.
+    fn now(&self) -> Timestamp {
+        self.server.time.plus_millis(i64::try_from(self.told_at.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     async fn call(&mut self, command: &Cmd, patience: Duration) -> Result<Answer, Trouble> {
@@ -234,12 +247,11 @@ impl Link {
     pub(super) async fn append(
         &mut self,
         place: &Place,
-        now: Timestamp,
         bounds: Bounds,
         events: impl Iterator<Item = Sent<'_>>,
     ) -> Result<Taken, Trouble> {
         let mut command = script(&self.scripts.append);
-        command.arg(&place.epoch).arg(place.next).arg(&place.stamp).arg(now.to_string());
+        command.arg(&place.epoch).arg(place.next).arg(&place.stamp).arg(self.now().to_string());
         command.arg(bounds.events).arg(bounds.bytes).arg(bounds.overhead).arg(bounds.state_every);
         send(&mut command, events);
         let mut answer = self.call(&command, self.patience).await?;
@@ -321,12 +333,32 @@ fn send<'a>(command: &mut Cmd, events: impl Iterator<Item = Sent<'a>>) {
     }
 }
 
-/// Reads what `INFO` tells.
-fn server(told: &str) -> Server {
+/// Reads what `INFO` tells. Where it tells no time it is `now`.
+fn server(told: &str, now: Timestamp) -> Server {
     let field = |name: &str| told.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'));
+    let micros = field("server_time_usec").and_then(|text| text.parse::<i64>().ok());
     Server {
+        time: micros.map_or(now, |micros| Timestamp::from_millis(micros / 1_000)),
         run: field("run_id").unwrap_or_default().to_owned(),
         up: Duration::from_secs(field("uptime_in_seconds").and_then(|text| text.parse().ok()).unwrap_or_default()),
         appends_to_file: field("aof_enabled") == Some("1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_says_who_it_is_how_old_and_what_time_it_has() {
+        let now = Timestamp::from_millis(7);
+        let told =
+            "# Server\r\nrun_id:f00\r\nserver_time_usec:1700000000123456\r\nuptime_in_seconds:61\r\naof_enabled:1\r\n";
+        let time = Timestamp::from_millis(1_700_000_000_123);
+        let whole = Server { run: "f00".to_owned(), up: Duration::from_secs(61), appends_to_file: true, time };
+        assert_eq!(server(told, now), whole);
+        // What is not told, or is none, is young, and has our time.
+        let none = Server { run: String::new(), up: Duration::ZERO, appends_to_file: false, time: now };
+        assert_eq!(server("server_time_usec:soon\r\nuptime_in_seconds:-1", now), none);
     }
 }

@@ -58,9 +58,11 @@ pub struct RedisPatience {
     pub start: Duration,
     /// For an answer.
     pub answer: Duration,
-    /// How long an append waits.
+    /// How long an append waits. Longer than `settle`, so that a restart of Redis is waited for and not refused.
     pub append: Duration,
-    /// After it has begun anew, before anything is appended.
+    /// After it has begun anew, before anything is appended: longer than the others take to find it again. One that was told
+    /// nothing of its end hears a silence of one and a half `answer`, or waits one for a try that hangs and a pause of a
+    /// second, and then needs one to read.
     pub settle: Duration,
 }
 
@@ -69,8 +71,8 @@ impl Default for RedisPatience {
         Self {
             start: Duration::from_secs(30),
             answer: Duration::from_secs(2),
-            append: Duration::from_secs(5),
-            settle: Duration::from_secs(2),
+            append: Duration::from_secs(8),
+            settle: Duration::from_secs(6),
         }
     }
 }

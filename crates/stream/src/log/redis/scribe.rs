@@ -15,7 +15,7 @@ use crate::{
         ring::RECORD_OVERHEAD_BYTES,
     },
     metrics::Metrics,
-    random, time,
+    random,
 };
 use bytes::Bytes;
 use monkeytown_protocol::Offset;
@@ -38,6 +38,9 @@ const STATE_EVERY: (usize, usize) = (8, 1_024);
 /// Events and bytes that are put back at once.
 const REFILL: (usize, usize) = (512, 1 << 20);
 
+/// How old a Redis is at most, by its own word, of which a node that starts believes that others may not have found it again:
+/// it counts the time in which it read its file.
+const YOUNG: Duration = Duration::from_secs(60);
 /// So many of the newest events are compared with those of a Redis that has begun anew.
 const COMPARED: u64 = 10_000;
 
@@ -160,7 +163,8 @@ impl Scribe {
         let mut link = Link::open(&self.client, self.patience.answer).await?;
         self.agree(&mut link).await?;
         let another = self.run.as_ref().is_some_and(|run| *run != link.server.run);
-        if another || link.server.up < self.patience.settle {
+        let young = if self.run.is_none() { YOUNG } else { self.patience.settle };
+        if another || link.server.up < young {
             tokio::time::sleep(self.patience.settle).await;
             self.agree(&mut link).await?;
         }
@@ -323,7 +327,7 @@ impl Scribe {
             stamp,
             json: &draft.open_json,
         });
-        let taken = link.append(&self.place(), time::now(), self.bounds, events).await?;
+        let taken = link.append(&self.place(), self.bounds, events).await?;
         if taken.before > self.log.next().0 {
             self.catch_up(link, Some(taken.before)).await?;
         }
