@@ -3,6 +3,7 @@
 //! Pure; where everybody sits is `monkeytown-terrain`'s to say.
 
 use crate::signals::AgentView;
+use monkeytown_civilization::Entity;
 use monkeytown_protocol::{EntityId, EntityStatus};
 use monkeytown_terrain::{Detail, Point, Posture, Rect, Size};
 use std::rc::Rc;
@@ -23,6 +24,12 @@ const CARD_NARROW: f32 = 206.0;
 const NARROW_BELOW: f32 = 640.0;
 const CARD_WIDE: f32 = 280.0;
 const WIDE_FROM: f32 = 1_240.0;
+
+/// Beside the words of a card, and of a row; the height of a line of them; what stands before a reason.
+const CARD_AIR: f32 = 48.0;
+const ROW_AIR: f32 = 130.0;
+const LINE: f32 = 20.0;
+const BROKEN: &str = "broken: ";
 
 /// At rest: where the words begin, the widths of a letter of the name, of one of the state, and of the state's glyph, and
 /// the letters of an age.
@@ -131,7 +138,7 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
             };
             let children = if agent.children.is_some() { CHILDREN } else { 0.0 };
             let height = match entity.status {
-                EntityStatus::Error if !ignored => 166.0,
+                EntityStatus::Error if !ignored => 166.0 + further_lines(entity, width / scale.sqrt() - CARD_AIR),
                 EntityStatus::Active | EntityStatus::Processing if entity.progress.is_some() => 106.0,
                 _ => 86.0,
             };
@@ -141,6 +148,20 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
     // Words at rest need all of it; a card's may be cut.
     let wider = if is_awake(agent) { scale.sqrt() } else { scale };
     Size { width: width * wider, height: height * scale }
+}
+
+/// The height of the lines beyond the first that a reason takes where a line has `room`: it is what the witness came for.
+/// The style sheet cuts it after three.
+#[expect(clippy::cast_precision_loss, reason = "a reason is short")]
+fn further_lines(entity: &Entity, room: f32) -> f32 {
+    let letters = entity.reason.as_ref().map_or(0, |reason| BROKEN.len() + reason.as_str().chars().count());
+    let width = letters as f32 * NAME_LETTER;
+    match width {
+        _ if width <= room => 0.0,
+        // Lines end with a word, and not where there is no more room.
+        _ if width * 1.15 <= 2.0 * room => LINE,
+        _ => 2.0 * LINE,
+    }
 }
 
 /// As much as the words of one at rest take beside its mask: its name, or what it waits for and how long.
@@ -257,7 +278,7 @@ pub fn column(
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);
         let height = match agent.entity.status {
-            EntityStatus::Error => 124.0,
+            EntityStatus::Error => 124.0 + further_lines(&agent.entity, width / scale - ROW_AIR),
             EntityStatus::Idle => 44.0,
             _ if measured => 74.0,
             _ => 56.0,

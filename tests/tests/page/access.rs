@@ -5,8 +5,8 @@ use crate::{
     keyboard::{has_focus, tab_to},
     planting::{SPROUT, choose, open_seeds, plant},
     witness::{
-        card, click, crowd, flow, focus, opener, publish, settled, stream_of, told, turns, until_seen, until_settled,
-        until_unseen, write,
+        card, click, click_at, crowd, flow, focus, opener, point_until_there, publish, settled, stream_of, told, turns,
+        until_seen, until_settled, until_unseen, write,
     },
 };
 use chromiumoxide::cdp::browser_protocol::accessibility::{AxValue, GetFullAxTreeParams};
@@ -166,7 +166,10 @@ async fn no_rule_of_accessibility_is_broken_in_any_view() {
 
     let flows: Vec<Value> = (0..80).map(|at| flow(&format!("more-{at}"), "agent-active", "agent-complete")).collect();
     publish(&stream, &flows).await;
-    click(&page, "#bundles button").await;
+    // It goes with its flows until a hand is there.
+    until_seen(&page, "#bundles button").await;
+    let (x, y) = point_until_there(&page, "#bundles button").await;
+    click_at(&page, x, y).await;
     until_seen(&page, "#flows[data-open]").await;
     breaks_no_rule(&page, "a bundle is open").await;
     page.press("Escape").await;

@@ -1,8 +1,8 @@
 //! More flows than can be told apart: fifty are drawn, the others are bundled, counted, and told when asked for.
 
 use crate::witness::{
-    click, click_at, flow, focus, focused, is_focused, point_at, publish, settled, stream_of, text, texts, told, turns,
-    until_seen, until_settled, until_unseen,
+    click, click_at, flow, focus, focused, is_focused, point_at, point_until_there, publish, settled, stream_of, text,
+    texts, told, turns, until_seen, until_settled, until_unseen,
 };
 use monkeytown_tests::{
     browser::{Browser, Page},
@@ -174,24 +174,6 @@ async fn a_bundle_opens_by_click_and_by_enter_lists_its_flows_and_escape_closes_
     until_unseen(&page, "[data-testid=detail-panel]").await;
     page.complains_of_nothing().await;
     browser.close().await;
-}
-
-/// Follows what may move with the mouse until it is under it, as a hand does. From then on it stays. Gives its middle.
-async fn point_until_there(page: &Page, selector: &str) -> (f64, f64) {
-    let script = format!(
-        "(() => {{
-            const box = document.querySelector({:?} + ':hover')?.getBoundingClientRect();
-            return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
-        }})()",
-        selector
-    );
-    for _ in 0..20 {
-        point_at(page, selector).await;
-        if let Some(place) = page.value::<Option<(f64, f64)>>(&script).await {
-            return place;
-        }
-    }
-    panic!("{selector} is never where the mouse goes");
 }
 
 /// The middle of the bundle that is pointed at, and whether its list is open.

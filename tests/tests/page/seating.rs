@@ -248,3 +248,37 @@ async fn whoever_has_no_seat_is_counted_and_told_by_name_and_can_be_looked_at() 
     page.complains_of_nothing().await;
     browser.close().await;
 }
+
+/// It was cut after one line once, with room below.
+#[tokio::test]
+async fn why_somebody_broke_is_read_whole_on_their_card_and_all_of_it_is_inside() {
+    let mut broken =
+        turns("1", "ada", "error", "was weighing what the two who decide had written of the colour of the door");
+    broken["data"]["reason"] = "two decisions contradict one another".into();
+    let stream = stream_of(&[broken, turns("1", "bob", "active", "draws")]).await;
+    let browser = Browser::start().await;
+    for size in [(1_280, 800), (768, 1_024), (390, 844)] {
+        let page = browser.tab().await;
+        resize(&page, size).await;
+        page.go(&stream.url("/")).await;
+        until_caught_up(&page, &stream).await;
+        page.until_card("ada", "broken: two decisions contradict one another").await;
+        until_settled(&page).await;
+        let cut = format!(
+            "(() => {{
+                const card = document.querySelector('{} .card');
+                const [doing, inner] = [card.querySelector('.doing'), card.getBoundingClientRect()];
+                const cut = [];
+                if (doing.scrollWidth > doing.clientWidth || doing.scrollHeight > doing.clientHeight) cut.push('doing');
+                for (const part of card.querySelectorAll(':scope > p, .mend, .mend button')) {{
+                    if (part.getBoundingClientRect().bottom > inner.bottom) cut.push(part.className || part.textContent);
+                }}
+                return cut;
+            }})()",
+            card("ada")
+        );
+        assert_eq!(page.value::<Vec<String>>(&cut).await, Vec::<String>::new(), "at {size:?}");
+        page.complains_of_nothing().await;
+    }
+    browser.close().await;
+}

@@ -65,6 +65,24 @@ pub(crate) async fn point_at(page: &Page, selector: &str) {
     page.driver().move_mouse(point).await.expect("a mouse");
 }
 
+/// Follows what may move with the mouse until it is under it, as a hand does. From then on it stays. Gives its middle.
+pub(crate) async fn point_until_there(page: &Page, selector: &str) -> (f64, f64) {
+    let script = format!(
+        "(() => {{
+            const box = document.querySelector({:?} + ':hover')?.getBoundingClientRect();
+            return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+        }})()",
+        selector
+    );
+    for _ in 0..20 {
+        point_at(page, selector).await;
+        if let Some(place) = page.value::<Option<(f64, f64)>>(&script).await {
+            return place;
+        }
+    }
+    panic!("{selector} is never where the mouse goes");
+}
+
 /// Types words where the focus is.
 pub(crate) async fn write(page: &Page, words: &str) {
     let body = page.driver().find_element("body").await.expect("a body");
