@@ -108,7 +108,7 @@ stop() {
     done
     if running "$1"; then
         say "$1 is still there after $STOP_SECONDS s: it is killed"
-        kill -KILL -- "-$pid" 2>/dev/null || true
+        kill -s KILL -- "-$pid" 2>/dev/null || true
     fi
     rm -f "$STATE/$1.pid"
 }
@@ -117,18 +117,18 @@ stop() {
 
 answers() { curl -fsS -o /dev/null --max-time 5 "$1" 2>/dev/null; }
 
-# A subscription that brings something: an event, or in an empty log the heartbeat.
+# subscription URL WHAT: it brings one of WHAT.
 subscription() {
     rm -f "$STATE/heard"
     mkfifo "$STATE/heard"
     curl -sN --max-time "$SUBSCRIPTION_SECONDS" -H 'Accept: text/event-stream' "$1/api/v1/events?after=earliest" \
         >"$STATE/heard" 2>/dev/null &
     subscriber=$!
-    awk '/^event: (events|heartbeat)/ { found = 1; print $2; exit } END { exit !found }' "$STATE/heard" && heard=0 || heard=1
+    awk -v what="^event: ($2)" '$0 ~ what { found = 1; print $2; exit } END { exit !found }' "$STATE/heard" && heard=0 || heard=1
     # It would go on listening until something came again.
     kill "$subscriber" 2>/dev/null || true
     wait "$subscriber" 2>/dev/null || true
-    return $heard
+    return "$heard"
 }
 
 # check COLOUR: it answers on its own port, is ready, and a subscriber hears something.
@@ -137,19 +137,24 @@ check() {
     tries=$((START_SECONDS * 5))
     until answers "$url/health"; do
         tries=$((tries - 1))
-        if ! running "$1"; then say "$1 has ended: $(tail -n 1 "$STATE/$1.log" 2>/dev/null)"; return 1; fi
+        running "$1" || break
         if [ $tries -le 0 ]; then say "$1 does not answer /health within $START_SECONDS s"; return 1; fi
         sleep 0.2
     done
+    # Its last words say more than that nobody answers.
+    if ! running "$1"; then say "$1 has ended: $(tail -n 1 "$STATE/$1.log" 2>/dev/null)"; return 1; fi
     if ! answers "$url/ready"; then say "$1 is healthy and not ready"; return 1; fi
-    if ! heard=$(subscription "$url"); then say "a subscriber of $1 hears nothing within $SUBSCRIPTION_SECONDS s"; return 1; fi
+    # An event, or in an empty log the heartbeat.
+    if ! heard=$(subscription "$url" 'events|heartbeat'); then say "a subscriber of $1 hears nothing within $SUBSCRIPTION_SECONDS s"; return 1; fi
+    # Somebody else may have answered on its port.
+    if ! running "$1"; then say "$1 has ended: $(tail -n 1 "$STATE/$1.log" 2>/dev/null)"; return 1; fi
     say "$1 is healthy and ready, and a subscriber hears $heard"
 }
 
 # watch COLOUR: the same by way of nginx, and for as long as it is watched it stays.
 watch() {
     if ! answers "$PUBLIC/" || ! answers "$PUBLIC/ready"; then say "nginx does not reach $1"; return 1; fi
-    if ! heard=$(subscription "$PUBLIC"); then say "by way of nginx a subscriber of $1 hears nothing"; return 1; fi
+    if ! heard=$(subscription "$PUBLIC" 'events|heartbeat|caught_up'); then say "by way of nginx a subscriber of $1 hears nothing"; return 1; fi
     seconds=$WATCH_SECONDS
     while [ "$seconds" -gt 0 ]; do
         sleep 1
@@ -284,13 +289,20 @@ take_back() {
     exit 1
 }
 
+# vacant COLOUR: what an interrupted switch has left of it is stopped, and nobody else has its port.
+vacant() {
+    stop "$1"
+    if curl -s -o /dev/null --max-time 5 "http://127.0.0.1:$(port "$1")/"; then
+        mend "somebody else listens on port $(port "$1"): end it, or give $1 another"
+    fi
+}
+
 deploy() {
     is_release "$1"
     if [ ! -f "$traffic" ]; then mend "$traffic: not there; switch.sh prepare writes it"; fi
     [ -z "$(field canary)" ] || mend "a canary is out: promote or withdraw it first"
     old=$(field active) new=$(other "$(field active)")
-    # What an interrupted switch has left.
-    stop "$new"
+    vacant "$new"
     [ "$old" = none ] || running "$old" || say "$old has the traffic and does not run"
     ln -sfn "$(CDPATH='' cd -- "$1" && pwd)" "$STATE/$new"
     begun_all=$(millis)
@@ -306,7 +318,7 @@ canary() {
     [ -z "$(field canary)" ] || mend "a canary is out already"
     old=$(field active) new=$(other "$(field active)")
     running "$old" || mend "there is nothing for it to be held against: deploy first"
-    stop "$new"
+    vacant "$new"
     ln -sfn "$(CDPATH='' cd -- "$1" && pwd)" "$STATE/$new"
     undo="stop $new"
     start "$new"

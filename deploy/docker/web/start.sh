@@ -60,7 +60,7 @@ mkdir -p "$local"
 rm -f "$local"/*.conf
 
 # Names are asked for anew, so that this starts before the stream does and finds it where it has moved to. Addresses ask nobody.
-resolvers=$(awk '$1 == "nameserver" { print ($2 ~ /:/) ? "[" $2 "]" : $2 }' "$resolv" 2>/dev/null | tr '\n' ' ')
+resolvers=$(awk '$1 == "nameserver" { print ($2 ~ /:.*:/) ? "[" $2 "]" : $2 }' "$resolv" 2>/dev/null | tr '\n' ' ')
 {
     [ -z "$resolvers" ] || echo "resolver ${resolvers}valid=10s; resolver_timeout 5s;"
     if [ -n "$canary" ]; then
