@@ -234,7 +234,7 @@ beside() {
     undo="traffic_back && stop $new"
     reloaded || take_back "nginx does not take the new traffic"
     watch "$new" || take_back "$new failed with the traffic"
-    undo=
+    settled
     [ "$old" = none ] || stop "$old"
 }
 
@@ -262,7 +262,7 @@ in_turn() {
     reloaded || take_back "nginx does not take the new traffic"
     say "nobody was served for $(($(millis) - begun)) ms"
     watch "$new" || take_back "$new failed with the traffic"
-    undo=
+    settled
     rm -rf "$folder.before"
 }
 
@@ -278,6 +278,11 @@ restore() {
 }
 
 undo=
+# From here on there is nothing to take back, and what is left to do is done whoever interrupts.
+settled() {
+    undo=
+    trap '' INT TERM HUP
+}
 take_back() {
     trap - INT TERM HUP
     say "$1: it is taken back"
@@ -355,7 +360,7 @@ promote | withdraw)
     undo=traffic_back
     reloaded || take_back "nginx does not take the new traffic"
     watch "$new" || take_back "$new failed with the traffic"
-    undo=
+    settled
     stop "$old"
     say "$new has all the traffic"
     ;;
