@@ -124,11 +124,13 @@ subscription() {
     curl -sN --max-time "$SUBSCRIPTION_SECONDS" -H 'Accept: text/event-stream' "$1/api/v1/events?after=earliest" \
         >"$STATE/heard" 2>/dev/null &
     subscriber=$!
-    awk -v what="^event: ($2)" '$0 ~ what { found = 1; print $2; exit } END { exit !found }' "$STATE/heard" && heard=0 || heard=1
+    # Not awk, of which some wait for a whole block before they look.
+    grep -aom 1 -E "^event: ($2)" "$STATE/heard" | sed 's/^event: //' >"$STATE/heard.first"
     # It would go on listening until something came again.
     kill "$subscriber" 2>/dev/null || true
     wait "$subscriber" 2>/dev/null || true
-    return "$heard"
+    cat "$STATE/heard.first"
+    [ -s "$STATE/heard.first" ]
 }
 
 # check COLOUR: it answers on its own port, is ready, and a subscriber hears something.
