@@ -7,6 +7,7 @@ mod listener;
 mod machine;
 mod page;
 mod proxied;
+mod secured;
 mod starting;
 mod switching;
 mod web;

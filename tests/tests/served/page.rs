@@ -1,6 +1,6 @@
 //! The built page in a real Chromium, by way of nginx.
 
-use crate::web::Web;
+use crate::web::{Web, deploy};
 use monkeytown_tests::{
     browser::Browser,
     events::works,
@@ -8,7 +8,7 @@ use monkeytown_tests::{
     stream::{STRUCTURED, post},
     wait::soon,
 };
-use std::fs;
+use std::{fs, process::Command};
 
 #[tokio::test]
 async fn a_witness_sees_the_page_live_over_its_socket_and_the_browser_complains_of_nothing() {
@@ -43,15 +43,21 @@ async fn without_a_stream_the_page_shows_the_snapshot_beside_it_and_its_age() {
         post(&format!("http://{}/api/v1/events", stream.address), STRUCTURED, &works("1", "ada", "draws a map")).await;
     assert_eq!(status, 200);
     let web = Web::before("127.0.0.1:1").await;
-    let script = crate::web::deploy().join("snapshot.sh");
-    let output = std::process::Command::new("sh")
-        .arg(script)
-        .arg(format!("http://{}", stream.address))
-        .arg(web.folder.path("page/snapshot.json"))
-        .output();
-    let output = output.expect("it runs");
-    assert!(output.status.success(), "{output:?}");
-    assert!(fs::read_to_string(web.folder.path("page/snapshot.json")).expect("it is there").contains("draws a map"));
+    let file = web.folder.path("page/snapshot.json");
+    let laid = |from: &str| {
+        let mut command = Command::new("sh");
+        let output = command.arg(deploy().join("snapshot.sh")).arg(from).arg(&file).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(laid(&format!("http://{}/", stream.address)), (Some(0), String::new()));
+    let text = fs::read_to_string(&file).expect("it is there");
+    assert!(text.contains("draws a map"), "{text}");
+    // No stream answers, and what answers in its place is none.
+    for elsewhere in [web.url(""), "http://127.0.0.1:1".to_owned()] {
+        let (code, said) = laid(&elsewhere);
+        assert!(code == Some(1) && said.contains("is as it was"), "{code:?} {said}");
+        assert_eq!(fs::read_to_string(&file).expect("it is there"), text);
+    }
     let browser = Browser::start().await;
     let page = browser.visit(&web.url("/")).await;
     page.until_card("ada", "draws a map").await;
