@@ -9,6 +9,9 @@ refuse() {
     exit 2
 }
 
+# Compose and charts give empty ones where nothing was filled in; to the stream an empty value is a wrong one.
+for name in $(env | sed -n 's/^\(MONKEYTOWN_[A-Z_]*\)=$/\1/p'); do unset "$name"; done
+
 if [ -n "${MONKEYTOWN_REDIS_FILE:-}" ]; then
     [ -z "${MONKEYTOWN_REDIS:-}" ] || refuse "MONKEYTOWN_REDIS and MONKEYTOWN_REDIS_FILE: give one"
     # The line's end is none of it.

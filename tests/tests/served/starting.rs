@@ -1,11 +1,16 @@
-//! The web image's start script: what it makes of its environment, and what it refuses.
+//! The images' start scripts: what they make of their environment, and what they refuse.
 
 use crate::{
     ears::{Ears, Names},
-    web::{Folder, Web},
+    web::{Folder, Web, deploy},
 };
 use monkeytown_tests::wait::PATIENCE;
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    process::Command,
+};
 
 /// What `web` answers at `path` to a browser that calls itself `browser`.
 async fn said(web: &Web, path: &str, browser: &str) -> String {
@@ -120,4 +125,41 @@ async fn only_proxies_in_front_that_are_named_are_believed() {
     )
     .await;
     assert_eq!(ask(&web).await, "203.0.113.9", "the nearest that is no proxy's");
+}
+
+#[test]
+fn the_streams_image_reads_secrets_from_files_and_hands_everything_else_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("it is written");
+        folder.path().join(name).display().to_string()
+    };
+    let program = write("monkeytown-stream", "#!/bin/sh\nenv | grep ^MONKEYTOWN_ | sort\necho \"$@\"\n");
+    fs::set_permissions(program, Permissions::from_mode(0o755)).expect("its rights");
+    let (redis, secret) = (write("redis", "redis://:pass@cache:6379\n"), write("secret", "It's a Secret\n"));
+    let start = |variables: &[(&str, &str)]| {
+        let mut command = Command::new("sh");
+        command.arg(deploy().join("docker/stream/start.sh")).args(["--simulate", "5"]).env_clear();
+        command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display())).envs(variables.iter().copied());
+        let output = command.output().expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("text"))
+    };
+    let told = start(&[
+        ("MONKEYTOWN_REDIS_FILE", &redis),
+        ("MONKEYTOWN_GITHUB_WEBHOOK_SECRET_FILE", &secret),
+        ("MONKEYTOWN_PUBLISH_TOKENS_FILE", "/tokens.toml"),
+        ("MONKEYTOWN_JOURNAL", ""),
+    ]);
+    let expected = "MONKEYTOWN_GITHUB_WEBHOOK_SECRET=It's a Secret\nMONKEYTOWN_PUBLISH_TOKENS_FILE=/tokens.toml\n\
+                    MONKEYTOWN_REDIS=redis://:pass@cache:6379\n--simulate 5\n";
+    assert_eq!(told, (Some(0), expected.to_owned()));
+    for (variables, words) in [
+        ([("MONKEYTOWN_REDIS_FILE", &*redis), ("MONKEYTOWN_REDIS", "redis://a")], "give one"),
+        ([("MONKEYTOWN_REDIS_FILE", "/nowhere"), ("MONKEYTOWN_JOURNAL", "")], "it cannot be read"),
+    ] {
+        let (code, said) = start(&variables);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(words) && said.contains("MONKEYTOWN_REDIS_FILE") && !said.contains("pass"), "{said}");
+    }
 }
