@@ -243,7 +243,9 @@ beside() {
 # A journal has one owner. The new program is tried on invented events first; then the old one gives the folder up, and
 # nobody is served until the new one has read it.
 in_turn() {
-    new=$1 old=$2 folder=$(variable MONKEYTOWN_JOURNAL)
+    new=$1 old=$2 folder=$(variable MONKEYTOWN_JOURNAL | sed 's,/*$,,')
+    # It is moved and removed by this name.
+    case $folder in /*) ;; *) mend "MONKEYTOWN_JOURNAL=$folder: give the whole path of the folder" ;; esac
     undo="stop $new"
     start "$new" MONKEYTOWN_JOURNAL= MONKEYTOWN_GIT= MONKEYTOWN_FLEET= MONKEYTOWN_DOMAINS= MONKEYTOWN_SIMULATE=5
     check "$new" || take_back "the trial of $new on invented events failed"
