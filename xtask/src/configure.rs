@@ -15,6 +15,9 @@ const FILE: &str = "config.json";
 /// Longest time between two polls that the page takes, in seconds.
 const POLL_MAX_SECONDS: u64 = 300;
 
+/// From a variable to a field.
+type Reader = fn(&str) -> Result<Value>;
+
 /// Where the page will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -77,7 +80,7 @@ fn configured(mut file: Map<String, Value>, environment: &Environment<'_>) -> Re
     if let Some(word) = word {
         file.insert("environment".into(), word.into());
     }
-    let fields: [(&str, &str, fn(&str) -> Result<Value>); 5] = [
+    let fields: [(&str, &str, Reader); 5] = [
         ("STREAMS", "streams", streams),
         ("APP_NAME", "app_name", app_name),
         ("REPOSITORY", "repository", repository),
