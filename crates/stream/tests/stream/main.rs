@@ -15,6 +15,7 @@ mod event_source;
 mod generating;
 mod harness;
 mod journal;
+mod measuring;
 mod operating;
 mod packing;
 mod polling;
