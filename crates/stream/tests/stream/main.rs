@@ -6,6 +6,9 @@ mod admitting;
 mod attacking;
 mod authorizing;
 mod cloud_events;
+#[path = "../../examples/configuration.rs"]
+mod configuration;
+mod configured;
 mod cutting;
 mod documented;
 #[path = "../documents/mod.rs"]
