@@ -13,6 +13,7 @@ mod browsers;
 mod budget;
 mod build;
 mod compress;
+mod deny;
 mod documents;
 mod fuzz;
 mod glue;

@@ -30,6 +30,8 @@ pub(crate) enum Tool {
     Lighthouse,
     /// Drives Firefox.
     Geckodriver,
+    /// Reads what comes from others.
+    CargoDeny,
 }
 
 /// How a tool is had.
@@ -64,7 +66,7 @@ const WASM_BINDGEN_CLI: Recipe = Recipe::Cargo {
     binaries: &["wasm-bindgen", "wasm-bindgen-test-runner"],
 };
 
-const TABLE: [Entry; 7] = [
+const TABLE: [Entry; 8] = [
     // 0.22 wants a newer compiler than rust-toolchain.toml names.
     Entry {
         tool: Tool::Trunk,
@@ -122,6 +124,14 @@ const TABLE: [Entry; 7] = [
         version: Some("0.37.1"),
         shown_as: None,
         recipe: Recipe::Cargo { package: "geckodriver", locked: true, binaries: &["geckodriver"] },
+        about: "about two minutes",
+    },
+    Entry {
+        tool: Tool::CargoDeny,
+        program: "cargo-deny",
+        version: Some("0.20.2"),
+        shown_as: None,
+        recipe: Recipe::Cargo { package: "cargo-deny", locked: true, binaries: &["cargo-deny"] },
         about: "about two minutes",
     },
 ];
@@ -432,6 +442,7 @@ mod tests {
             Tool::Esbuild,
             Tool::Lighthouse,
             Tool::Geckodriver,
+            Tool::CargoDeny,
         ];
         for tool in every {
             assert_eq!(TABLE.iter().filter(|entry| entry.tool == tool).count(), 1, "{tool:?}");
