@@ -1,5 +1,5 @@
-//! The readers of deployment files that PyPI has (`check-jsonschema`, `kubernetes-validate`, `kubectl`, PyYAML, libseccomp's
-//! binding), in an environment of their own in `target/tools/python`, at the versions of `python.txt`.
+//! The readers of deployment files that PyPI has (`check-jsonschema`, `zizmor`, `kubernetes-validate`, `kubectl`, PyYAML,
+//! libseccomp's binding), in an environment of their own in `target/tools/python`, at the versions of `python.txt`.
 //!
 //! Knows no file that they read.
 
@@ -19,7 +19,7 @@ const STAMP: &str = "installed.txt";
 /// The variable by which tests find the programs: a folder.
 pub(crate) const VARIABLE: &str = "PYTHON_TOOLS";
 /// What must be there when it is whole.
-const PROGRAMS: [&str; 4] = ["python", "check-jsonschema", "kubernetes-validate", "kubectl"];
+const PROGRAMS: [&str; 5] = ["python", "check-jsonschema", "kubernetes-validate", "kubectl", "zizmor"];
 
 /// The folder of the programs (`python`, `check-jsonschema`, `kubernetes-validate`, `kubectl`), installed when they are missing or of
 /// other versions.
