@@ -10,7 +10,7 @@ use crate::process::{self, said};
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{CLIENT, PURE, SYSTEM_TESTS, WASM_TARGET, Workspace};
-use crate::{autobahn, budget, build, documents, monitors, tidy};
+use crate::{autobahn, budget, build, compose, deny, documents, monitors, python, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -24,6 +24,8 @@ enum Stage {
     Fmt,
     /// The directions and habits of ARCHITECTURE.md hold
     Tidy,
+    /// What comes from others: licences, sources, bans, and advisories where their database can be reached
+    Deny,
     /// Lints of every package, on this machine
     Clippy,
     /// Lints of what runs in the browser, for WebAssembly
@@ -88,6 +90,7 @@ fn run_stage(workspace: &Workspace, stage: Stage, alone: bool) -> Result<()> {
             process::run("checking the format", &mut process::cargo(workspace, ["fmt", "--all", "--check"]))
         }
         Stage::Tidy => tidy::tidy(workspace),
+        Stage::Deny => deny::deny(workspace),
         Stage::Clippy => clippy(workspace, &["--workspace", "--all-targets"]),
         Stage::ClippyWasm => {
             tools::ensure_wasm_target(workspace)?;
@@ -142,13 +145,17 @@ fn passed(output: &str) -> u64 {
 fn system(workspace: &Workspace, alone: bool) -> Result<()> {
     let browsers = [(CHROMIUM.variable, CHROMIUM.ensure(workspace)?), (FIREFOX.variable, FIREFOX.ensure(workspace)?)];
     let monitors = monitors::ensure(workspace)?;
+    // The publish action runs in it.
+    tools::ensure_node(workspace)?;
+    let readers =
+        [(python::VARIABLE, python::ensure(workspace)?.into()), (compose::VARIABLE, compose::ensure(workspace)?)];
     let toolbox = tools::ensure(workspace, &[Tool::Geckodriver])?;
     if alone {
         build::build(workspace)?;
     }
     let stream = build_stream(workspace, Optimised::Debug)?;
     let mut command = process::cargo(workspace, ["test", "--package", SYSTEM_TESTS]);
-    command.envs(browsers).envs(monitors).env("GECKODRIVER", toolbox.path(Tool::Geckodriver)?);
+    command.envs(browsers).envs(monitors).envs(readers).env("GECKODRIVER", toolbox.path(Tool::Geckodriver)?);
     command.env("MONKEYTOWN_SITE", workspace.dist()).env("MONKEYTOWN_STREAM", stream);
     process::run("testing the whole system", &mut command)
 }
@@ -167,6 +174,17 @@ mod tests {
     fn a_run_without_tests_counts_none() {
         assert_eq!(passed("no tests to run!\n"), 0);
         assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), 0);
+    }
+
+    #[test]
+    fn github_runs_every_stage() {
+        let workflow = include_str!("../../.github/workflows/ci.yml");
+        let runs = |command: &str| workflow.lines().any(|line| line.trim() == format!("run: {command}"));
+        assert!(runs("cargo xtask test"), "all of them");
+        for stage in [Stage::Fmt, Stage::Tidy, Stage::Deny, Stage::Clippy, Stage::ClippyWasm] {
+            let name = name(stage);
+            assert!(runs(&format!("cargo xtask test {name}")), "{name} alone, for a quick answer");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Tool {
     Lighthouse,
     /// Drives Firefox.
     Geckodriver,
+    /// Reads what comes from others.
+    CargoDeny,
 }
 
 /// How a tool is had.
@@ -64,7 +66,7 @@ const WASM_BINDGEN_CLI: Recipe = Recipe::Cargo {
     binaries: &["wasm-bindgen", "wasm-bindgen-test-runner"],
 };
 
-const TABLE: [Entry; 7] = [
+const TABLE: [Entry; 8] = [
     // 0.22 wants a newer compiler than rust-toolchain.toml names.
     Entry {
         tool: Tool::Trunk,
@@ -124,6 +126,14 @@ const TABLE: [Entry; 7] = [
         recipe: Recipe::Cargo { package: "geckodriver", locked: true, binaries: &["geckodriver"] },
         about: "about two minutes",
     },
+    Entry {
+        tool: Tool::CargoDeny,
+        program: "cargo-deny",
+        version: Some("0.20.2"),
+        shown_as: None,
+        recipe: Recipe::Cargo { package: "cargo-deny", locked: true, binaries: &["cargo-deny"] },
+        about: "about two minutes",
+    },
 ];
 
 /// Tools that are there, at their versions.
@@ -160,13 +170,7 @@ impl Toolbox {
 /// When one cannot be installed: names it, and the command that would.
 pub(crate) fn ensure(workspace: &Workspace, tools: &[Tool]) -> Result<Toolbox> {
     let folder = workspace.tools();
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    // Two xtasks at once would install into one another.
-    let lock = File::create(folder.join("lock")).context("the lock file of target/tools cannot be made")?;
-    if lock.try_lock().is_err() {
-        eprintln!("· waiting for another xtask that is installing tools");
-        lock.lock().context("target/tools cannot be locked")?;
-    }
+    let _alone = lock(&folder)?;
     let shelf = folder.join("path");
     std::fs::create_dir_all(&shelf).with_context(|| format!("{} cannot be made", shelf.display()))?;
 
@@ -188,6 +192,21 @@ pub(crate) fn ensure(workspace: &Workspace, tools: &[Tool]) -> Result<Toolbox> {
         found.push((tool, path));
     }
     Ok(Toolbox { found, shelf })
+}
+
+/// The folder of tools for this process alone, until what is given is dropped: two xtasks at once would install into one
+/// another.
+///
+/// # Errors
+/// When the folder cannot be made or locked.
+pub(crate) fn lock(folder: &Path) -> Result<File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let lock = File::create(folder.join("lock")).context("the lock file of target/tools cannot be made")?;
+    if lock.try_lock().is_err() {
+        eprintln!("· waiting for another xtask that is installing tools");
+        lock.lock().context("target/tools cannot be locked")?;
+    }
+    Ok(lock)
 }
 
 /// The tool's path when one of the right version is there.
@@ -454,6 +473,7 @@ mod tests {
             Tool::Esbuild,
             Tool::Lighthouse,
             Tool::Geckodriver,
+            Tool::CargoDeny,
         ];
         for tool in every {
             assert_eq!(TABLE.iter().filter(|entry| entry.tool == tool).count(), 1, "{tool:?}");

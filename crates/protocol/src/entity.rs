@@ -145,6 +145,18 @@ impl MetricsPatch {
     }
 }
 
+/// What a run of an agent wrote and asked. It stands among the figures of `monkeytown.entity.metrics_updated`; the stream
+/// measures it, and the fold and the page pass it over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunFigures {
+    /// Bytes of the files that the run wrote.
+    pub output_bytes: Option<u64>,
+    /// Calls of an API that the run made.
+    pub api_calls: Option<u32>,
+}
+
+shaped_record!(RunFigures { ; output_bytes, api_calls });
+
 /// The folder that an agent owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Domain {

@@ -6,8 +6,8 @@
 use crate::shape::{Shape, Shaped};
 use crate::shaped_record;
 use crate::{
-    Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, FromJson, HealthChange, Json, LogLine, SeedId,
-    SeedReport, SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, Wrong, object::ObjectOnly,
+    Alert, EntityId, EntityPatch, EventId, Flow, FlowId, FlowStatus, FromJson, HealthChange, Json, LogLine, RunFigures,
+    SeedId, SeedReport, SeedStatus, SourceUri, SystemMetrics, Text, Timestamp, Wrong, object::ObjectOnly,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use std::{fmt, sync::Arc};
@@ -273,9 +273,10 @@ impl EventType {
                 Some(field) => EntityPatch::shape().with(field, |shape| {
                     shape.needed = true;
                     // Figures may all be taken away; a kind and a status are said or not.
-                    if field != "metrics" {
-                        shape.shape = shape.shape.clone().certain();
-                    }
+                    shape.shape = match field {
+                        "metrics" => shape.shape.clone().and(RunFigures::shape()),
+                        _ => shape.shape.clone().certain(),
+                    };
                 }),
                 None => EntityPatch::shape(),
             },

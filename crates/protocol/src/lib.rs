@@ -27,7 +27,9 @@ pub mod system;
 pub mod timestamp;
 
 pub use cursor::{Cursor, Epoch, Offset, Position};
-pub use entity::{Domain, EntityKind, EntityPatch, EntityStatus, Field, Files, Metrics, MetricsPatch, TooManyFiles};
+pub use entity::{
+    Domain, EntityKind, EntityPatch, EntityStatus, Field, Files, Metrics, MetricsPatch, RunFigures, TooManyFiles,
+};
 pub use envelope::{Envelope, EnvelopeError};
 pub use event::{EntityVerb, Event, EventType, FlowVerb, Payload, SeedVerb};
 pub use flow::{Flow, FlowKind, FlowStatus};

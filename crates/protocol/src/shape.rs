@@ -76,6 +76,16 @@ impl Shape {
         self
     }
 
+    /// The same object, or one that may be `null`, with the fields of `more` too.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        match (self, more) {
+            (Self::OrNull(shape), more) => Self::OrNull(Box::new(shape.and(more))),
+            (Self::Record(fields), Self::Record(more)) => Self::Record([fields, more].concat()),
+            (shape, _) => shape,
+        }
+    }
+
     /// The same without `null`.
     #[must_use]
     pub fn certain(self) -> Self {

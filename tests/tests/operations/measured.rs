@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The metrics that the stream was asked to have, with their types.
-const ASKED: [(&str, &str); 20] = [
+const ASKED: [(&str, &str); 22] = [
     ("events_published_total", "counter"),
     ("events_published_rate", "gauge"),
     ("ws_connections_active", "gauge"),
@@ -28,11 +28,13 @@ const ASKED: [(&str, &str); 20] = [
     ("agent_run_duration_seconds", "histogram"),
     ("workflow_failures_total", "counter"),
     ("agent_runs_active", "gauge"),
+    ("agent_outputs_size_bytes", "histogram"),
+    ("agent_api_calls_total", "counter"),
     ("webhook_deliveries_total", "counter"),
     ("subscribers_refused_total", "counter"),
 ];
 /// Asked of the stream too, and not there yet. Who builds one moves it up.
-const LACKING: [&str; 3] = ["bundle_size_bytes", "render_duration_seconds", "agent_outputs_size_bytes"];
+const LACKING: [&str; 2] = ["bundle_size_bytes", "render_duration_seconds"];
 /// What Prometheus makes itself.
 const OWN: [&str; 2] = ["up", "ALERTS"];
 /// What node_exporter has, under these names since its version 0.16.

@@ -1,11 +1,12 @@
-//! What is measured of agents' runs (`limits.md`, "Agents") and of the webhooks that tell of them.
+//! What is measured of agents' runs (`limits.md`, "Agents"), of the webhooks that tell of them, and of what publishers say
+//! that they wrote and asked.
 //!
 //! A label is an agent's id; agents beyond a bound share one, since whoever names workflows must not be able to make
 //! series without end. A run is counted when it ends; one that never ran, or of which no end was heard, is not.
 
 use super::{counters, register};
 use crate::sources::github::{EVENTS, RunOutcome, RunReport, Untold};
-use monkeytown_protocol::EntityId;
+use monkeytown_protocol::{EntityId, RunFigures};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 use std::{
     collections::HashSet,
@@ -19,6 +20,9 @@ const OTHERS: &str = "other";
 /// Seconds; agents run for up to 6 h.
 const RUN_BUCKETS: [f64; 11] = [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 18_000.0, 21_600.0];
 
+/// Bytes; an agent's run writes up to 10 MB.
+const OUTPUT_BUCKETS: [f64; 9] = [1e3, 1e4, 1e5, 5e5, 1e6, 2.5e6, 5e6, 1e7, 1e8];
+
 /// Runs of agents.
 #[derive(Clone)]
 pub(crate) struct AgentMetrics {
@@ -27,6 +31,8 @@ pub(crate) struct AgentMetrics {
     run_duration: HistogramVec,
     failures_total: IntCounterVec,
     runs_active: IntGaugeVec,
+    output_size: HistogramVec,
+    api_calls: IntCounterVec,
     labelled: Arc<Mutex<HashSet<EntityId>>>,
 }
 
@@ -34,6 +40,7 @@ impl AgentMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
         let labels = ["agent_type"];
         let duration = HistogramOpts::new("agent_run_duration_seconds", "How long runs took, from start to end.");
+        let size = HistogramOpts::new("agent_outputs_size_bytes", "What runs wrote, as they say themselves.");
         let metrics = Self {
             runs_total: counters(registry, "agent_runs_total", "Runs that ended, well or broken.", &labels),
             runs_success: counters(registry, "agent_runs_success", "Runs that ended well.", &labels),
@@ -42,6 +49,13 @@ impl AgentMetrics {
             runs_active: register(
                 registry,
                 IntGaugeVec::new(Opts::new("agent_runs_active", "Runs under way."), &labels),
+            ),
+            output_size: register(registry, HistogramVec::new(size.buckets(OUTPUT_BUCKETS.to_vec()), &labels)),
+            api_calls: counters(
+                registry,
+                "agent_api_calls_total",
+                "Calls of an API that runs made, as they say themselves.",
+                &labels,
             ),
             labelled: Arc::default(),
         };
@@ -69,6 +83,18 @@ impl AgentMetrics {
         }
     }
 
+    /// Counts what a run says that it wrote and asked.
+    #[expect(clippy::cast_precision_loss, reason = "a histogram needs no more than f64 holds")]
+    pub(crate) fn measured(&self, agent: &EntityId, figures: RunFigures) {
+        let label = self.label(agent);
+        if let Some(bytes) = figures.output_bytes {
+            self.output_size.with_label_values(&[label]).observe(bytes as f64);
+        }
+        if let Some(calls) = figures.api_calls {
+            self.api_calls.with_label_values(&[label]).inc_by(calls.into());
+        }
+    }
+
     fn label<'a>(&self, agent: &'a EntityId) -> &'a str {
         // A set cannot be left half-made: whatever is there is usable.
         let mut labelled = self.labelled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,11 +110,12 @@ impl AgentMetrics {
     }
 
     fn begin_at_zero(&self, label: &str) {
-        for counter in [&self.runs_total, &self.runs_success, &self.failures_total] {
+        for counter in [&self.runs_total, &self.runs_success, &self.failures_total, &self.api_calls] {
             counter.with_label_values(&[label]);
         }
         self.runs_active.with_label_values(&[label]);
         self.run_duration.with_label_values(&[label]);
+        self.output_size.with_label_values(&[label]);
     }
 }
 

@@ -100,14 +100,11 @@ impl Decoder {
     }
 
     fn event(&self, text: &str, base: &str) -> Result<Event, DecodeError> {
-        let invalid = |path: &Path, error: &serde_json::Error, base: &str| {
-            DecodeError::invalid(pointer(base, path), words(error))
-        };
         let mut track = Track::new();
         let mut reader = serde_json::Deserializer::from_str(text);
         let envelope =
             Envelope::<&RawValue>::deserialize(serde_path_to_error::Deserializer::new(&mut reader, &mut track))
-                .map_err(|error| invalid(&track.path(), &error, base))?;
+                .map_err(|error| at(base, &track.path(), &error))?;
         envelope
             .check()
             .map_err(|error| DecodeError::invalid(format!("{base}{}", error.pointer()), error.to_string()))?;
@@ -116,8 +113,13 @@ impl Decoder {
         let mut reader = serde_json::Deserializer::from_str(envelope.data.map_or("null", RawValue::get));
         envelope
             .decode(self.now, |_| serde_path_to_error::Deserializer::new(&mut reader, &mut track))
-            .map_err(|error| invalid(&track.path(), &error, &format!("{base}/data")))
+            .map_err(|error| at(&format!("{base}/data"), &track.path(), &error))
     }
+}
+
+/// What is wrong at `path` under `base`.
+pub(super) fn at(base: &str, path: &Path, error: &serde_json::Error) -> DecodeError {
+    DecodeError::invalid(pointer(base, path), words(error))
 }
 
 /// What serde_json says, without its line and column: they count within a part of the request.

@@ -7,6 +7,7 @@
 mod auth;
 mod binary;
 mod decode;
+mod figures;
 pub(crate) mod fuzzing;
 mod publishers;
 mod shares;
@@ -35,6 +36,7 @@ use axum::{
 };
 use bytes::Bytes;
 use decode::{DecodeError, Decoder};
+use figures::Figures;
 use monkeytown_protocol::PublishReceipt;
 use publishers::Publisher;
 use shares::Wait;
@@ -170,12 +172,14 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
         }
     }
     .map_err(|error| refuse(app, &error))?;
+    let place = |index: usize| if mode == Mode::Batched { format!("/{index}") } else { String::new() };
+    let figures = Figures::read(&drafts, place).map_err(|error| refuse(app, &error))?;
     speaks_for_all(publisher, &drafts, mode)?;
     // The body may have taken a while.
     not_draining(app)?;
     within_rate(app, publisher, drafts.len())?;
     tell_traces(publisher, &drafts);
-    let receipt = append(app, drafts).await?;
+    let receipt = append(app, drafts, figures).await?;
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
     Ok(receipt)
@@ -205,7 +209,8 @@ fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
     tracing::debug!(publisher = publisher.name(), events = drafts.len(), "events are taken");
 }
 
-async fn append(app: &App, drafts: Vec<Draft>) -> Outcome<PublishReceipt> {
+async fn append(app: &App, drafts: Vec<Draft>, figures: Figures) -> Outcome<PublishReceipt> {
+    let head = app.log.head();
     let appended = app.log.append_drafts(drafts).await.map_err(|_| {
         // What Redis has taken without an answer it knows again.
         let taken = match app.log.kept() {
@@ -216,6 +221,7 @@ async fn append(app: &App, drafts: Vec<Draft>) -> Outcome<PublishReceipt> {
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(UNWRITTEN_RETRY_SECONDS);
         (Rejection::Unwritten, refusal)
     })?;
+    figures.count(&appended, head, &app.metrics.agents);
     let offsets = appended.offsets;
     let first = offsets.iter().min().copied().expect("an empty batch has been refused");
     let last = offsets.iter().max().copied().expect("an empty batch has been refused");

@@ -27,6 +27,8 @@ async fn every_metric_of_agents_is_there_from_the_start_at_zero() {
         ("agent_run_duration_seconds", "histogram"),
         ("workflow_failures_total", "counter"),
         ("agent_runs_active", "gauge"),
+        ("agent_outputs_size_bytes", "histogram"),
+        ("agent_api_calls_total", "counter"),
         ("webhook_deliveries_total", "counter"),
     ] {
         assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} {kind}");

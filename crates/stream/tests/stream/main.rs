@@ -6,6 +6,9 @@ mod admitting;
 mod attacking;
 mod authorizing;
 mod cloud_events;
+#[path = "../../examples/configuration.rs"]
+mod configuration;
+mod configured;
 mod cutting;
 mod documented;
 #[path = "../documents/mod.rs"]
@@ -15,6 +18,7 @@ mod event_source;
 mod generating;
 mod harness;
 mod journal;
+mod measuring;
 mod operating;
 mod packing;
 mod polling;
