@@ -1,4 +1,4 @@
-//! Holds `deploy/headers.toml` against the files of the static hosts, which repeat it.
+//! Holds `deploy/headers.toml` against the files of the static hosts and of nginx, which repeat it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,36 @@ fn netlify() -> Rules {
     rules.map(|rule| (rule["for"].as_str().unwrap().to_owned(), strings(&rule["values"]))).collect()
 }
 
+/// The text between quotes, or the word as it is.
+fn unquoted(word: &str) -> &str {
+    word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
+}
+
+/// What `deploy/nginx/monkeytown/headers.conf` adds to every answer: names and values, or the variables that hold them.
+fn nginx_headers() -> Headers {
+    let text = read("deploy/nginx/monkeytown/headers.conf");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let rest = line.strip_prefix("add_header ").and_then(|line| line.strip_suffix(" always;")).unwrap();
+            let (name, value) = rest.split_once(' ').unwrap();
+            (name.to_owned(), unquoted(value).to_owned())
+        })
+        .collect()
+}
+
+/// The block of `deploy/nginx/monkeytown/header-values.conf` that opens with `opening`: its words in pairs.
+fn nginx_block(opening: &str) -> Headers {
+    let text = read("deploy/nginx/monkeytown/header-values.conf");
+    let (_, rest) = text.split_once(&format!("{opening} {{\n")).unwrap();
+    let lines = rest.lines().take_while(|line| *line != "}").map(str::trim);
+    let pairs = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let (key, value) = line.strip_suffix(';').unwrap().split_once(' ').unwrap();
+        (unquoted(key).to_owned(), unquoted(value).to_owned())
+    });
+    pairs.collect()
+}
+
 /// Whether one request could match both patterns, each with at most one `*`.
 fn overlap(one: &str, other: &str) -> bool {
     match (one.split_once('*'), other.split_once('*')) {
@@ -75,6 +105,47 @@ fn vercel_sends_the_headers_of_the_table() {
 #[test]
 fn netlify_sends_the_headers_of_the_table() {
     assert_eq!(netlify(), table());
+}
+
+#[test]
+fn nginx_sends_the_headers_of_the_table() {
+    let (rules, mut headers) = (table(), nginx_headers());
+    let everywhere = rules.iter().find(|(path, _)| path == "/*").unwrap().1.clone();
+    let transport = [("default", ""), ("on", everywhere["Strict-Transport-Security"].as_str())];
+    let transport: Headers = transport.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    assert_eq!(nginx_block("map $https $monkeytown_transport"), transport);
+    assert_eq!(
+        headers.insert("Strict-Transport-Security".into(), transport["on"].clone()).unwrap(),
+        "$monkeytown_transport"
+    );
+
+    let (mut cache, types) = (Headers::from([("default".to_owned(), String::new())]), nginx_block("types"));
+    for (path, named) in rules.iter().filter(|(path, _)| path != "/*") {
+        for (name, value) in named {
+            match name.as_str() {
+                "Cache-Control" => {
+                    let expression = format!("~^{}$", path.replace('.', "\\.").replace('*', ".*"));
+                    cache.insert(if path.contains('*') { expression } else { path.clone() }, value.clone());
+                }
+                // nginx knows the type of a file by its ending.
+                "Content-Type" => assert_eq!(types[value], path.rsplit_once('.').unwrap().1, "{path}"),
+                _ => panic!("{name} of {path} is new: nginx does not send it yet"),
+            }
+        }
+    }
+    assert_eq!(nginx_block("map $uri $monkeytown_cache"), cache);
+    assert_eq!(headers.remove("Cache-Control").unwrap(), "$monkeytown_cache");
+    assert_eq!(headers, everywhere);
+}
+
+#[test]
+fn what_nginx_hides_of_the_streams_headers_it_sends_itself() {
+    let text = read("deploy/nginx/monkeytown/proxied.conf");
+    let hidden = text.lines().filter_map(|line| line.strip_prefix("proxy_hide_header ")?.strip_suffix(';'));
+    let hidden: BTreeSet<_> = hidden.map(str::to_owned).collect();
+    let mut everywhere = table().into_iter().find(|(path, _)| path == "/*").unwrap().1;
+    everywhere.remove("Strict-Transport-Security");
+    assert_eq!(hidden, everywhere.into_keys().collect());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod browsers;
 mod budget;
 mod build;
 mod compress;
+mod configure;
 mod documents;
 mod fuzz;
 mod glue;
@@ -52,6 +53,8 @@ enum Command {
     Run(run::Arguments),
     /// Build the release site into dist/, with compressed copies
     Build,
+    /// Write dist/config.json from variables of the host that builds (deploy/build-site.sh)
+    Configure,
     /// Run every stage: format, tidy, lints, tests on host and WebAssembly, site, budget, whole system
     Test(test::Arguments),
     /// Measure what a first visit loads; exits 1 over the budget
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match arguments.command {
         Command::Run(arguments) => run::run(&workspace, &arguments),
         Command::Build => build::build(&workspace).map(drop),
+        Command::Configure => configure::configure(&workspace),
         Command::Test(arguments) => test::test(&workspace, &arguments),
         Command::Budget(arguments) => budget::budget(&workspace, &arguments),
         Command::Bench(arguments) => bench::bench(&workspace, &arguments),

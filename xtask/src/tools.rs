@@ -423,6 +423,28 @@ mod tests {
     }
 
     #[test]
+    fn the_image_of_the_page_is_built_with_the_same_tools() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+        let (dockerfile, lock) = (read("deploy/docker/web/Dockerfile"), read("Cargo.lock"));
+        let bindgen = version_in_lock(&lock, "wasm-bindgen").unwrap();
+        for tool in [Tool::Trunk, Tool::WasmBindgen, Tool::WasmOpt, Tool::Esbuild] {
+            let entry = TABLE.iter().find(|entry| entry.tool == tool).unwrap();
+            let version = entry.version.unwrap_or(&bindgen);
+            let installed = match entry.recipe {
+                Recipe::Cargo { package, .. } => format!("cargo install {package} --version {version} "),
+                Recipe::Npm { package } => format!("{package}@{version}"),
+            };
+            assert!(dockerfile.contains(&installed), "the Dockerfile does not hold: {installed}");
+        }
+        let channel: toml::Table = read("rust-toolchain.toml").parse().unwrap();
+        let channel = channel["toolchain"]["channel"].as_str().unwrap().to_owned();
+        for path in ["deploy/docker/web/Dockerfile", "deploy/docker/stream/Dockerfile"] {
+            assert!(read(path).contains(&format!("FROM rust:{channel}-")), "{path} is built by another compiler");
+        }
+    }
+
+    #[test]
     fn every_tool_has_an_entry_of_its_own() {
         let every = [
             Tool::Trunk,

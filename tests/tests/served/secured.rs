@@ -1,0 +1,95 @@
+//! A machine as `deploy/nginx/README.md` sets it up: the commands of that page, with this test's folder in the place of
+//! `/etc`, and a certificate that nobody has signed.
+
+use crate::web::{copy, deploy, free_port, search_path, speaks_brotli};
+use monkeytown_tests::wait::PATIENCE;
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const MODULE: &str = "/usr/lib/nginx/modules/ngx_http_brotli_static_module.so";
+
+/// What the page has written into `server-listen.conf`.
+fn listens(folder: &Path, port: u16) -> String {
+    let page = fs::read_to_string(deploy().join("nginx/README.md")).expect("the page");
+    let (_, rest) = page.split_once("cat >/etc/nginx/local/server-listen.conf <<'END'\n").expect("the command");
+    let (text, _) = rest.split_once("\nEND\n").expect("its end");
+    let mut text = text.replace("listen 443 ", &format!("listen 127.0.0.1:{port} "));
+    for (told, here) in [
+        ("/etc/letsencrypt/live/town.example.org/fullchain.pem", "chain.pem"),
+        ("/etc/letsencrypt/live/town.example.org/privkey.pem", "key.pem"),
+        ("/var/log/nginx/monkeytown.log", "monkeytown.log"),
+    ] {
+        assert_eq!(text.matches(told).count(), 1, "{told}");
+        text = text.replace(told, &folder.join(here).display().to_string());
+    }
+    if speaks_brotli() { text } else { text.replace("brotli_static on;", "") }
+}
+
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+fn done(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn over_tls_as_the_readme_has_it_transport_is_demanded() {
+    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+    let path = |name: &str| folder.path().join(name);
+    copy(&deploy().join("nginx/monkeytown"), &path("monkeytown"));
+    for name in ["local", "run"] {
+        fs::create_dir(path(name)).expect("a folder");
+    }
+    let mut certificate = Command::new("openssl");
+    certificate.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=town.example.org"]);
+    done(certificate.arg("-keyout").arg(path("key.pem")).arg("-out").arg(path("chain.pem")));
+    fs::write(path("local/server-listen.conf"), listens(folder.path(), port)).expect("it is written");
+    fs::write(path("blue-green.conf"), format!("STATE={0}\nNGINX_LOCAL={0}/local\n", folder.path().display()))
+        .expect("it is written");
+    let mut prepare = Command::new("sh");
+    prepare.arg(deploy().join("blue-green/switch.sh")).arg("prepare");
+    done(prepare.env("MONKEYTOWN_BLUE_GREEN", path("blue-green.conf")));
+    // The system's own nginx.conf, as far as it matters.
+    let module = if speaks_brotli() { format!("load_module {MODULE};\n") } else { String::new() };
+    let main = format!(
+        "{module}daemon off;\npid nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    client_body_temp_path body;\n    \
+         proxy_temp_path proxy;\n    fastcgi_temp_path a;\n    uwsgi_temp_path b;\n    scgi_temp_path c;\n    \
+         include monkeytown/http.conf;\n}}\n"
+    );
+    fs::write(path("nginx.conf"), main).expect("it is written");
+    let nginx = |more: &[&str]| {
+        let mut command = Command::new("nginx");
+        command.args(["-e", "stderr", "-p"]).arg(format!("{}/", path("run").display()));
+        command.arg("-c").arg(path("nginx.conf")).args(more).env("PATH", search_path());
+        command
+    };
+    done(&mut nginx(&["-t"]));
+    let _serving = Serving(nginx(&[]).stderr(Stdio::null()).spawn().expect("nginx starts"));
+    let begun = Instant::now();
+    let answer = loop {
+        let mut curl = Command::new("curl");
+        curl.args(["-sk", "-D", "-", &format!("https://127.0.0.1:{port}/health")]);
+        let output = curl.output().expect("curl runs");
+        if output.status.success() {
+            break String::from_utf8_lossy(&output.stdout).into_owned();
+        }
+        assert!(begun.elapsed() < PATIENCE, "it does not answer");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let headers = answer.to_lowercase();
+    assert!(headers.starts_with("http/2 200"), "{answer}");
+    assert!(headers.contains("strict-transport-security: max-age=63072000\r\n"), "{answer}");
+    assert!(answer.ends_with("{\"status\":\"healthy\"}\n"), "{answer}");
+}
