@@ -4,8 +4,8 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, RedisPatience, Restored, Server, TokensHandle,
-    WebhookOptions, logging, now, open_files,
+    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, RedisPatience, Restored, Server,
+    TokensHandle, WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
         fleet::{Fleet, FleetConfig},
@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         }
         Err(error) => return give_up(MEND, &error),
     };
+    if let Err(error) = logging::start(config.log_level.into()) {
+        return give_up(FAILED, &error);
+    }
     // Sources are opened before the port is, so that a wrong path is told and not served.
     let metrics = Metrics::new();
     let (sources, options) = match open_sources(&config, &metrics) {
@@ -142,9 +145,6 @@ async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Ope
         Ok(terminate) => terminate,
         Err(error) => return give_up(FAILED, &error),
     };
-    if let Err(error) = logging::start(config.log_level.into()) {
-        return give_up(FAILED, &error);
-    }
     match listener.local_addr() {
         Ok(address) => logging::listening(address),
         Err(error) => return give_up(FAILED, &error),
