@@ -4,7 +4,7 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, RedisPatience, Restored, Server,
+    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, Origin, RedisPatience, Restored, Server,
     TokensHandle, WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
@@ -85,7 +85,7 @@ fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Opti
         home = Some(git.source().clone()).filter(|source| source.as_str().starts_with("https://"));
         sources.push(Box::new(move |log| {
             Box::pin(async move {
-                git.run(log, now).await;
+                git.run(log.entry(Origin::Git), now).await;
             })
         }));
     }
@@ -95,13 +95,13 @@ fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Opti
         let metrics = metrics.clone();
         sources.push(Box::new(move |log| {
             Box::pin(async move {
-                fleet.run(log, now, move |report| metrics.probed(report)).await;
+                fleet.run(log.entry(Origin::Fleet), now, move |report| metrics.probed(report)).await;
             })
         }));
     }
     if let Some(rate) = config.simulate {
         let simulator = Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?;
-        sources.push(Box::new(move |log| Box::pin(simulator.run(log, now))));
+        sources.push(Box::new(move |log| Box::pin(simulator.run(log.entry(Origin::Simulator), now))));
     }
     let webhooks = config.webhook_secret.clone().map(|secret| WebhookOptions { secret, domains, home });
     Ok((sources, Options { webhooks, ..config.options() }))

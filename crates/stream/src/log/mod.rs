@@ -17,6 +17,7 @@ mod ring;
 mod snapshot;
 mod topics;
 
+pub use append::Entry;
 pub(crate) use journal::fuzzing;
 pub use journal::{JournalError, Restored};
 pub use redis::{Joined, RedisError, RedisPatience, RedisUrl, RedisUrlError};

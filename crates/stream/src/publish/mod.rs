@@ -9,7 +9,7 @@ mod binary;
 mod decode;
 pub(crate) mod fuzzing;
 mod publishers;
-mod shares;
+pub(crate) mod shares;
 mod tokens_file;
 
 pub use auth::{TokenError, Tokens};
@@ -19,7 +19,7 @@ pub(crate) use publishers::Publishers;
 use crate::{
     body::{self, BodyBounds, BodyError},
     log::{Draft, Kept},
-    metrics::Rejection,
+    metrics::{Origin, Rejection},
     problem::Refusal,
     server::App,
     time,
@@ -178,6 +178,7 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
     let receipt = append(app, drafts).await?;
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
+    app.metrics.came(Origin::Publisher, added);
     Ok(receipt)
 }
 

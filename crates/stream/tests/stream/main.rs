@@ -28,3 +28,4 @@ mod site;
 mod speed;
 mod starting;
 mod subscribing;
+mod vitals;
