@@ -12,6 +12,7 @@ mod probe;
 mod target;
 mod telling;
 
+pub(crate) use probe::fuzzing;
 pub use probe::{Broken, TlsError};
 
 use crate::sources::{Sink, source_uri};
