@@ -14,9 +14,10 @@ use crate::run::{Optimised, build_stream};
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// The official schemas as npm has them, with what reads them.
-const PACKAGES: [(&str, &str); 2] = [("@seriousme/openapi-schema-validator", "2.11.0"), ("@asyncapi/specs", "6.11.1")];
-const SCRIPT: &str = include_str!("documents.mjs");
+/// The official schemas as npm has them, with what reads them: each package in one version, known by its hash.
+const PACKAGE: &str = include_str!("../documents/package.json");
+const LOCK: &str = include_str!("../documents/package-lock.json");
+const SCRIPT: &str = include_str!("../documents/documents.mjs");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Holds both documents.
@@ -44,16 +45,18 @@ fn install(workspace: &Workspace) -> Result<PathBuf> {
     tools::ensure_node(workspace)?;
     let folder = workspace.tools().join("documents");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    for (package, version) in PACKAGES {
-        let told = std::fs::read_to_string(folder.join("node_modules").join(package).join("package.json"));
-        if told.is_ok_and(|told| told.contains(&format!("\"version\": \"{version}\""))) {
-            continue;
-        }
-        let mut npm = process::command(workspace, "npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--loglevel", "error"]);
-        npm.arg("--prefix").arg(&folder).arg(format!("{package}@{version}"));
-        process::run(&format!("installing {package}: a few seconds"), &mut npm)?;
+    let (package, lock) = (folder.join("package.json"), folder.join("package-lock.json"));
+    // npm writes this last.
+    let is_whole = folder.join("node_modules/.package-lock.json").is_file();
+    if is_whole && std::fs::read_to_string(&lock).is_ok_and(|told| told == LOCK) {
+        return Ok(folder);
     }
+    for (file, text) in [(package, PACKAGE), (lock, LOCK)] {
+        std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    let mut npm = process::command(workspace, "npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error", "--prefix"]).arg(&folder);
+    process::run("installing the schemas of API documents: a few seconds", &mut npm)?;
     Ok(folder)
 }
 

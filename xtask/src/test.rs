@@ -145,6 +145,7 @@ fn passed(output: &str) -> u64 {
 fn system(workspace: &Workspace, alone: bool) -> Result<()> {
     let browsers = [(CHROMIUM.variable, CHROMIUM.ensure(workspace)?), (FIREFOX.variable, FIREFOX.ensure(workspace)?)];
     let monitors = monitors::ensure(workspace)?;
+    tools::ensure_redis(workspace)?;
     // The publish action runs in it.
     tools::ensure_node(workspace)?;
     let readers =

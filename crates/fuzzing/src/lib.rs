@@ -8,7 +8,10 @@
 mod kept;
 mod wire;
 
-use monkeytown_stream::{Tokens, fuzzing, sources::domains::DomainMap};
+use monkeytown_stream::{
+    Tokens, fuzzing,
+    sources::{domains::DomainMap, fleet::FleetConfig},
+};
 use std::{io, path::Path};
 
 /// A target.
@@ -26,15 +29,19 @@ const EVENTS: &str = "crates/protocol/tests/golden/events";
 const FRAMES: &str = "crates/protocol/tests/golden/frames";
 
 /// Every target.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 23] = [
     Target { name: "event", run: fuzzing::event, held: &[EVENTS] },
     Target { name: "batch", run: fuzzing::batch, held: &[] },
     Target { name: "binary", run: fuzzing::binary, held: &[] },
     Target { name: "client", run: fuzzing::client, held: &[] },
+    Target { name: "inlet", run: fuzzing::inlet, held: &[] },
     Target { name: "message", run: fuzzing::message, held: &[EVENTS] },
     Target { name: "query", run: fuzzing::query, held: &[] },
     Target { name: "webhook", run: fuzzing::webhook, held: &[] },
     Target { name: "segment", run: fuzzing::segment, held: &[] },
+    Target { name: "redis", run: fuzzing::redis_answer, held: &[] },
+    Target { name: "fleet", run: fleet, held: &[] },
+    Target { name: "postgres", run: fuzzing::postgres, held: &[] },
     Target { name: "commit", run: fuzzing::commit, held: &[] },
     Target { name: "trace", run: fuzzing::trace, held: &[] },
     Target { name: "domains", run: domains, held: &[] },
@@ -60,6 +67,16 @@ fn domains(bytes: &[u8]) {
     // What is refused is said in words, which takes the same text.
     if let Err(error) = DomainMap::parse(text, Path::new("domains.toml")) {
         assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A fleet, in an environment that has every variable: no refusal repeats what one holds.
+fn fleet(bytes: &[u8]) {
+    const WORD: &str = "hunter2-of-the-environment";
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(error) = FleetConfig::parse(text, Path::new("fleet.toml"), |_| Some(WORD.to_owned())) {
+        let said = error.to_string();
+        assert!(!said.is_empty() && (!said.contains(WORD) || text.contains(WORD)), "{said}");
     }
 }
 

@@ -90,6 +90,9 @@ pub struct Config {
     /// Origin of a page elsewhere that may use this stream (repeatable)
     #[arg(long, env = "MONKEYTOWN_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
+    /// Take what pages say of how long they draw (POST /api/v1/vitals): counts, and nothing of who sends them
+    #[arg(long, env = "MONKEYTOWN_VITALS", value_parser = clap::builder::BoolishValueParser::new())]
+    pub vitals: bool,
     /// Longest drain after SIGTERM, in seconds
     #[arg(long, env = "MONKEYTOWN_DRAIN_SECONDS", value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(0..=3_600))]
@@ -282,6 +285,7 @@ impl Config {
             max_events_per_second: self.max_events_per_second,
             max_event_bytes: as_size(self.max_event_bytes),
             allow_origins: self.allow_origin.clone(),
+            vitals: self.vitals,
             drain: Duration::from_secs(self.drain_seconds),
             timing: Timing::default(),
         }

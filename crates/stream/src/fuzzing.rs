@@ -2,11 +2,14 @@
 //! when what holds for all of them does not. Nothing of the stream comes here.
 
 pub use crate::{
-    log::fuzzing::segment,
+    log::{fuzzing::segment, redis_fuzzing::redis_answer},
     publish::fuzzing::{batch, binary, event},
-    sources::fuzzing::{commit, webhook},
+    sources::{
+        fleet::fuzzing::postgres,
+        fuzzing::{commit, webhook},
+    },
     subscription::fuzzing::query,
-    ws::fuzzing::{client, message},
+    ws::fuzzing::{client, inlet, message},
 };
 
 use crate::trace_context::TraceParent;

@@ -166,6 +166,8 @@ pub(crate) async fn version() -> Response {
 ))]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
     app.metrics.buffer_size.set(app.log.retention().1);
+    let is_away = matches!(app.log.kept(), Kept::InRedis(_)) && app.log.trouble().is_some();
+    app.metrics.redis_away.set(i64::from(is_away));
     let text = app.metrics.render().map_err(|error| {
         tracing::error!(%error, "metrics cannot be written");
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written")

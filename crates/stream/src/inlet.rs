@@ -139,7 +139,8 @@ pub(crate) struct WithInlet<T> {
 }
 
 impl<T> WithInlet<T> {
-    fn pass(&mut self, mut bytes: &mut [u8]) {
+    /// Passes bytes on that were read next, changed where they are of a compressed message.
+    pub(crate) fn pass(&mut self, mut bytes: &mut [u8]) {
         while let Some((first, rest)) = bytes.split_first_mut() {
             match self.place {
                 Place::Rest { missing } => {

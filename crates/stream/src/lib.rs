@@ -43,14 +43,17 @@ mod subscribers;
 mod subscription;
 pub mod time;
 mod trace_context;
+mod vitals;
 mod written;
 mod ws;
 
 pub use address::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use config::{Config, ConfigError, Invocation};
 pub use hooks::{SecretError, WebhookOptions, WebhookSecret};
-pub use log::{Joined, JournalError, Log, RedisError, RedisPatience, RedisUrl, RedisUrlError, Restored, RingBounds};
-pub use metrics::Metrics;
+pub use log::{
+    Entry, Joined, JournalError, Log, RedisError, RedisPatience, RedisUrl, RedisUrlError, Restored, RingBounds,
+};
+pub use metrics::{Metrics, Origin};
 pub use origin::AllowedOrigin;
 pub use publish::{TokenError, Tokens};
 pub use server::{Options, ServeError, Server, Timing, TokensHandle};

@@ -1,5 +1,7 @@
 //! Log lines: JSON on stdout, one object a line (`limits.md`, "Logs"). Who logs must put no token and no payload in.
 //!
+//! The first line says where the server listens. What is said before that, as by sources that are opened, follows it.
+//!
 //! The fields `trace_id`, `span_id` and `witness_id` of an event or of the spans around it have places of their own;
 //! all others are `context`.
 
@@ -31,7 +33,10 @@ const LISTENING: &str = "monkeytown_stream::listening";
 /// Fields with a place of their own.
 const IDS: [&str; 3] = ["trace_id", "span_id", "witness_id"];
 
-/// Writes log lines of `level` and graver to stdout from now on.
+/// Lines that wait for the first; what is said beyond them is counted.
+const WAITING_MAX: usize = 1_000;
+
+/// Writes log lines of `level` and graver to stdout, from [`listening`] on.
 ///
 /// # Errors
 /// When somebody else in this process already does.
@@ -47,7 +52,7 @@ pub fn start(level: Level) -> Result<(), TryInitError> {
         .try_init()
 }
 
-/// The first line: where the server listens. Nothing may be logged before it; it is written at every level.
+/// The first line: where the server listens, written at every level. Lines that were logged before follow it.
 pub fn listening(address: std::net::SocketAddr) {
     tracing::info!(target: LISTENING, address = %address, "listening");
 }
@@ -100,12 +105,50 @@ impl Visit for Fields {
 }
 
 struct JsonLines {
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    to: Box<dyn Write + Send>,
+    /// What waits for the first line; none once that is written.
+    waiting: Option<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<String>,
+    left_out: usize,
 }
 
 impl JsonLines {
     fn to(out: impl Write + Send + 'static) -> Self {
-        Self { out: Mutex::new(Box::new(out)) }
+        Self { out: Mutex::new(Out { to: Box::new(out), waiting: Some(Waiting::default()) }) }
+    }
+}
+
+impl Out {
+    /// Writes `line`, which may be the `first`, or has it wait.
+    fn take(&mut self, line: String, first: bool) -> io::Result<()> {
+        if let Some(waiting) = self.waiting.as_mut().filter(|_| !first) {
+            if waiting.lines.len() < WAITING_MAX {
+                waiting.lines.push(line);
+            } else {
+                waiting.left_out += 1;
+            }
+            return Ok(());
+        }
+        self.to.write_all(line.as_bytes())?;
+        if let Some(Waiting { lines, left_out }) = self.waiting.take() {
+            for line in lines {
+                self.to.write_all(line.as_bytes())?;
+            }
+            if left_out > 0 {
+                let message = Some(format!("{left_out} lines that came before the first are left out"));
+                let said = Fields { message, ..Fields::default() };
+                self.to.write_all(self::line(Level::WARN, &said).as_bytes())?;
+            }
+        }
+        self.to.flush()
     }
 }
 
@@ -130,7 +173,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for JsonLines {
         let line = line(*event.metadata().level(), &said);
         // A reader of the log that has gone must not take the server with it.
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        let _ = out.take(line, event.metadata().target() == LISTENING);
     }
 }
 
@@ -192,14 +235,36 @@ mod tests {
             let span = tracing::info_span!("subscriber", witness_id = "w1");
             let _entered = span.enter();
             tracing::warn!(reason = "a\nb\u{9b}31m\u{7f}", count = 3, "it\u{1b}[0m happened");
+            listening(([127, 0, 0, 1], 80).into());
         });
         let text = String::from_utf8(kept.0.lock().expect("not poisoned").clone()).expect("text");
-        assert_eq!(text.chars().filter(|c| c.is_control()).collect::<String>(), "\n");
-        let line: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(text.chars().filter(|c| c.is_control()).collect::<String>(), "\n\n");
+        let line: Value = serde_json::from_str(text.lines().nth(1).expect("a second line")).expect("JSON");
         assert_eq!(line.get("message"), Some(&Value::from("it\u{1b}[0m happened")));
         assert_eq!(line.get("level"), Some(&Value::from("warn")));
         assert_eq!(line.get("witness_id"), Some(&Value::from("w1")));
         assert_eq!(line.get("trace_id"), Some(&Value::Null));
         assert_eq!(line.get("context"), Some(&serde_json::json!({"reason": "a\nb\u{9b}31m\u{7f}", "count": 3})));
+    }
+
+    #[test]
+    fn what_is_said_before_the_first_line_follows_it_within_bounds() {
+        let kept = Kept::default();
+        let layer = JsonLines::to(kept.clone());
+        let text = || String::from_utf8(kept.0.lock().expect("not poisoned").clone()).expect("text");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for _ in 0..WAITING_MAX + 5 {
+                tracing::info!("early");
+            }
+            assert_eq!(text(), "");
+            listening(([127, 0, 0, 1], 80).into());
+            tracing::info!("late");
+        });
+        let text = text();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let said: Vec<&str> = lines.iter().filter_map(|line| line.get("message")?.as_str()).collect();
+        assert_eq!(said.len(), WAITING_MAX + 3);
+        assert_eq!(said.get(..2), Some(&["listening", "early"][..]));
+        assert_eq!(said.get(WAITING_MAX + 1..), Some(&["5 lines that came before the first are left out", "late"][..]));
     }
 }

@@ -4,8 +4,8 @@
 //! operator must mend something.
 
 use monkeytown_stream::{
-    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, RedisPatience, Restored, Server, TokensHandle,
-    WebhookOptions, logging, now, open_files,
+    Config, ConfigError, Invocation, Joined, Log, Metrics, Options, Origin, RedisPatience, Restored, Server,
+    TokensHandle, WebhookOptions, logging, now, open_files,
     sources::{
         domains::DomainMap,
         fleet::{Fleet, FleetConfig},
@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         }
         Err(error) => return give_up(MEND, &error),
     };
+    if let Err(error) = logging::start(config.log_level.into()) {
+        return give_up(FAILED, &error);
+    }
     // Sources are opened before the port is, so that a wrong path is told and not served.
     let metrics = Metrics::new();
     let (sources, options) = match open_sources(&config, &metrics) {
@@ -82,7 +85,7 @@ fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Opti
         home = Some(git.source().clone()).filter(|source| source.as_str().starts_with("https://"));
         sources.push(Box::new(move |log| {
             Box::pin(async move {
-                git.run(log, now).await;
+                git.run(log.entry(Origin::Git), now).await;
             })
         }));
     }
@@ -92,13 +95,13 @@ fn open_sources(config: &Config, metrics: &Metrics) -> Result<(Vec<Source>, Opti
         let metrics = metrics.clone();
         sources.push(Box::new(move |log| {
             Box::pin(async move {
-                fleet.run(log, now, move |report| metrics.probed(report)).await;
+                fleet.run(log.entry(Origin::Fleet), now, move |report| metrics.probed(report)).await;
             })
         }));
     }
     if let Some(rate) = config.simulate {
         let simulator = Simulator::new(SimulatorConfig { rate, seed: config.simulate_seed })?;
-        sources.push(Box::new(move |log| Box::pin(simulator.run(log, now))));
+        sources.push(Box::new(move |log| Box::pin(simulator.run(log.entry(Origin::Simulator), now))));
     }
     let webhooks = config.webhook_secret.clone().map(|secret| WebhookOptions { secret, domains, home });
     Ok((sources, Options { webhooks, ..config.options() }))
@@ -142,9 +145,6 @@ async fn run(config: Config, options: Options, sources: Vec<Source>, opened: Ope
         Ok(terminate) => terminate,
         Err(error) => return give_up(FAILED, &error),
     };
-    if let Err(error) = logging::start(config.log_level.into()) {
-        return give_up(FAILED, &error);
-    }
     match listener.local_addr() {
         Ok(address) => logging::listening(address),
         Err(error) => return give_up(FAILED, &error),

@@ -27,11 +27,15 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 const RATE_SECONDS: u64 = 10;
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// Seconds that a page takes to draw, of which 0.1 is what it may.
+pub(crate) const RENDER_BUCKETS: [f64; 9] = [0.004, 0.008, 0.016, 0.033, 0.05, 0.1, 0.25, 0.5, 1.0];
+
 /// The routes that requests are counted by; everything else is the site.
-pub(crate) const ROUTES: [&str; 11] = [
+pub(crate) const ROUTES: [&str; 12] = [
     "/ws",
     "/api/v1/events",
     "/api/v1/snapshot",
+    "/api/v1/vitals",
     "/hooks/github",
     "/health",
     "/ready",
@@ -83,6 +87,21 @@ pub(crate) enum TurnedAway {
     Closed,
 }
 
+/// Where events come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Those who publish.
+    Publisher,
+    /// GitHub's webhooks.
+    Webhook,
+    /// A repository.
+    Git,
+    /// Probes of a fleet.
+    Fleet,
+    /// Nowhere: they are invented.
+    Simulator,
+}
+
 /// What became of a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resume {
@@ -112,6 +131,7 @@ labels!(Eviction: FellBehind = "fell_behind", Stalled = "stalled", Silent = "sil
     Unruly = "unruly");
 labels!(NoPlace: Full = "full", Crowded = "per_address");
 labels!(TurnedAway: Told = "told", Closed = "closed");
+labels!(Origin: Publisher = "publisher", Webhook = "webhook", Git = "git", Fleet = "fleet", Simulator = "simulator");
 labels!(Resume: Fresh = "fresh", Recovered = "recovered", OtherEpoch = "other_epoch", TooOld = "too_old",
     Ahead = "ahead");
 
@@ -122,6 +142,7 @@ pub struct Metrics {
     published_total: IntCounter,
     published_rate: Gauge,
     recent: Arc<Mutex<Recent>>,
+    origin_total: IntCounterVec,
     rejected_total: IntCounterVec,
     publisher_events_total: IntCounterVec,
     publisher_rejected_total: IntCounterVec,
@@ -134,6 +155,9 @@ pub struct Metrics {
     pub(crate) journal_size_bytes: IntGauge,
     pub(crate) redis_append_seconds: Histogram,
     pub(crate) redis_failures_total: IntCounter,
+    pub(crate) redis_away: IntGauge,
+    pub(crate) bundle_size_bytes: IntGauge,
+    render_duration: Histogram,
     event_latency: Histogram,
     evicted_total: IntCounterVec,
     no_place_total: IntCounterVec,
@@ -166,6 +190,7 @@ impl Metrics {
                 Gauge::new("events_published_rate", "Events accepted a second, over the last ten seconds."),
             ),
             recent: Arc::default(),
+            origin_total: counters(&registry, "origin_events_total", "Events accepted, by where from.", &["origin"]),
             rejected_total: counters(&registry, "events_rejected_total", "Requests to publish refused.", &["reason"]),
             publisher_events_total: counters(
                 &registry,
@@ -218,6 +243,30 @@ impl Metrics {
                 &registry,
                 IntCounter::new("redis_failures_total", "Times that Redis did not answer, refused or did not fit."),
             ),
+            redis_away: register(
+                &registry,
+                IntGauge::new(
+                    "redis_away",
+                    "1 while Redis keeps no events, so that none is taken; 0 without Redis too.",
+                ),
+            ),
+            bundle_size_bytes: register(
+                &registry,
+                IntGauge::new(
+                    "bundle_size_bytes",
+                    "Bytes of the site's files as a first visit loads them, gzip where there is a copy; 0 without a site.",
+                ),
+            ),
+            render_duration: register(
+                &registry,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "render_duration_seconds",
+                        "How long witnesses' pages took to draw, as they say; the sum is of the buckets' middles.",
+                    )
+                    .buckets(RENDER_BUCKETS.to_vec()),
+                ),
+            ),
             event_latency: register(
                 &registry,
                 Histogram::with_opts(latency(
@@ -265,6 +314,7 @@ impl Metrics {
         };
         for (family, labels) in [
             (&metrics.rejected_total, Rejection::LABELS),
+            (&metrics.origin_total, Origin::LABELS),
             (&metrics.evicted_total, Eviction::LABELS),
             (&metrics.no_place_total, NoPlace::LABELS),
             (&metrics.turned_away_total, TurnedAway::LABELS),
@@ -285,6 +335,10 @@ impl Metrics {
     pub(crate) fn published(&self, events: usize) {
         self.published_total.inc_by(events as u64);
         self.recent().add(events as u64);
+    }
+
+    pub(crate) fn came(&self, origin: Origin, events: usize) {
+        self.origin_total.with_label_values(&[origin.label()]).inc_by(events as u64);
     }
 
     pub(crate) fn rejected(&self, reason: Rejection, requests: u64) {
@@ -338,6 +392,20 @@ impl Metrics {
 
     pub(crate) fn delivered(&self, latency: Duration) {
         self.event_latency.observe(latency.as_secs_f64());
+    }
+
+    /// Adds how many draws were in each bucket, and beyond the last.
+    pub(crate) fn drawn(&self, counts: &[u32; RENDER_BUCKETS.len() + 1]) {
+        let local = self.render_duration.local();
+        let bounds = RENDER_BUCKETS.into_iter().map(Some).chain([None]);
+        let mut below = 0.0;
+        for (count, bound) in counts.iter().zip(bounds) {
+            // Beyond the last, nobody knows how far.
+            let middle = bound.map_or(below * 2.0, |bound| f64::midpoint(below, bound));
+            (0..*count).for_each(|_| local.observe(middle));
+            below = bound.unwrap_or(below);
+        }
+        local.flush();
     }
 
     pub(crate) fn answered(&self, route: &str, status: u16, took: Duration) {

@@ -16,7 +16,7 @@ use crate::{
     server::App,
     site, sse,
     trace_context::TraceParent,
-    ws,
+    vitals, ws,
 };
 use axum::{
     Extension, Router,
@@ -65,6 +65,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
     let read = OpenApiRouter::new()
         .routes(routes!(rest::snapshot))
         .routes(routes!(events, publish::publish))
+        .routes(routes!(vitals::report))
         .routes(routes!(api::openapi))
         .routes(routes!(api::asyncapi))
         .layer(CompressionLayer::new().compress_when(compressible));

@@ -12,12 +12,13 @@ use crate::{
     headers,
     hooks::{Hooks, WebhookOptions},
     log::{Kept, Log},
-    metrics::Metrics,
+    metrics::{Metrics, Origin},
     origin::{AllowedOrigin, Refused},
     problem::Refusal,
     publish::{Publishers, Tokens},
-    routes,
+    routes, site,
     subscribers::{self, Places, RETRY_SECONDS},
+    vitals::Vitals,
     ws::{PackingBudget, Wire},
 };
 use axum::{
@@ -116,6 +117,8 @@ pub struct Options {
     pub max_event_bytes: usize,
     /// Pages elsewhere that may subscribe and ask.
     pub allow_origins: Vec<AllowedOrigin>,
+    /// Whether pages may say how long they take to draw.
+    pub vitals: bool,
     /// Longest drain.
     pub drain: Duration,
     /// Times.
@@ -135,6 +138,7 @@ impl Default for Options {
             max_events_per_second: 10_000,
             max_event_bytes: limits::EVENT_MAX_BYTES,
             allow_origins: Vec::new(),
+            vitals: false,
             drain: Duration::from_secs(10),
             timing: Timing::default(),
         }
@@ -162,6 +166,7 @@ pub(crate) struct App {
     publishers: RwLock<Arc<Publishers>>,
     pub(crate) answers: Answers,
     pub(crate) packing: PackingBudget,
+    pub(crate) vitals: Option<Vitals>,
     /// How many subscribers there were when the drain began; `None` before that.
     draining: watch::Sender<Option<usize>>,
 }
@@ -172,6 +177,7 @@ impl App {
             places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
             answers: Answers::default(),
             packing: PackingBudget::default(),
+            vitals: options.vitals.then(Vitals::default),
             fanout: Fanout::default(),
             publishers: RwLock::new(Arc::new(Publishers::new(options.tokens.clone(), &options, &metrics))),
             hooks: options
@@ -267,6 +273,9 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let address = listener.local_addr().map_err(ServeError::Listener)?;
         let app = self.app;
+        if let Some(folder) = &app.options.site {
+            app.metrics.bundle_size_bytes.set(site::first_visit_bytes(folder));
+        }
         let service = routes::router(&app, address);
         let turning_away = headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback());
         let door = Door::new(&app.options, app.metrics.clone());
@@ -277,7 +286,7 @@ impl Server {
         telling.spawn(async move { match ticking.fanout.run(&ticking.log).await {} });
         if let Some(hooks) = app.hooks.clone() {
             let app = Arc::clone(&app);
-            telling.spawn(async move { hooks.tell_later(&app.log, &app.metrics).await });
+            telling.spawn(async move { hooks.tell_later(&app.log.entry(Origin::Webhook), &app.metrics).await });
         }
         let mut shutdown = pin!(shutdown);
         loop {

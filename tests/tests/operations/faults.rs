@@ -1,10 +1,13 @@
 //! Real faults of a real stream, until a pager or a channel hears of them. The durations of rules and routes are hurried
 //! (`town::HURRIED`): five minutes are five seconds, an hour is eight.
 //!
-//! Not here: what only other exporters see (CpuHigh, MemoryHigh, DiskHigh, RedisMemoryHigh), and what no stream measures
-//! yet (BundleSizeGrowing). promtool tests those.
+//! Not here: what only other exporters see (CpuHigh, MemoryHigh, DiskHigh, RedisMemoryHigh). promtool tests those.
 
-use crate::town::{Pace, Town};
+use crate::{
+    tools::Redis,
+    town::{Pace, Town},
+};
+use axum::{Router, http::StatusCode, routing::get};
 use futures_util::StreamExt;
 use monkeytown_tests::{
     events::event,
@@ -12,10 +15,16 @@ use monkeytown_tests::{
     wait::PATIENCE,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 use tokio_tungstenite::client_async;
@@ -109,6 +118,58 @@ async fn agents_that_fail_and_fall_silent_are_told() {
 
     let page = town.pager.told("NoAgentRuns", "firing").await;
     assert_eq!((page.receiver.as_str(), page.text("/labels/priority")), ("critical-pager", "P1"));
+}
+
+#[tokio::test]
+async fn a_fleet_of_which_there_is_always_something_to_tell_hides_no_silence_of_agents() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a listener has an address");
+    // Broken in another way each time.
+    let asked = Arc::new(AtomicU16::new(0));
+    let broken = move || {
+        let status = StatusCode::from_u16(500 + asked.fetch_add(1, Ordering::Relaxed) % 5);
+        async move { status.expect("a status") }
+    };
+    let serving = axum::serve(listener, Router::new().fallback(get(broken)));
+    let serving = tokio::spawn(async move { serving.await.expect("the listener works") });
+    let component = |number: u16| {
+        let every = 1 + number % 7;
+        format!("[[component]]\nid = \"c{number}\"\nprobe = \"http://{address}/\"\nevery_seconds = {every}\n")
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("fleet.toml");
+    let components: String = (0..100).map(component).collect();
+    std::fs::write(&file, format!("name = \"f\"\n{components}")).expect("it is written");
+    let town = Town::start(Pace::Hurried, &["--fleet", file.to_str().expect("a path that is text")]).await;
+    town.run(1, "in_progress", None, 0).await;
+    let page = town.pager.told("NoEvents", "firing").await;
+    assert_eq!((page.receiver.as_str(), page.text("/labels/priority")), ("critical-pager", "P1"));
+    town.finds("min_over_time((sum(increase(events_published_total[3s])))[10s:1s]) > 0").await;
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_redis_that_goes_away_is_told_and_that_it_is_back() {
+    let mut redis = Redis::start();
+    let town = Town::start(Pace::Hurried, &["--redis", &redis.url()]).await;
+    town.finds("redis_away == 0").await;
+    redis.stop();
+    let told = town.pager.told("RedisAway", "firing").await;
+    assert_eq!((told.receiver.as_str(), told.text("/labels/priority")), ("high-slack", "P2"));
+    redis.start_again();
+    town.pager.told("RedisAway", "resolved").await;
+}
+
+#[tokio::test]
+async fn a_page_that_has_grown_is_told() {
+    let site = tempfile::tempdir().expect("a folder");
+    std::fs::write(site.path().join("index.html"), "<!doctype html>").expect("it is written");
+    // Too large as it travels: the copy counts, and what it is a copy of does not.
+    std::fs::write(site.path().join("page.wasm"), "x").expect("it is written");
+    std::fs::write(site.path().join("page.wasm.gz"), vec![0; 250_000]).expect("it is written");
+    let town = Town::start(Pace::Hurried, &["--site", site.path().to_str().expect("a path that is text")]).await;
+    let told = town.pager.told("BundleSizeGrowing", "firing").await;
+    assert_eq!((told.receiver.as_str(), told.text("/labels/priority")), ("warning-slack", "P3"));
 }
 
 #[tokio::test]

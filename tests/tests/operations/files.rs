@@ -11,7 +11,7 @@ const RULES: &str = "prometheus/rules/monkeytown.yml";
 const ROUTES: &str = "alertmanager/alertmanager.yml";
 
 /// Alert, severity, seconds that it must hold, and how its expression ends.
-const TABLE: [(&str, &str, f64, &str); 22] = [
+const TABLE: [(&str, &str, f64, &str); 24] = [
     ("EventStreamDown", "critical", 300.0, "up{job=\"event-stream\"} == 0 or absent(up{job=\"event-stream\"})"),
     ("NoEvents", "critical", 300.0, "agent_runs_active) > 0"),
     ("EventLatencyHigh", "warning", 600.0, "> 0.5"),
@@ -27,12 +27,14 @@ const TABLE: [(&str, &str, f64, &str); 22] = [
     ("LowWitnessCount", "warning", 3_600.0, "< 5"),
     ("WitnessesDropped", "high", 300.0, "offset 10m) >= 5"),
     ("BundleSizeGrowing", "warning", 3_600.0, "bundle_size_bytes > 250000"),
+    ("RenderSlow", "warning", 600.0, "> 0.1"),
     ("CpuHigh", "warning", 600.0, "> 0.7"),
     ("CpuHigh", "critical", 600.0, "> 0.9"),
     ("MemoryHigh", "warning", 600.0, "> 0.8"),
     ("MemoryHigh", "critical", 600.0, "> 0.95"),
     ("DiskHigh", "warning", 600.0, "> 0.7"),
     ("DiskHigh", "critical", 600.0, "> 0.85"),
+    ("RedisAway", "high", 300.0, "redis_away == 1"),
     ("RedisMemoryHigh", "warning", 600.0, "> 0.8"),
 ];
 

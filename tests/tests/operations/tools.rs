@@ -4,6 +4,7 @@ use monkeytown_tests::wait::PATIENCE;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -42,6 +43,61 @@ fn said(mut command: Command, arguments: &[&str]) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// A Redis that keeps what it has in a folder of its own, until it is dropped.
+pub(crate) struct Redis {
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Redis {
+    pub(crate) fn start() -> Self {
+        let mut redis = Self { folder: tempfile::tempdir().expect("a folder"), child: None };
+        redis.start_again();
+        redis
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    /// Where a stream finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// Ends it as a machine that fails does.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it on what its folder holds, and waits until it takes connections.
+    pub(crate) fn start_again(&mut self) {
+        self.stop();
+        // What the one before left would look as if it were there already.
+        let _ = std::fs::remove_file(self.socket());
+        let mut command = Command::new("redis-server");
+        command.args(["--port", "0", "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--unixsocket"]);
+        command.arg(self.socket()).arg("--dir").arg(self.folder.path()).stdout(Stdio::null());
+        let child = command.spawn();
+        self.child =
+            Some(child.unwrap_or_else(|why| panic!("{command:?}: {why}; cargo xtask test system installs it")));
+        while UnixStream::connect(self.socket()).is_err() {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("its state"));
+            assert_eq!(ended, None, "Redis ends at once");
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// A program that serves HTTP on a port of its own until it is dropped.

@@ -14,7 +14,7 @@ pub use signature::{SecretError, WebhookSecret};
 use crate::{
     address::Client,
     body::{self, BodyBounds, BodyError, BodyPlaces},
-    metrics::{DeliveryOutcome, Metrics, Rejection},
+    metrics::{DeliveryOutcome, Metrics, Origin, Rejection},
     pool::PlaceBounds,
     problem::Refusal,
     recent::Recent,
@@ -305,7 +305,8 @@ impl Hooks {
         app.metrics.delivered_by_webhook(event, outcome);
         log_what_is_left_out(event, &told);
         publishers.owe_for_webhooks(told.events.len().saturating_sub(1));
-        let (log, metrics, answered, id) = (app.log.clone(), app.metrics.clone(), answer.clone(), id.clone());
+        let (log, metrics, answered, id) =
+            (app.log.entry(Origin::Webhook), app.metrics.clone(), answer.clone(), id.clone());
         // Goes on when nobody waits any more: what was heard is not forgotten, and heard again adds nothing.
         let keeping = runtime.spawn(async move {
             publish(told, &log, &metrics).await;

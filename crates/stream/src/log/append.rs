@@ -5,7 +5,7 @@
 
 use super::{Draft, Keeper, Log, Writer, identity::Identity, interest::Topic, ring::EventRecord};
 use crate::{
-    metrics::Rejection,
+    metrics::{Origin, Rejection},
     sources::{Sink, SourceClock},
     time,
 };
@@ -261,8 +261,19 @@ fn stage(writer: &mut Writer, drafts: Vec<Draft>, first: Offset, next: &mut Offs
     staged
 }
 
-impl Sink for Log {
-    async fn append(&self, events: Vec<Event>) {
+/// The log as a source sees it: a way in, on which what comes is counted by where it is from.
+#[derive(Clone)]
+pub struct Entry(Log, Origin);
+
+impl Log {
+    /// The way in for what comes from `origin`.
+    #[must_use]
+    pub fn entry(&self, origin: Origin) -> Entry {
+        Entry(self.clone(), origin)
+    }
+
+    /// Appends what a source says, however long that takes; how many of it were not here before.
+    async fn take(&self, events: Vec<Event>) -> usize {
         let mut drafts = Vec::with_capacity(events.len());
         for mut event in events {
             event.recorded = None;
@@ -275,14 +286,34 @@ impl Sink for Log {
             json.pop();
             drafts.push(Draft { event, open_json: json });
         }
-        while let Err(unwritten) = self.append_drafts(drafts).await {
-            drafts = unwritten.drafts;
+        loop {
+            match self.append_drafts(drafts).await {
+                Ok(appended) => return appended.offsets.len().saturating_sub(appended.duplicates),
+                Err(unwritten) => drafts = unwritten.drafts,
+            }
             match &self.1 {
                 Keeper::Memory => {}
                 Keeper::Journal(journal) => journal.writable().await,
                 Keeper::Redis(redis) => redis.writable().await,
             }
         }
+    }
+}
+
+impl Sink for Entry {
+    async fn append(&self, events: Vec<Event>) {
+        let fresh = self.0.take(events).await;
+        self.0.0.metrics.came(self.1, fresh);
+    }
+
+    fn set_clock(&self, clock: SourceClock) {
+        self.0.set_clock(clock);
+    }
+}
+
+impl Sink for Log {
+    async fn append(&self, events: Vec<Event>) {
+        self.take(events).await;
     }
 
     fn set_clock(&self, clock: SourceClock) {

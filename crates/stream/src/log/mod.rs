@@ -17,8 +17,10 @@ mod ring;
 mod snapshot;
 mod topics;
 
+pub use append::Entry;
 pub(crate) use journal::fuzzing;
 pub use journal::{JournalError, Restored};
+pub(crate) use redis::fuzzing as redis_fuzzing;
 pub use redis::{Joined, RedisError, RedisPatience, RedisUrl, RedisUrlError};
 pub use ring::RingBounds;
 

@@ -3,7 +3,7 @@
 //! A label is a component's id. An operator writes those, in a bounded number, so each has series of its own.
 
 use super::{counters, register};
-use crate::sources::fleet::ProbeReport;
+use crate::sources::fleet::{Broken, ProbeReport};
 use monkeytown_protocol::EntityId;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
@@ -16,6 +16,7 @@ pub(crate) struct FleetMetrics {
     duration: HistogramVec,
     failures_total: IntCounterVec,
     success: IntGaugeVec,
+    unasked_total: IntCounterVec,
 }
 
 impl FleetMetrics {
@@ -29,6 +30,12 @@ impl FleetMetrics {
                 registry,
                 IntGaugeVec::new(Opts::new("probe_success", "Whether the last probe succeeded: 1, or 0."), &labels),
             ),
+            unasked_total: counters(
+                registry,
+                "probes_unasked_total",
+                "Probes that could not be made for want of something on the stream's side.",
+                &labels,
+            ),
         }
     }
 
@@ -38,11 +45,16 @@ impl FleetMetrics {
         self.duration.with_label_values(&label);
         self.failures_total.with_label_values(&label);
         self.success.with_label_values(&label);
+        self.unasked_total.with_label_values(&label);
     }
 
     /// Counts a probe.
     pub(super) fn count(&self, report: &ProbeReport) {
         let label = [report.component.as_str()];
+        if report.outcome.as_ref().err().is_some_and(Broken::is_ours) {
+            self.unasked_total.with_label_values(&label).inc();
+            return;
+        }
         self.duration.with_label_values(&label).observe(report.took.as_secs_f64());
         self.success.with_label_values(&label).set(i64::from(report.outcome.is_ok()));
         if report.outcome.is_err() {

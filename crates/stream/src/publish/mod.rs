@@ -10,7 +10,7 @@ mod decode;
 mod figures;
 pub(crate) mod fuzzing;
 mod publishers;
-mod shares;
+pub(crate) mod shares;
 mod tokens_file;
 
 pub use auth::{TokenError, Tokens};
@@ -20,7 +20,7 @@ pub(crate) use publishers::Publishers;
 use crate::{
     body::{self, BodyBounds, BodyError},
     log::{Draft, Kept},
-    metrics::Rejection,
+    metrics::{Origin, Rejection},
     problem::Refusal,
     server::App,
     time,
@@ -182,6 +182,7 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
     let receipt = append(app, drafts, figures).await?;
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
+    app.metrics.came(Origin::Publisher, added);
     Ok(receipt)
 }
 

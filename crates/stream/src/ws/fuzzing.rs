@@ -1,6 +1,7 @@
 //! What subscribers send on a socket, and what is sent to them past the library, for fuzzing.
 
 use super::message;
+use crate::inlet::Inlet;
 use std::io::Cursor;
 use tungstenite::{
     Message, WebSocket,
@@ -34,4 +35,25 @@ pub fn message(bytes: &[u8]) {
     for _ in 0..2 {
         assert_eq!(socket.read().expect("a message"), Message::text(text));
     }
+}
+
+/// What a client sends that may compress, behind a byte that says in how large pieces it comes: the pieces make no difference,
+/// only bytes that begin a compressed message are changed, and the library reads what comes of it to an end.
+pub fn inlet(bytes: &[u8]) {
+    const COMPRESSED: u8 = 0x40;
+    let Some((piece, sent)) = bytes.split_first() else { return };
+    let (mut whole, mut torn) = (sent.to_vec(), sent.to_vec());
+    Inlet::default().behind(()).pass(&mut whole);
+    let mut within = Inlet::default().behind(());
+    torn.chunks_mut(usize::from(*piece).max(1)).for_each(|piece| within.pass(piece));
+    assert_eq!(whole, torn);
+    for (before, after) in sent.iter().zip(&whole).filter(|(before, after)| before != after) {
+        let (compressed_text, compressed_bytes) = (COMPRESSED | 1, COMPRESSED | 2);
+        assert!(
+            [compressed_text, compressed_bytes].contains(&(before & 0x4F)),
+            "{before:#x} begins no compressed message"
+        );
+        assert_eq!(*after, before & 0xB0 | 2, "it is read as bytes");
+    }
+    client(&whole);
 }

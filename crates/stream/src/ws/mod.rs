@@ -68,9 +68,13 @@ pub(crate) struct Wire {
         SubscribeQuery,
         InterestQuery,
         ("Sec-WebSocket-Protocol" = Option<String>, Header, description = "`monkeytown.v1.json` or `cloudevents.json`."),
+        ("Sec-WebSocket-Extensions" = Option<String>, Header, description = "`permessage-deflate` (RFC 7692): `monkeytown.v1.json` goes out compressed, and may come so."),
     ),
     responses(
-        (status = 101, description = "The subscription begins.", headers(("Sec-WebSocket-Protocol" = String, description = "The one that was chosen of those offered."))),
+        (status = 101, description = "The subscription begins.", headers(
+            ("Sec-WebSocket-Protocol" = String, description = "The one that was chosen of those offered."),
+            ("Sec-WebSocket-Extensions" = String, description = "`permessage-deflate` without a memory from one message to the next, where it was offered with `monkeytown.v1.json`."),
+        )),
         (status = 400, description = "A parameter cannot be read, or no subprotocol that is spoken here is offered.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
         (status = 403, description = "A page of this origin may not subscribe.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
         (status = 410, description = "`cloudevents.json` alone: the cursor is lost.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Link" = String, description = "Where the snapshot is."))),

@@ -139,7 +139,8 @@ async fn a_component_that_goes_away_and_returns_is_told_with_those_that_need_it(
         .lines()
         .map(|line| line.message.to_string())
         .collect();
-    assert_eq!(lines.len(), 3);
-    assert!(lines[2].starts_with("answers 200 in ") && lines[2].contains(" again, after "), "{lines:?}");
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[1..3], ["a probe did not succeed: refused the connection", "refused the connection"]);
+    assert!(lines[3].starts_with("answers 200 in ") && lines[3].contains(" again, after "), "{lines:?}");
     drop((peer, front));
 }

@@ -9,6 +9,7 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
 };
 use tokio::io::AsyncWriteExt;
 
@@ -26,6 +27,7 @@ const NO_DATABASE: &[u8] = b"R\0\0\0\x08\0\0\0\0E\0\0\0YSFATAL\0VFATAL\0C3D000\0
     Fpostinit.c\0L948\0RInitPostgres\0\0";
 const ASKS_BY_SCRAM: &[u8] = b"R\0\0\0\x17\0\0\0\nSCRAM-SHA-256\0\0";
 const ASKS_BY_MD5: &[u8] = b"R\0\0\0\x0c\0\0\0\x05\x08x\xce\xbf";
+const ASKS_IN_THE_CLEAR: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
 const WRONG_PASSWORD: &[u8] = b"E\0\0\0fSFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"hashed\"\0\
     Fauth.c\0L334\0Rauth_failed\0\0";
 
@@ -46,13 +48,14 @@ async fn scripted(answers: &'static [&'static [u8]]) -> Peer {
 async fn what_a_postgresql_says_is_told_in_words() {
     let mut peers = Vec::new();
     let mut cases = Vec::new();
-    let scripts: [(&str, &'static [&'static [u8]], &str); 13] = [
+    let scripts: [(&str, &'static [&'static [u8]], &str); 14] = [
         ("u", &[LET_IN, ONE], "answers SELECT 1 in "),
         ("u:hunter2", &[ASKS_BY_MD5, LET_IN, ONE], "answers SELECT 1 in "),
         ("u", &[NO_DATABASE], "has no such database"),
         ("u:hunter2", &[ASKS_BY_MD5, WRONG_PASSWORD], "does not take the password"),
         ("u", &[ASKS_BY_MD5], "asks for a password"),
         ("u", &[ASKS_BY_SCRAM], "asks for a password"),
+        ("u", &[ASKS_IN_THE_CLEAR], "asks for a password"),
         ("u", &[LET_IN, b"C\0\0\0\rSELECT 0\0Z\0\0\0\x05I"], "answered SELECT 1 with something else"),
         ("u", &[LET_IN], "closed the connection before it answered"),
         ("u", &[], "closed the connection before it answered"),
@@ -79,6 +82,32 @@ async fn what_a_postgresql_says_is_told_in_words() {
         let id = format!("c{at}");
         running.until_told(&id, how).await;
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_the_password_in_the_clear_is_not_told_it() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = told.clone();
+    let peer = Peer::new(move |mut stream, _| {
+        let kept = kept.clone();
+        async move {
+            heard(&mut stream).await;
+            // Torn within what it asks for.
+            let (head, kind) = ASKS_IN_THE_CLEAR.split_at(7);
+            let _ = stream.write_all(head).await;
+            tokio::task::yield_now().await;
+            let _ = stream.write_all(kind).await;
+            let said = heard(&mut stream).await;
+            kept.lock().unwrap().extend(said);
+            let _ = stream.write_all(&[LET_IN, ONE].concat()).await;
+            until_closed(&mut stream).await;
+        }
+    });
+    let peer = peer.await;
+    let running = run([component("a", &format!("postgres://u:hunter2@{}/", peer.address), "")]);
+    running.until_told("a", "asks for the password in the clear, and is not told it").await;
+    let told = told.lock().unwrap();
+    assert!(told.is_empty(), "{}", String::from_utf8_lossy(&told));
 }
 
 /// A real PostgreSQL that runs until this is dropped.

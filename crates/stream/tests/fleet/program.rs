@@ -27,11 +27,16 @@ impl Drop for Program {
     }
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_monkeytown-stream");
+
 fn program(file: &str) -> (Command, tempfile::TempDir) {
+    with_fleet(Command::new(PROGRAM), file)
+}
+
+fn with_fleet(mut program: Command, file: &str) -> (Command, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fleet.toml");
     std::fs::write(&path, file).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MONKEYTOWN_")) {
         program.env_remove(name);
     }
@@ -43,6 +48,19 @@ impl Program {
     fn start(file: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let (mut program, folder) = program(file);
         prepare(&mut program);
+        Self::started(program, folder)
+    }
+
+    /// A program that may have so many files open.
+    #[cfg(target_os = "linux")]
+    fn start_within(file: &str, files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string(), PROGRAM]);
+        let (program, folder) = with_fleet(shell, file);
+        Self::started(program, folder)
+    }
+
+    fn started(mut program: Command, folder: tempfile::TempDir) -> Self {
         let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
@@ -173,6 +191,11 @@ fn certificate(name: &str) -> (String, String) {
 
 /// A peer that speaks TLS and answers every `GET` with 200.
 async fn secure(certificate: &str, key: &str) -> Peer {
+    secure_saying(certificate, key, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true).await
+}
+
+/// A peer that speaks TLS, says `answer` to whatever it hears, and may leave out the word that ends TLS.
+async fn secure_saying(certificate: &str, key: &str, answer: &'static [u8], closes_well: bool) -> Peer {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
@@ -184,8 +207,14 @@ async fn secure(certificate: &str, key: &str) -> Peer {
         async move {
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
             let _ = stream.read(&mut [0; 4_096]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-            let _ = stream.shutdown().await;
+            let _ = stream.write_all(answer).await;
+            if closes_well {
+                let _ = stream.shutdown().await;
+            } else {
+                // No word that TLS ends: only the connection does.
+                let _ = stream.flush().await;
+                let _ = stream.into_inner().0.shutdown().await;
+            }
         }
     })
     .await
@@ -220,6 +249,95 @@ async fn over_tls_only_who_is_trusted_and_is_who_was_asked_for_is_believed() {
             && reason(snapshot, "plain", "answered what is no TLS")
     };
     program.until(wanted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_whole_is_well_however_tls_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate("localhost");
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::write(&trusted, &certificate).unwrap();
+    let saying = |answer| secure_saying(&certificate, &key, answer, false);
+    let peers = [
+        saying(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await,
+        saying(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n").await,
+        saying(b"HTTP/1.1 200 OK\r\n\r\nuntil the end").await,
+        saying(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await,
+        saying(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n").await,
+        saying(b"HTTP/1.1 200 OK\r\nx-half: ").await,
+    ];
+    let whole = ["length", "chunks", "end"];
+    let ids = ["length", "chunks", "end", "half", "half-chunks", "half-head"];
+    let each = ids.iter().zip(&peers);
+    let each = each.map(|(id, peer)| component(id, &format!("https://localhost:{}/", peer.address.port()), ""));
+    let program = Program::start(&fleet(each), |program| {
+        program.env("SSL_CERT_FILE", &trusted).env_remove("SSL_CERT_DIR");
+    });
+    let wanted = |snapshot: &Value| {
+        ids.iter().all(|id| {
+            let entity = &snapshot["state"]["entities"][id];
+            match whole.contains(id) {
+                true => entity["status"] == "active",
+                false => entity["reason"] == "closed the connection before it answered",
+            }
+        })
+    };
+    program.until(wanted).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_files_to_open_says_so_of_itself_and_not_of_its_fleet() {
+    let peer = Peer::new(|mut stream, _| async move {
+        heard(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        until_closed(&mut stream).await;
+    });
+    let peer = peer.await;
+    let port = peer.address.port();
+    let file = fleet([
+        component("by-address", &format!("http://127.0.0.1:{port}/"), ""),
+        component("by-name", &format!("http://localhost:{port}/"), ""),
+    ]);
+    let program = Program::start_within(&file, 48);
+    let active = |snapshot: &Value| {
+        let entities = &snapshot["state"]["entities"];
+        entities["by-address"]["status"] == "active" && entities["by-name"]["status"] == "active"
+    };
+    program.until(active).await;
+    // Witnesses take all files that it may have, and go again.
+    let count = |metrics: &str, of: &str, id: &str| {
+        let named = format!("{of}{{component=\"{id}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&named)).unwrap().parse::<u64>().unwrap()
+    };
+    let unasked = |metrics: &str, id: &str| count(metrics, "probes_unasked_total", id);
+    let asked = |metrics: &str| count(metrics, "probe_duration_seconds_count", "by-address");
+    let mut metrics = String::new();
+    for _ in 0..30 {
+        let mut witnesses = Vec::new();
+        for _ in 0..60 {
+            let mut witness = tokio::net::TcpStream::connect(&program.address).await.unwrap();
+            let asks = b"GET /api/v1/events HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n";
+            witness.write_all(asks).await.unwrap();
+            witnesses.push(witness);
+        }
+        // Four periods: were it the components' fault, they would be told broken.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        drop(witnesses);
+        metrics = program.get("/metrics").await.text().await.unwrap();
+        if unasked(&metrics, "by-address") >= 3 && unasked(&metrics, "by-name") >= 3 {
+            break;
+        }
+    }
+    assert!(unasked(&metrics, "by-address") >= 3 && unasked(&metrics, "by-name") >= 3, "{metrics}");
+    // All is well again.
+    while asked(&program.get("/metrics").await.text().await.unwrap()) <= asked(&metrics) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let events = program.get("/api/v1/events?after=earliest&limit=10000").await.text().await.unwrap();
+    assert!(!events.contains("\"error\"") && !events.contains("did not succeed"), "{events}");
+    let log = program.log();
+    assert!(log.contains("as many files open as it may") && log.contains("the fleet is asked again"), "{log}");
 }
 
 #[test]

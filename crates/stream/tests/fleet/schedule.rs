@@ -4,7 +4,7 @@ use crate::{
     peers::{Peer, heard, until_closed},
     support::{component, run},
 };
-use monkeytown_protocol::EntityStatus;
+use monkeytown_protocol::{EntityStatus, LogLevel};
 use std::{
     collections::HashSet,
     sync::{
@@ -26,12 +26,37 @@ async fn probes_of_a_slow_component_never_pile_up() {
     );
     let other = Peer::saying(WELL).await;
     let running = run([slow, component("other", &format!("http://{}/", other.address), "")]);
-    running.until(|state| state.probes("slow") >= 2).await;
+    running.until_told("slow", "no answer within 5 s").await;
     assert_eq!(peer.at_once_max.load(Ordering::SeqCst), 1);
-    assert!(peer.taken.load(Ordering::SeqCst) <= 3);
+    assert!(peer.taken.load(Ordering::SeqCst) <= 4);
     let state = running.state();
     assert!(state.probes("other") > state.probes("slow"), "who is quick is not held up");
-    assert_eq!(state.how("slow"), "no answer within 5 s");
+}
+
+#[tokio::test]
+async fn a_probe_that_is_lost_breaks_nothing_and_is_shown_as_what_it_is() {
+    let peer = Peer::new(|mut stream, number| async move {
+        heard(&mut stream).await;
+        let answer = if matches!(number, 2 | 3) { UNAVAILABLE } else { WELL };
+        let _ = stream.write_all(answer).await;
+        until_closed(&mut stream).await;
+    });
+    let peer = peer.await;
+    let needs = Peer::saying(WELL).await;
+    let running = run([
+        component("a", &format!("http://{}/", peer.address), ""),
+        component("needs", &format!("http://{}/", needs.address), "depends_on = [\"a\"]"),
+    ]);
+    running.until_told("a", "a probe did not succeed: answered 503, not 200").await;
+    assert_eq!(running.state().entity("a").status, EntityStatus::Active);
+    running.until_told("a", "answers 200 in ").await;
+    let state = running.state();
+    assert_eq!(state.ended_flows(), ["needs>a"], "nothing broke for who needs it");
+    let log = state.fold.log(&"a".to_owned().try_into().unwrap()).unwrap();
+    let lines: Vec<_> = log.lines().map(|line| (line.level, line.message.to_string())).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[1], (LogLevel::Warn, "a probe did not succeed: answered 503, not 200".to_owned()));
+    assert!(lines[2].1.ends_with(" again, after 2 probes without success"), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use crate::{
 };
 use monkeytown_protocol::EntityKind;
 use monkeytown_stream::sources::git::{GitConfig, GitSource};
+use serde_json::Value;
 use std::{
     fs,
     io::Write,
@@ -259,6 +260,137 @@ async fn a_program_that_is_killed_while_it_clones_is_followed_by_one_that_clones
     second.kill().unwrap();
     second.wait().unwrap();
     assert!(clones.len() == 1 && clones[0].extension().is_some_and(|end| end == "git"), "{clones:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_killed_takes_its_clone_with_it() {
+    let town = Town::new(Manner::Stalls).await;
+    let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
+    program.args(["--listen", "127.0.0.1:0", "--git", &town.served.url()]).env("XDG_CACHE_HOME", town.cache.path());
+    let mut program = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let address = town.served.address.to_string();
+    let id = program.id().to_string();
+    let cloning = || {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let others = processes.filter(|process| process.file_name().to_str() != Some(&id));
+        others
+            .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+            .filter(|line| String::from_utf8_lossy(line).contains(&address))
+            .count()
+    };
+    while town.served.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(cloning() > 0);
+    program.kill().unwrap();
+    let killed = std::time::Instant::now();
+    program.wait().unwrap();
+    while cloning() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        // By itself git would stay for half a minute.
+        assert!(killed.elapsed().as_secs() < 20, "{} are still there", cloning());
+    }
+}
+
+/// The program with a repository by URL, and the lines of its log as they come.
+fn logging(town: &Town, settings: &[(&str, &str)]) -> (std::process::Child, impl Iterator<Item = Value> + use<>) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_monkeytown-stream"));
+    program.args(["--listen", "127.0.0.1:0", "--git-fetch-seconds", "1", "--git", &town.served.url()]);
+    program.env("XDG_CACHE_HOME", town.cache.path()).env("GIT_CONFIG_COUNT", settings.len().to_string());
+    for (at, (key, value)) in settings.iter().enumerate() {
+        program.env(format!("GIT_CONFIG_KEY_{at}"), key).env(format!("GIT_CONFIG_VALUE_{at}"), value);
+    }
+    let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(program.stdout.take().unwrap()));
+    (program, lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_cache_says_at_the_start_is_logged_behind_the_first_line() {
+    let town = Town::new(Manner::Well).await;
+    let folder = town.cache.path().join("monkeytown/git");
+    for (said, damage) in [("cloning, this takes", false), ("the clone in the cache is damaged", true)] {
+        if damage {
+            let clone = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir());
+            fs::remove_file(clone.unwrap().join("HEAD")).unwrap();
+        }
+        let (mut program, mut lines) = logging(&town, &[]);
+        let first = lines.next().unwrap();
+        assert!(first["context"]["address"].is_string(), "{first}");
+        let second = lines.next().unwrap();
+        assert!(second["message"].as_str().unwrap().starts_with(said), "{second}");
+        let size = lines.find(|line| line["message"] == "the clone lies in the cache").unwrap();
+        assert!(size["context"]["bytes"].as_u64().unwrap() > 100, "{size}");
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_that_is_fetched_again_and_again_is_packed_while_it_is_read() {
+    let town = Town::new(Manner::Well).await;
+    // What the operator sets by the environment git hears: here that it packs when there is anything to pack.
+    let (mut program, mut lines) = logging(&town, &[("gc.auto", "1")]);
+    let address = lines.next().unwrap()["context"]["address"].as_str().unwrap().to_owned();
+    std::thread::spawn(move || lines.for_each(drop));
+    let folder = town.cache.path().join("monkeytown/git");
+    let clone = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    let loose = || {
+        let folders = fs::read_dir(clone.join("objects")).unwrap().flatten();
+        let folders = folders.filter(|folder| folder.file_name().len() == 2);
+        folders.map(|folder| fs::read_dir(folder.path()).into_iter().flatten().count()).sum::<usize>()
+    };
+    let (mut most, mut packed) = (0, false);
+    for number in 1..60 {
+        // Git takes those of one folder of 256 for how many there are, and of a hundred at once makes a pack by itself.
+        for file in 0..40 {
+            town.repo.write(&format!("src/{number}-{file}"), &format!("{number} {file}"));
+        }
+        town.repo.commit(&format!("change {number}"), number);
+        let told = async {
+            let subject = format!("change {number}\"");
+            let url = format!("http://{address}/api/v1/events?after=earliest&limit=10000");
+            while !reqwest::get(&url).await.unwrap().text().await.unwrap().contains(&subject) {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(120), told).await.unwrap();
+        most = loose().max(most);
+        // What is told after it was read from the packs.
+        if packed {
+            break;
+        }
+        packed = most > 200 && loose() < most / 2;
+    }
+    assert!(packed, "{most} loose objects, and {} in the end", loose());
+    let health = reqwest::get(format!("http://{address}/health")).await.unwrap().text().await.unwrap();
+    assert!(health.contains("\"healthy\""), "{health}");
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_another_process_has_the_clone_neither_mends_nor_breaks_anything() {
+    let town = Town::new(Manner::Well).await;
+    let running = run(town.config(), later);
+    told(&running, 1).await;
+    town.served.behave(Manner::Away);
+    running.kept.until(|state| alerts(&state.events).len() == 1).await;
+    let mut files = fs::read_dir(town.cache.path()).unwrap().flatten().map(|entry| entry.path());
+    let lock = files.find(|path| path.extension().is_some_and(|end| end == "lock")).unwrap();
+    let other = fs::File::options().write(true).open(lock).unwrap();
+    let other = tokio::task::spawn_blocking(move || other.lock().map(|()| other)).await.unwrap().unwrap();
+    // Some looks of this process, and some tries to fetch.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    drop(other);
+    let asked = town.served.asked();
+    while town.served.asked() == asked {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(alerts(&running.kept.events()).len(), 1, "it is away all the time");
+    town.served.behave(Manner::Well);
+    running.kept.until(|state| alerts(&state.events).len() == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

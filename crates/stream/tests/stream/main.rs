@@ -32,3 +32,4 @@ mod site;
 mod speed;
 mod starting;
 mod subscribing;
+mod vitals;

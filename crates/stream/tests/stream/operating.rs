@@ -67,6 +67,10 @@ async fn every_metric_is_there_from_the_start_at_zero() {
         ("journal_size_bytes", "gauge"),
         ("redis_append_seconds", "histogram"),
         ("redis_failures_total", "counter"),
+        ("redis_away", "gauge"),
+        ("bundle_size_bytes", "gauge"),
+        ("origin_events_total", "counter"),
+        ("render_duration_seconds", "histogram"),
         ("events_rejected_total", "counter"),
         ("subscribers_evicted_total", "counter"),
         ("subscribers_refused_total", "counter"),
@@ -98,6 +102,10 @@ async fn what_happens_is_counted() {
     stream.publish(&[event("1")]).await;
     subscriber.next().await.unwrap();
     assert_eq!(stream.metric("events_published_total").await, 1.0);
+    assert_eq!(stream.metric("origin_events_total{origin=\"publisher\"}").await, 1.0);
+    // Known already: it came once.
+    stream.publish(&[event("1")]).await;
+    assert_eq!(stream.metric("origin_events_total{origin=\"publisher\"}").await, 1.0);
     assert!(stream.metric("events_published_rate").await > 0.0);
     assert_eq!(stream.metric("ws_connections_active").await, 1.0);
     assert_eq!(stream.metric("ws_connections_total").await, 1.0);

@@ -2,7 +2,7 @@
 
 use crate::harness::{Stream, event, events, large, soon};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -191,4 +191,32 @@ async fn compressed_messages_of_a_subscriber_are_counted_like_others_and_not_unp
     let mut client = Client::connect(&stream, "?after=latest", OURS, OFFER).await;
     client.say(0xC9, b"").await;
     assert_eq!(client.closed().await, 1002);
+}
+
+#[tokio::test]
+async fn the_documents_tell_what_is_offered_and_agreed_on() {
+    let stream = Stream::start().await;
+    let openapi: Value = stream.get("/api/openapi.json").await.json().await.unwrap();
+    let told = &openapi["paths"]["/ws"]["get"];
+    let is_offer = |told: &&Value| told["name"] == "Sec-WebSocket-Extensions" && told["in"] == "header";
+    let offer = told["parameters"].as_array().unwrap().iter().find(is_offer).expect("what may be offered");
+    assert_eq!(offer["required"], json!(false));
+    assert!(told["responses"]["101"]["headers"]["Sec-WebSocket-Extensions"].is_object(), "what is agreed on");
+    let asyncapi: Value = stream.get("/api/asyncapi.json").await.json().await.unwrap();
+    let header = |channel: &str| {
+        asyncapi["channels"][channel]["bindings"]["ws"]["headers"]["properties"]["Sec-WebSocket-Extensions"].clone()
+    };
+    let (frames, cloud_events) = (header("frames"), header("cloudEvents"));
+    assert_eq!(cloud_events, Value::Null);
+    let examples = frames["examples"].as_array().unwrap();
+    assert!(examples.len() > 1);
+    for offer in examples {
+        let offer = offer.as_str().unwrap();
+        let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        let client = Client::connect(&stream, "", "monkeytown.v1.json", offer).await;
+        assert!(client.answer.contains(&format!("sec-websocket-extensions: {agreed}\r\n")), "{}", client.answer);
+        assert!(frames["description"].as_str().unwrap().contains(agreed.split_once("; ").unwrap().1));
+        let client = Client::connect(&stream, "", "cloudevents.json", offer).await;
+        assert!(!client.answer.contains("sec-websocket-extensions"), "{}", client.answer);
+    }
 }

@@ -38,6 +38,22 @@ async fn raw(stream: &Stream, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_a_first_visit_loads_is_measured_as_it_travels() {
+    let (folder, stream) = served().await;
+    let loaded = ["<!doctype html>the page", "{}", "gzip wasm", "plain script", "<svg/>"];
+    let bytes: usize = loaded.iter().map(|text| text.len()).sum();
+    assert_eq!(stream.metric("bundle_size_bytes").await, f64::from(u32::try_from(bytes).unwrap()));
+    // The copy of a file that is there, and what no page asks for, add nothing; a file that only looks like a copy does.
+    for (name, text) in [("robots.txt", "User-agent: *"), ("404.html", "nothing here"), ("data.tar.gz", "1234567")] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("assets/around")).unwrap();
+    let options = Options { site: Some(folder.path().to_owned()), ..with_token() };
+    let stream = Stream::with(ROOMY, options).await;
+    assert_eq!(stream.metric("bundle_size_bytes").await, f64::from(u32::try_from(bytes + 7).unwrap()));
+}
+
+#[tokio::test]
 async fn every_file_has_its_type_and_lives_as_long_as_it_should() {
     let (_folder, stream) = served().await;
     for (path, media, cache) in [

@@ -25,6 +25,7 @@
 
 mod address;
 mod answer;
+pub(crate) mod fuzzing;
 mod join;
 mod link;
 mod queue;

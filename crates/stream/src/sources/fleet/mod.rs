@@ -12,6 +12,7 @@ mod probe;
 mod target;
 mod telling;
 
+pub(crate) use probe::fuzzing;
 pub use probe::{Broken, TlsError};
 
 use crate::sources::{Sink, source_uri};
@@ -109,6 +110,7 @@ impl Fleet {
         let mut telling = Telling::new(source, now(), &components, answers);
         sink.append(telling.introduce(now())).await;
         let mut under_way = JoinSet::new();
+        let mut unasked = Unasked::default();
         let begun = Instant::now();
         for (at, prober) in probers.iter().enumerate() {
             let every = components.get(at).map_or(FIRST_WITHIN, |component| component.every);
@@ -129,11 +131,42 @@ impl Fleet {
             if let Err(wrong) = &report.outcome {
                 tracing::debug!(component = component.id.as_str(), %wrong, "a probe did not succeed");
             }
-            let events = telling.hear(at, &report.outcome, Instant::now(), now());
-            if !events.is_empty() {
-                sink.append(events).await;
+            // Of a component that was not asked nothing is known that was not known before.
+            if unasked.is_to_be_heard(&report.outcome) {
+                let events = telling.hear(at, &report.outcome, Instant::now(), now());
+                if !events.is_empty() {
+                    sink.append(events).await;
+                }
             }
             under_way.spawn(probe(at, next(due, component.every, Instant::now()), prober.clone()));
+        }
+    }
+}
+
+/// Whether components could not be asked lately, for want of something on this side.
+#[derive(Debug, Default)]
+struct Unasked {
+    probes: u32,
+}
+
+impl Unasked {
+    /// Whether an outcome says anything of its component. That it does not is logged when that begins and ends.
+    fn is_to_be_heard(&mut self, outcome: &Result<Duration, Broken>) -> bool {
+        match outcome {
+            Err(ours) if ours.is_ours() => {
+                if self.probes == 0 {
+                    tracing::error!(wrong = %ours, "the fleet cannot be asked, and is shown as it was");
+                }
+                self.probes = self.probes.saturating_add(1);
+                false
+            }
+            _ => {
+                if self.probes > 0 {
+                    tracing::info!(probes = self.probes, "the fleet is asked again; so many probes could not be made");
+                    self.probes = 0;
+                }
+                true
+            }
         }
     }
 }

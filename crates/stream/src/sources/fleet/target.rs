@@ -61,6 +61,10 @@ pub(super) enum Question {
 pub(super) struct Secret(String);
 
 impl Secret {
+    pub(super) fn new(secret: &str) -> Self {
+        Self(secret.to_owned())
+    }
+
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

@@ -25,7 +25,7 @@ struct Member {
     needs: Vec<usize>,
     needed_by: Vec<EntityId>,
     health: Health,
-    /// When it was first found broken, for as long as it is told so.
+    /// When the first of the probes in a row was made that did not succeed, and for as long as it is told broken.
     broken_since: Option<Timestamp>,
 }
 
@@ -85,10 +85,28 @@ impl Telling {
         now: Timestamp,
     ) -> Vec<Event> {
         let Some(member) = self.members.get_mut(at) else { return Vec::new() };
-        let payloads = match member.health.hear(found, instant) {
-            None => return Vec::new(),
+        if found.is_err() {
+            member.broken_since.get_or_insert(now);
+        }
+        let news = member.health.hear(found, instant);
+        let payloads = match news {
+            None => Vec::new(),
             Some(News::Changed { wrong, was_broken, untold }) => {
                 member.changed(wrong.as_ref(), was_broken, untold, now)
+            }
+            Some(News::Missed { wrong, untold }) => {
+                let others = match untold {
+                    0 => String::new(),
+                    1 => "; so did one before".to_owned(),
+                    untold => format!("; so did {untold} before"),
+                };
+                vec![member.figures(), member.line(LogLevel::Warn, &format!("{}{others}", missed(&wrong)))]
+            }
+            Some(News::Back { missed }) => {
+                let after = if missed == 1 { "one probe".to_owned() } else { format!("{missed} probes") };
+                let line =
+                    format!("{} again, after {after} without success", member.answers_in(member.health.latency()));
+                vec![member.figures(), member.line(LogLevel::Info, &line)]
             }
             Some(News::Slower { before }) => {
                 let latency = member.health.latency();
@@ -103,6 +121,9 @@ impl Telling {
                 payloads
             }
         };
+        if found.is_ok() && member.health.told_broken() != Some(true) {
+            member.broken_since = None;
+        }
         self.events(payloads, now)
     }
 
@@ -125,13 +146,7 @@ impl Telling {
 }
 
 impl Member {
-    fn changed(
-        &mut self,
-        wrong: Option<&Broken>,
-        was_broken: Option<bool>,
-        untold: u32,
-        now: Timestamp,
-    ) -> Vec<Payload> {
+    fn changed(&self, wrong: Option<&Broken>, was_broken: Option<bool>, untold: u32, now: Timestamp) -> Vec<Payload> {
         let mut patch = self.patch();
         let reason = wrong.map(|wrong| Text::fitted(&wrong.to_string()));
         patch.status = Some(if wrong.is_some() { EntityStatus::Error } else { EntityStatus::Active });
@@ -151,7 +166,6 @@ impl Member {
                 (LogLevel::Info, format!("{}{after}{often}", self.answers_in(self.health.latency())))
             }
         };
-        self.broken_since = wrong.map(|_| self.broken_since.unwrap_or(now));
         let mut payloads = vec![Payload::Entity(EntityVerb::StatusChanged, Box::new(patch)), self.line(level, &line)];
         // Broken in another way, it is as little there for those who need it.
         if was_broken != Some(wrong.is_some()) || wrong.is_none() {
@@ -163,9 +177,10 @@ impl Member {
     /// A report with its figures and what it does.
     fn patch(&self) -> EntityPatch {
         let mut patch = EntityPatch::of(self.id.clone());
-        patch.activity = match self.health.is_told_well() {
-            true => Field::Set(Text::fitted(&self.answers_in(self.health.latency()))),
-            false => Field::Cleared,
+        patch.activity = match self.health.told_missed() {
+            Some(wrong) => Field::Set(Text::fitted(&missed(wrong))),
+            None if self.health.is_told_well() => Field::Set(Text::fitted(&self.answers_in(self.health.latency()))),
+            None => Field::Cleared,
         };
         let efficiency = Field::Set(Ratio::clamped(self.health.went_well()));
         patch.metrics = Field::Set(MetricsPatch { efficiency, ..MetricsPatch::default() });
@@ -178,7 +193,8 @@ impl Member {
         let mut patch = self.patch();
         patch.kind = Some(EntityKind::Agent);
         patch.label = Some(self.label.clone());
-        patch.status = Some(if wrong.is_some() { EntityStatus::Error } else { EntityStatus::Active });
+        let status = |is_broken| if is_broken { EntityStatus::Error } else { EntityStatus::Active };
+        patch.status = self.health.told_broken().map(status);
         patch.reason = wrong.map(|wrong| Text::fitted(&wrong.to_string())).into();
         Payload::Entity(EntityVerb::Updated, Box::new(patch))
     }
@@ -217,6 +233,11 @@ impl Member {
     fn answers_in(&self, latency: Duration) -> String {
         format!("{} in {}", self.answers, said(latency))
     }
+}
+
+/// What is said of one that is not broken yet.
+fn missed(wrong: &Broken) -> String {
+    format!("a probe did not succeed: {wrong}")
 }
 
 /// A duration as people say it.

@@ -6,7 +6,9 @@ use super::{
     alerts::{self, Trouble},
     append, blocking,
     error::GitError,
-    joined, tell,
+    joined,
+    remote::Fetched,
+    tell,
     teller::Teller,
 };
 use crate::sources::Sink;
@@ -62,10 +64,10 @@ pub(super) async fn follow<S: Sink>(
 
 /// Fetches a clone beside the looking, so that a slow peer delays nothing.
 struct Fetcher {
-    fetch: Arc<dyn Fn() -> Result<(), GitError> + Send + Sync>,
+    fetch: Arc<dyn Fn() -> Result<Fetched, GitError> + Send + Sync>,
     every: Duration,
     next: Instant,
-    running: Option<JoinHandle<Result<(), GitError>>>,
+    running: Option<JoinHandle<Result<Fetched, GitError>>>,
     /// Why the last fetch did not succeed.
     wrong: Option<String>,
     /// How many in a row did not.
@@ -84,8 +86,15 @@ impl Fetcher {
     async fn tend(&mut self) {
         match self.running.take() {
             Some(running) if running.is_finished() => {
-                self.wrong = joined(running).await.err().map(|error| error.to_string());
-                self.failures = if self.wrong.is_some() { self.failures.saturating_add(1) } else { 0 };
+                match joined(running).await {
+                    Ok(Fetched::Done) => (self.wrong, self.failures) = (None, 0),
+                    // What the other process found it keeps to itself.
+                    Ok(Fetched::ByAnother) => {}
+                    Err(error) => {
+                        self.wrong = Some(error.to_string());
+                        self.failures = self.failures.saturating_add(1);
+                    }
+                }
                 self.next = Instant::now() + wait(self.every, self.failures, fastrand::f64());
             }
             Some(running) => self.running = Some(running),
@@ -117,5 +126,28 @@ mod tests {
         assert_eq!((minutes(2, 0.0), minutes(9, 0.0)), (1.0, 7.5));
         let rare = Duration::from_secs(86_400);
         assert_eq!(wait(rare, 9, 0.0), rare, "never more often than asked for");
+    }
+
+    #[tokio::test]
+    async fn that_another_process_fetches_says_nothing_of_how_the_server_is() {
+        let answers = std::sync::Mutex::new(vec![
+            Ok(Fetched::Done),
+            Ok(Fetched::ByAnother),
+            Err(GitError::NoCache { reason: "away".to_owned() }),
+        ]);
+        let fetch = move || answers.lock().expect("a lock").pop().unwrap_or(Ok(Fetched::ByAnother));
+        let every = Duration::from_millis(1);
+        let mut fetcher =
+            Fetcher { fetch: Arc::new(fetch), every, next: Instant::now(), running: None, wrong: None, failures: 0 };
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            let was_running = fetcher.running.is_some();
+            fetcher.tend().await;
+            if was_running && fetcher.running.is_none() {
+                seen.push((fetcher.wrong.is_some(), fetcher.failures));
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(seen, [(true, 1), (true, 1), (false, 0)]);
     }
 }

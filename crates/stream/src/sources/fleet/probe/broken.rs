@@ -3,6 +3,7 @@
 //! Nothing that a peer says is repeated: it may be anything, a password among it. Of what it says the kind is told.
 
 use super::reach::Flood;
+use rustix::io::Errno;
 use rustls::CertificateError;
 use std::{error::Error, io, time::Duration};
 
@@ -50,14 +51,20 @@ pub enum Broken {
     /// Its certificate is not one to trust.
     #[error("its certificate {0}")]
     Certificate(&'static str),
-    /// Nothing could be asked, for a reason on this side.
+    /// Nothing could be asked, and nobody can tell whose fault it is.
     #[error("could not be asked: {0}")]
     NotAsked(io::ErrorKind),
+    /// Nothing could be asked, for want of something on this side: the component has no part in it.
+    #[error("could not be asked, since this stream {0}")]
+    Lacking(&'static str),
 }
 
 impl Broken {
     /// Why a connection did not come about.
     pub(super) fn of_connecting(error: &io::Error) -> Self {
+        if let Some(lacking) = Self::of_ours(error) {
+            return lacking;
+        }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::TimedOut => {
@@ -66,6 +73,22 @@ impl Broken {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Closed,
             kind => Self::NotAsked(kind),
         }
+    }
+
+    /// What this process lacks, where that is what the system says.
+    pub(super) fn of_ours(error: &io::Error) -> Option<Self> {
+        Some(Self::Lacking(match Errno::from_io_error(error)? {
+            Errno::MFILE => "has as many files open as it may (ulimit -n)",
+            Errno::NFILE => "is on a system that has as many files open as it can",
+            Errno::NOMEM | Errno::NOBUFS => "is on a system that has no memory left for a connection",
+            _ => return None,
+        }))
+    }
+
+    /// Whether the component has no part in it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Lacking(_))
     }
 
     /// Why a connection did not last.
@@ -119,4 +142,20 @@ fn distrust(why: &CertificateError) -> &'static str {
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_process_lacks_is_nobody_elses_fault() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS] {
+            let broken = Broken::of_connecting(&io::Error::from(errno));
+            assert!(broken.is_ours() && broken.to_string().contains("this stream"), "{broken}");
+        }
+        for errno in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::TIMEDOUT, Errno::ADDRNOTAVAIL] {
+            assert!(!Broken::of_connecting(&io::Error::from(errno)).is_ours(), "{errno}");
+        }
+    }
 }

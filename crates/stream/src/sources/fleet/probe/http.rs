@@ -1,6 +1,7 @@
 //! `GET` over HTTP/1.1: which status is answered. What is not followed: redirects; they are a status like any other.
 //!
-//! The answer is read to its end, or as far as is worth while: a server that breaks off in the middle is broken.
+//! The answer is read to its end, or as far as is worth while: a server that breaks off in the middle is broken. Where it
+//! says nowhere how long its answer is, its end is that of the connection, however that ends.
 
 use super::{super::target::Secret, Broken, Connection};
 use axum::http::{Request, header};
@@ -9,7 +10,13 @@ use hyper::{
     client::conn::http1,
 };
 use hyper_util::rt::TokioIo;
-use std::{convert::Infallible, future, io::ErrorKind, pin::Pin};
+use std::{
+    convert::Infallible,
+    error::Error,
+    future,
+    io::{self, ErrorKind},
+    pin::Pin,
+};
 
 /// Most of an answer's body that is read, in bytes; then it is well enough.
 const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -38,7 +45,14 @@ pub(super) async fn get(
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|error| why(&error))?;
         let status = response.status().as_u16();
-        read(response.into_body()).await?;
+        let says_its_length = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+            .iter()
+            .any(|name| response.headers().contains_key(name));
+        match read(response.into_body()).await {
+            // Over TLS many close without the word that ends it (`close_notify`).
+            Err(error) if !says_its_length && is_end(&error) => {}
+            read => read.map_err(|error| why(&error))?,
+        }
         Ok(status)
     };
     let driving = async {
@@ -53,16 +67,22 @@ pub(super) async fn get(
     }
 }
 
-async fn read(mut body: Incoming) -> Result<(), Broken> {
+async fn read(mut body: Incoming) -> Result<(), hyper::Error> {
     let mut read = 0;
     while read < BODY_MAX_BYTES {
         match future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             Some(Ok(frame)) => read += frame.data_ref().map_or(1, |data| data.len().max(1)),
-            Some(Err(error)) => return Err(why(&error)),
+            Some(Err(error)) => return Err(error),
             None => break,
         }
     }
     Ok(())
+}
+
+/// Whether the connection came to its end.
+fn is_end(error: &hyper::Error) -> bool {
+    let beneath = error.source().and_then(|beneath| beneath.downcast_ref::<io::Error>());
+    beneath.is_some_and(|beneath| beneath.kind() == ErrorKind::UnexpectedEof)
 }
 
 fn why(error: &hyper::Error) -> Broken {

@@ -4,6 +4,7 @@
 //! says why it did not succeed. Knows nothing of schedules and of events.
 
 mod broken;
+pub(crate) mod fuzzing;
 mod http;
 mod postgres;
 mod reach;

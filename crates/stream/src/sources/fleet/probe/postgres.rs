@@ -1,7 +1,8 @@
 //! `SELECT 1` over PostgreSQL's protocol, by tokio-postgres.
 //!
-//! Without TLS. The library makes room for as much as the head of a message announces, up to 4 GB; so heads are looked at
-//! before it sees them ([`Heads`]).
+//! Without TLS, so a password goes as an answer to SCRAM or MD5 or not at all: whoever asks for it as it is may be anybody.
+//! The library would tell it, and makes room for as much as the head of a message announces, up to 4 GB; so messages are
+//! looked at before it sees them ([`Heads`]).
 
 use super::{super::target::Secret, Broken, Connection};
 use std::{
@@ -60,6 +61,12 @@ fn why(error: &tokio_postgres::Error, with_password: bool) -> Broken {
     }
     let inner = error.source().and_then(|inner| inner.downcast_ref::<io::Error>());
     match inner {
+        Some(inner) if inner.get_ref().is_some_and(|inner| inner.is::<InTheClear>()) => {
+            Broken::Said(match with_password {
+                true => "asks for the password in the clear, and is not told it; let it ask by SCRAM",
+                false => "asks for a password",
+            })
+        }
         // The library's own word for bytes that it cannot read, and ours for heads.
         Some(inner) if matches!(inner.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
             Broken::NotSpoken(PROTOCOL)
@@ -96,42 +103,57 @@ fn said(code: &SqlState) -> Broken {
     }
 }
 
-/// A stream whose messages announce no more than [`MESSAGE_MAX_BYTES`].
+/// The server asks for the password as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("the password in the clear")]
+struct InTheClear;
+
+/// A stream whose messages announce no more than [`MESSAGE_MAX_BYTES`], and of which none asks for a password in the clear.
 struct Heads<S> {
     stream: S,
-    /// The head that is being read: a letter and a length.
+    /// The head that is being read: a letter and a length; of what the server says of authentication also which kind.
     head: Vec<u8>,
     /// What is left of the message after it.
     body_left: u32,
 }
 
 const HEAD_BYTES: usize = 5;
+/// The letter of what a server says of authentication, how many bytes its kind has, and that of a password in the clear.
+const AUTHENTICATION: u8 = b'R';
+const KIND_BYTES: u32 = 4;
+const IN_THE_CLEAR: [u8; 4] = [0, 0, 0, 3];
 
 impl<S> Heads<S> {
     fn new(stream: S) -> Self {
         Self { stream, head: Vec::with_capacity(HEAD_BYTES), body_left: 0 }
     }
 
-    /// Whether `bytes`, which came next, are of messages that may be read.
-    fn pass(&mut self, bytes: &[u8]) -> bool {
+    /// Looks at `bytes`, which came next.
+    ///
+    /// # Errors
+    /// When they are of a message that may not be read.
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes {
             if self.body_left > 0 {
                 self.body_left -= 1;
                 continue;
             }
             self.head.push(*byte);
-            if let [_, length @ ..] = self.head.as_slice()
-                && let Ok(length) = <[u8; 4]>::try_from(length)
-            {
-                // The length counts itself.
-                match u32::from_be_bytes(length).checked_sub(4) {
-                    Some(body) if body <= MESSAGE_MAX_BYTES => self.body_left = body,
-                    _ => return false,
-                }
-                self.head.clear();
-            }
+            let Some((&[letter, ref length @ ..], kind)) = self.head.split_first_chunk::<HEAD_BYTES>() else {
+                continue;
+            };
+            // The length counts itself.
+            let body = u32::from_be_bytes(*length).checked_sub(4).filter(|body| *body <= MESSAGE_MAX_BYTES);
+            let Some(body) = body else { return Err(io::ErrorKind::InvalidData.into()) };
+            self.body_left = match (letter, kind) {
+                (AUTHENTICATION, kind) if kind == IN_THE_CLEAR => return Err(io::Error::other(InTheClear)),
+                (AUTHENTICATION, [_, _, _, _]) => body - KIND_BYTES,
+                (AUTHENTICATION, _) if body >= KIND_BYTES => continue,
+                _ => body,
+            };
+            self.head.clear();
         }
-        true
+        Ok(())
     }
 }
 
@@ -140,7 +162,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let read = buf.filled().get(before..).unwrap_or_default();
-        if self.pass(read) { Poll::Ready(Ok(())) } else { Poll::Ready(Err(io::ErrorKind::InvalidData.into())) }
+        Poll::Ready(self.pass(read))
     }
 }
 
@@ -164,19 +186,24 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn messages_pass_however_they_are_torn_and_one_that_is_too_long_does_not(
-            bodies in proptest::collection::vec(0_u32..300, 0..8), piece in 1_usize..50, length in MESSAGE_MAX_BYTES + 5..
+        fn messages_pass_however_they_are_torn_and_one_that_is_too_long_or_asks_for_the_password_does_not(
+            bodies in proptest::collection::vec((proptest::sample::select(b"RSZ".to_vec()), 0_u32..300), 0..8),
+            piece in 1_usize..50,
+            length in MESSAGE_MAX_BYTES + 5..
         ) {
             let mut bytes = Vec::new();
-            for body in &bodies {
-                bytes.push(b'S');
+            for (letter, body) in &bodies {
+                bytes.push(*letter);
                 bytes.extend((body + 4).to_be_bytes());
                 bytes.extend(vec![0xff; *body as usize]);
             }
-            let mut heads = Heads::new(());
-            proptest::prop_assert!(bytes.chunks(piece).all(|piece| heads.pass(piece)));
-            bytes = [&b"E"[..], &length.to_be_bytes()].concat();
-            proptest::prop_assert!(!bytes.chunks(piece).all(|piece| heads.pass(piece)));
+            for end in [[&b"E"[..], &length.to_be_bytes()].concat(), b"R\0\0\0\x08\0\0\0\x03".to_vec()] {
+                let mut heads = Heads::new(());
+                let mut pass = |bytes: &[u8]| bytes.chunks(piece).all(|piece| heads.pass(piece).is_ok());
+                proptest::prop_assert!(pass(&bytes));
+                proptest::prop_assert!(pass(end.get(..end.len() - 1).unwrap_or_default()));
+                proptest::prop_assert!(!pass(end.get(end.len() - 1..).unwrap_or_default()));
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ pub(in crate::sources::fleet) fn trusting_the_system() -> Result<TlsConnector, T
 pub(super) struct Place {
     host: String,
     port: u16,
-    /// Nothing can end a look-up that the system does not answer. So that none pile up, the next probe waits for it too.
+    /// Nothing can end a look-up that the system does not answer. So that none pile up, the next probe waits for its end
+    /// before it begins its own: what an earlier probe asked for may be an address that is no longer right.
     looking_up: Mutex<Option<JoinHandle<io::Result<Vec<SocketAddr>>>>>,
 }
 
@@ -100,15 +101,18 @@ impl Place {
             return Ok(vec![SocketAddr::new(address, self.port)]);
         }
         let mut looking_up = self.looking_up.lock().await;
-        let look_up = looking_up.get_or_insert_with(|| {
-            let (host, port) = (self.host.clone(), self.port);
-            tokio::task::spawn_blocking(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
-        });
-        let found = look_up.await;
+        if let Some(earlier) = looking_up.as_mut() {
+            let _ = earlier.await;
+            *looking_up = None;
+        }
+        let (host, port) = (self.host.clone(), self.port);
+        let begun = tokio::task::spawn_blocking(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()));
+        let found = looking_up.insert(begun).await;
         *looking_up = None;
         match found {
             Ok(Ok(addresses)) => Ok(addresses),
-            _ => Err(Broken::NotFound),
+            Ok(Err(error)) => Err(Broken::of_ours(&error).or_else(lacking_files).unwrap_or(Broken::NotFound)),
+            Err(_) => Err(Broken::NotFound),
         }
     }
 
@@ -121,6 +125,11 @@ impl Place {
         let name = ServerName::try_from(self.host.clone()).map_err(|_| Broken::NotFound)?;
         tls.connect(name, stream).await.map_err(|error| Broken::of_talking(&error))
     }
+}
+
+/// The system's resolver needs files, and says of a name that it is not found where it has none.
+fn lacking_files() -> Option<Broken> {
+    std::fs::File::open("/dev/null").err().as_ref().and_then(Broken::of_ours)
 }
 
 /// A connection of which no more than [`BYTES_MAX`] is read, whatever the peer sends.
@@ -175,15 +184,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_look_up_that_hangs_is_waited_for_again_and_never_doubled() {
-        let (place, found) = (Place::new("name", 1), SocketAddr::from(([192, 0, 2, 1], 1)));
+        let (place, outdated) = (Place::new("localhost", 1), SocketAddr::from(([192, 0, 2, 1], 1)));
         let (answer, answered) = mpsc::sync_channel(1);
         let hanging = tokio::task::spawn_blocking(move || Ok(answered.recv().unwrap_or_default()));
         *place.looking_up.lock().await = Some(hanging);
         for _ in 0..3 {
             assert!(timeout(Duration::from_millis(1), place.addresses()).await.is_err());
         }
-        answer.send(vec![found]).expect("it is still waited for");
-        assert_eq!(place.addresses().await, Ok(vec![found]));
+        answer.send(vec![outdated]).expect("it is still waited for");
+        let found = place.addresses().await.expect("it is a name that every system knows");
+        assert!(!found.is_empty() && !found.contains(&outdated), "the answer is its own: {found:?}");
         assert!(place.looking_up.lock().await.is_none(), "the next probe looks anew");
     }
 }

@@ -6,6 +6,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    process::Stdio,
     time::{Duration, SystemTime},
 };
 
@@ -20,10 +21,20 @@ pub(super) struct Place {
     name: String,
 }
 
-/// The right to change a clone, given back when dropped or when the process ends.
+/// The right to change a clone, given back when this and the commands that run for it are gone, with the process or without.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _lock: File,
+    lock: File,
+}
+
+impl Turn {
+    /// The turn for a command too: it is given back when that has ended as well.
+    ///
+    /// # Errors
+    /// When the system has no more files to give.
+    pub(super) fn held(&self) -> io::Result<Stdio> {
+        self.lock.try_clone().map(Stdio::from)
+    }
 }
 
 impl Place {
@@ -52,6 +63,11 @@ impl Place {
         self.cache.join(format!("{}.{}.unfinished", self.name, std::process::id()))
     }
 
+    /// The mark of a packing that has not ended.
+    pub(super) fn packing(&self) -> PathBuf {
+        self.cache.join(format!("{}.packing", self.name))
+    }
+
     /// Waits until no other process changes the clone.
     ///
     /// # Errors
@@ -66,7 +82,7 @@ impl Place {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        Ok(Turn { _lock: lock })
+        Ok(Turn { lock })
     }
 
     /// The turn, unless another process has it.
@@ -76,7 +92,7 @@ impl Place {
     pub(super) fn turn(&self) -> io::Result<Option<Turn>> {
         let lock = self.lock_file()?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Turn { _lock: lock })),
+            Ok(()) => Ok(Some(Turn { lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -116,6 +132,17 @@ fn remove_old_locks(folder: &Path, deep: bool) {
             let _ = fs::remove_file(&path);
         }
     }
+}
+
+/// How many bytes a folder's files have, as far as they can be seen.
+pub(super) fn bytes(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let each = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    each.sum()
 }
 
 /// Whether the clone in `folder` has any branch.

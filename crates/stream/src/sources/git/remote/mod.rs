@@ -16,7 +16,7 @@ use std::{
     env, fs, io,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A clone that takes longer is given up.
@@ -25,6 +25,41 @@ const CLONE_DEADLINE: Duration = Duration::from_secs(3_600);
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 /// A look into a clone that takes longer is given up.
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
+/// Packing that takes longer is given up.
+const PACK_DEADLINE: Duration = Duration::from_secs(600);
+/// When packing did not come to its end, it is tried again after this time.
+const PACK_AGAIN: Duration = Duration::from_secs(86_400);
+/// What packing may take: one processor, some memory, and no large pack is written anew.
+const PACKING: [&str; 5] = [
+    "gc.autoDetach=false",
+    "gc.bigPackThreshold=256m",
+    "pack.threads=1",
+    "pack.windowMemory=64m",
+    "gc.writeCommitGraph=false",
+];
+/// What `git` says of a clone that is damaged. Of all else that may be wrong, such as a folder that may not be read, a clone
+/// is not the cause, and cloning anew not the cure.
+const DAMAGE: [&str; 10] = [
+    "not a git repository",
+    "missing object",
+    "bad object",
+    "bad config",
+    "bad signature",
+    "corrupt",
+    "unable to parse",
+    "unexpected line",
+    "inflate",
+    "garbage",
+];
+
+/// What became of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// The clone is as its origin is.
+    Done,
+    /// Another process was at it, and nothing was asked.
+    ByAnother,
+}
 
 /// A URL that `git` can clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,11 +143,12 @@ impl Remote {
         place.clear(&turn);
         let folder = place.folder();
         if folder.exists() {
-            if self.is_sound(&folder)? {
+            if self.is_sound(&folder, &turn, LOOK_DEADLINE)? {
                 // What the cache holds is worth showing even when the network is away: following fetches again.
                 if let Err(error) = self.fetch_in_turn(&folder, &turn) {
                     tracing::warn!(%error, "showing the clone as it was last fetched");
                 }
+                self.tell_size(&folder);
                 return Ok(folder);
             }
             tracing::warn!(url = self.shown, "the clone in the cache is damaged, cloning anew");
@@ -123,36 +159,58 @@ impl Remote {
         let unfinished = place.unfinished();
         let mut command = Command::new("git");
         command.args(["clone", "--quiet", "--bare", "--no-tags", "--template=", "--", &self.shown]).arg(&unfinished);
-        let cloned = self.run("git clone", command, CLONE_DEADLINE);
-        let cloned = cloned.and_then(|_| if cache::has_branches(&unfinished) { Ok(()) } else { self.is_repository() });
+        let cloned = self.run("git clone", &command, &turn, CLONE_DEADLINE);
+        let cloned =
+            cloned.and_then(|_| if cache::has_branches(&unfinished) { Ok(()) } else { self.is_repository(&turn) });
         let placed = cloned.and_then(|()| fs::rename(&unfinished, &folder).map_err(no_cache));
         if placed.is_err() {
             // Best effort: the next start removes it too, and the refusal that counts is the first.
             let _ = cache::remove(&unfinished);
         }
-        placed.map(|()| folder)
+        placed?;
+        self.tell_size(&folder);
+        Ok(folder)
     }
 
-    /// Whether a clone can be read: its references, and what they point at.
-    fn is_sound(&self, folder: &Path) -> Result<bool, GitError> {
+    /// What a clone takes is bounded by what its origin holds alone, so it is said.
+    fn tell_size(&self, folder: &Path) {
+        tracing::info!(url = self.shown, bytes = cache::bytes(folder), "the clone lies in the cache");
+    }
+
+    /// Whether a clone can be read: its references, and what they point at. One of which that cannot be told in time is taken
+    /// for sound: what is wrong with it is said when it is read.
+    ///
+    /// # Errors
+    /// When something else than the clone is in the way.
+    fn is_sound(&self, folder: &Path, turn: &Turn, deadline: Duration) -> Result<bool, GitError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(folder).args(["for-each-ref", "refs/heads"]);
-        match self.run("git for-each-ref", command, LOOK_DEADLINE) {
+        match self.run_for("git for-each-ref", &command, turn, deadline)? {
             Ok(_) => Ok(true),
-            Err(GitError::Transfer { .. }) => Ok(false),
-            Err(error) => Err(error),
+            Err(Failure::Late(deadline)) => {
+                tracing::warn!(
+                    seconds = deadline.as_secs(),
+                    "the clone could not be looked at in time, it is taken as it is"
+                );
+                Ok(true)
+            }
+            Err(Failure::Said(said)) if DAMAGE.iter().any(|words| said.contains(words)) => Ok(false),
+            Err(failure) => {
+                let reason = format!("{}: {}", folder.display(), self.words("git for-each-ref", failure));
+                Err(GitError::NoCache { reason })
+            }
         }
     }
 
     /// Over HTTP `git` takes any page without a line that looks like a reference for a repository that is still empty. A
     /// repository's server of our days answers in packets.
-    fn is_repository(&self) -> Result<(), GitError> {
+    fn is_repository(&self, turn: &Turn) -> Result<(), GitError> {
         if !self.protocols().starts_with("http") {
             return Ok(());
         }
         let mut command = Command::new("git");
         command.args(["ls-remote", "--quiet", "--", &self.shown]).env("GIT_TRACE_PACKET", "1");
-        if self.run("git clone", command, LOOK_DEADLINE)?.contains("packet:") {
+        if self.run("git clone", &command, turn, LOOK_DEADLINE)?.contains("packet:") {
             return Ok(());
         }
         let reason = "what is there is no Git repository".to_owned();
@@ -164,21 +222,47 @@ impl Remote {
     ///
     /// # Errors
     /// When fetching did not succeed.
-    pub(super) fn fetch(&self, folder: &Path) -> Result<(), GitError> {
+    pub(super) fn fetch(&self, folder: &Path) -> Result<Fetched, GitError> {
         let no_cache = |error: io::Error| GitError::NoCache { reason: format!("{}: {error}", folder.display()) };
-        let turn = Place::of(folder).map(|place| place.turn()).transpose().map_err(no_cache)?;
-        match turn.flatten() {
-            Some(turn) => self.fetch_in_turn(folder, &turn),
-            None => Ok(()),
+        let Some(place) = Place::of(folder) else { return Ok(Fetched::ByAnother) };
+        let Some(turn) = place.turn().map_err(no_cache)? else { return Ok(Fetched::ByAnother) };
+        self.fetch_in_turn(folder, &turn)?;
+        self.pack(&place, &turn);
+        Ok(Fetched::Done)
+    }
+
+    /// Every fetch leaves objects or a pack. Where there are many of either, `git` puts them together; that it does not
+    /// succeed makes a clone larger, and no worse.
+    fn pack(&self, place: &Place, turn: &Turn) {
+        let mark = place.packing();
+        let begun = fs::metadata(&mark).and_then(|mark| mark.modified());
+        let age = begun.ok().and_then(|begun| SystemTime::now().duration_since(begun).ok());
+        if age.is_some_and(|age| age < PACK_AGAIN) {
+            return;
+        }
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(place.folder());
+        PACKING.iter().for_each(|setting| {
+            command.args(["-c", *setting]);
+        });
+        command.args(["gc", "--auto", "--quiet"]);
+        let packed = match fs::write(&mark, "") {
+            Ok(()) => self.run("git gc", &command, turn, PACK_DEADLINE).map(|_| ()),
+            Err(error) => Err(GitError::NoCache { reason: format!("{}: {error}", mark.display()) }),
+        };
+        match packed.map(|()| fs::remove_file(&mark)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the clone is packed again in a day"),
+            Err(error) => tracing::warn!(%error, "the clone could not be packed, and grows until it can"),
         }
     }
 
-    fn fetch_in_turn(&self, folder: &Path, _turn: &Turn) -> Result<(), GitError> {
+    fn fetch_in_turn(&self, folder: &Path, turn: &Turn) -> Result<(), GitError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(folder);
         command.args(["fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-auto-gc", "--", &self.shown]);
         command.arg("+refs/heads/*:refs/heads/*");
-        self.run("git fetch", command, FETCH_DEADLINE).map(|_| ())
+        self.run("git fetch", &command, turn, FETCH_DEADLINE).map(|_| ())
     }
 
     fn digest(&self) -> String {
@@ -195,19 +279,40 @@ impl Remote {
         }
     }
 
-    fn run(&self, action: &'static str, command: Command, deadline: Duration) -> Result<String, GitError> {
+    fn run(
+        &self,
+        action: &'static str,
+        command: &Command,
+        turn: &Turn,
+        deadline: Duration,
+    ) -> Result<String, GitError> {
+        self.run_for(action, command, turn, deadline)?.map_err(|failure| self.words(action, failure))
+    }
+
+    fn run_for(
+        &self,
+        action: &'static str,
+        command: &Command,
+        turn: &Turn,
+        deadline: Duration,
+    ) -> Result<Result<String, Failure>, GitError> {
         let mut settings = Vec::new();
         if let Some(secret) = &self.secret {
             settings.push((format!("http.{}.extraHeader", self.shown), secret.authorization.clone()));
             // Whoever is redirected to must not be told them.
             settings.push(("http.followRedirects".to_owned(), "false".to_owned()));
         }
-        command::run(command, &settings, self.protocols(), deadline).map_err(|failure| match failure {
-            Failure::NotThere(reason) => GitError::NoGitCommand { reason },
-            Failure::Said(reason) => {
-                GitError::Transfer { action, url: self.shown.clone(), reason: self.without_secret(&reason) }
-            }
-        })
+        let held = turn.held().map_err(|error| self.words(action, Failure::Said(error.to_string())))?;
+        Ok(command::run(command, &settings, self.protocols(), deadline, held))
+    }
+
+    fn words(&self, action: &'static str, failure: Failure) -> GitError {
+        let reason = match failure {
+            Failure::NotThere(reason) => return GitError::NoGitCommand { reason },
+            Failure::Late(deadline) => format!("no end after {} s", deadline.as_secs()),
+            Failure::Said(reason) => self.without_secret(&reason),
+        };
+        GitError::Transfer { action, url: self.shown.clone(), reason }
     }
 
     fn without_secret(&self, text: &str) -> String {
@@ -262,6 +367,52 @@ mod tests {
         for text in [said, format!("{remote:?}"), remote.digest()] {
             assert!(!text.contains("hunter2"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_clone_is_thrown_away_for_what_is_wrong_with_it_and_for_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let town = folder.path().join("town");
+        let made = Command::new("git").args(["init", "--quiet", "--bare"]).arg(&town).status().expect("git runs");
+        assert!(made.success());
+        let remote = Remote::parse(&format!("file://{}", town.display())).expect("a URL");
+        let cache = folder.path().join("cache");
+        let clone = remote.clone_into(&cache).expect("it is cloned");
+        let place = Place::of(&clone).expect("a place");
+        let turn = place.turn().expect("a lock").expect("free");
+        assert!(remote.is_sound(&clone, &turn, LOOK_DEADLINE).expect("a look"));
+        assert!(remote.is_sound(&clone, &turn, Duration::ZERO).expect("slow is not damaged"));
+        let config = clone.join("config");
+        let sound = fs::read(&config).expect("a file");
+        fs::write(&config, "[core").expect("written");
+        assert!(!remote.is_sound(&clone, &turn, LOOK_DEADLINE).expect("damaged"));
+        // A repository of a kind that this git does not know yet is not damaged.
+        fs::write(&config, "[core]\nrepositoryformatversion = 9\nbare = true\n").expect("written");
+        let strange = remote.is_sound(&clone, &turn, LOOK_DEADLINE).expect_err("unknown").to_string();
+        assert!(strange.contains("git for-each-ref") && strange.contains(".git"), "{strange}");
+        fs::write(&config, sound).expect("written");
+    }
+
+    #[test]
+    fn packing_that_did_not_end_is_left_alone_for_a_day() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::new(folder.path(), "a").expect("made");
+        let turn = place.turn().expect("a lock").expect("free");
+        let remote = Remote::parse("https://h/o/n").expect("a URL");
+        // There is no clone, so packing does not succeed, and leaves its mark.
+        remote.pack(&place, &turn);
+        let marked = fs::metadata(place.packing()).and_then(|mark| mark.modified()).expect("a mark");
+        remote.pack(&place, &turn);
+        let again = || fs::metadata(place.packing()).and_then(|mark| mark.modified()).expect("a mark");
+        assert_eq!(again(), marked);
+        let old = SystemTime::now() - PACK_AGAIN * 2;
+        fs::File::options().write(true).open(place.packing()).and_then(|mark| mark.set_modified(old)).expect("set");
+        remote.pack(&place, &turn);
+        assert!(again() >= marked, "a day later it is tried again");
+        Command::new("git").args(["init", "--quiet", "--bare"]).arg(place.folder()).status().expect("git runs");
+        fs::remove_file(place.packing()).expect("removed");
+        remote.pack(&place, &turn);
+        assert!(!place.packing().exists());
     }
 
     #[test]
