@@ -4,7 +4,7 @@
 
 use crate::signals::AgentView;
 use monkeytown_civilization::Entity;
-use monkeytown_protocol::{EntityId, EntityStatus};
+use monkeytown_protocol::{EntityId, EntityStatus, Text};
 use monkeytown_terrain::{Detail, Point, Posture, Rect, Size};
 use std::rc::Rc;
 
@@ -25,11 +25,12 @@ const NARROW_BELOW: f32 = 640.0;
 const CARD_WIDE: f32 = 280.0;
 const WIDE_FROM: f32 = 1_240.0;
 
-/// Beside the words of a card, and of a row; the height of a line of them; what stands before a reason.
+/// Beside the words of a card, and of a row; the height of a line of them; the letters before a reason, and without one.
 const CARD_AIR: f32 = 48.0;
 const ROW_AIR: f32 = 130.0;
 const LINE: f32 = 20.0;
-const BROKEN: &str = "broken: ";
+const BROKEN: usize = "broken: ".len();
+const UNSAID: usize = "broken, without a reason".len();
 
 /// At rest: where the words begin, the widths of a letter of the name, of one of the state, and of the state's glyph, and
 /// the letters of an age.
@@ -154,7 +155,10 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
 /// The style sheet cuts it after three.
 #[expect(clippy::cast_precision_loss, reason = "a reason is short")]
 fn further_lines(entity: &Entity, room: f32) -> f32 {
-    let letters = entity.reason.as_ref().map_or(0, |reason| BROKEN.len() + reason.as_str().chars().count());
+    // Letters from Hangul on, emoji among them, take the room of two.
+    let wide = |letter: char| if letter < '\u{1100}' { 1 } else { 2 };
+    let said = |reason: &Text| BROKEN + reason.as_str().chars().map(wide).sum::<usize>();
+    let letters = entity.reason.as_ref().map_or(UNSAID, said);
     let width = letters as f32 * NAME_LETTER;
     match width {
         _ if width <= room => 0.0,

@@ -8,6 +8,7 @@ use monkeytown_tests::{
     browser::{Browser, Page},
     wait::PATIENCE,
 };
+use serde_json::Value;
 use std::{collections::BTreeSet, time::Instant};
 
 /// What lies on one another, and what lies off the field, in words. Of every agent: its card, its mask, its path, its
@@ -255,7 +256,11 @@ async fn why_somebody_broke_is_read_whole_on_their_card_and_all_of_it_is_inside(
     let mut broken =
         turns("1", "ada", "error", "was weighing what the two who decide had written of the colour of the door");
     broken["data"]["reason"] = "two decisions contradict one another".into();
-    let stream = stream_of(&[broken, turns("1", "bob", "active", "draws")]).await;
+    let mut wide = turns("1", "cleo", "error", "signs");
+    wide["data"]["reason"] = "署名の鍵の期限が切れています".into();
+    let mut unsaid = turns("1", "dora", "error", "signs");
+    unsaid["data"]["reason"] = Value::Null;
+    let stream = stream_of(&[broken, wide, unsaid, turns("1", "bob", "active", "draws")]).await;
     let browser = Browser::start().await;
     for size in [(1_280, 800), (768, 1_024), (390, 844)] {
         let page = browser.tab().await;
@@ -264,7 +269,8 @@ async fn why_somebody_broke_is_read_whole_on_their_card_and_all_of_it_is_inside(
         until_caught_up(&page, &stream).await;
         page.until_card("ada", "broken: two decisions contradict one another").await;
         until_settled(&page).await;
-        let cut = format!(
+        for agent in ["ada", "cleo", "dora"] {
+            let cut = format!(
             "(() => {{
                 const card = document.querySelector('{} .card');
                 const [doing, inner] = [card.querySelector('.doing'), card.getBoundingClientRect()];
@@ -275,9 +281,10 @@ async fn why_somebody_broke_is_read_whole_on_their_card_and_all_of_it_is_inside(
                 }}
                 return cut;
             }})()",
-            card("ada")
+            card(agent)
         );
-        assert_eq!(page.value::<Vec<String>>(&cut).await, Vec::<String>::new(), "at {size:?}");
+            assert_eq!(page.value::<Vec<String>>(&cut).await, Vec::<String>::new(), "{agent} at {size:?}");
+        }
         page.complains_of_nothing().await;
     }
     browser.close().await;

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Agents that have a label of their own.
+/// Agents that have a label of their own; of runs, and of what publishers say.
 const LABELLED_MAX: usize = 64;
 /// The label of all others; it is there from the start.
 const OTHERS: &str = "other";
@@ -22,6 +22,8 @@ const RUN_BUCKETS: [f64; 11] = [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 
 
 /// Bytes; an agent's run writes up to 10 MB.
 const OUTPUT_BUCKETS: [f64; 9] = [1e3, 1e4, 1e5, 5e5, 1e6, 2.5e6, 5e6, 1e7, 1e8];
+/// More bytes than that count as so many: one claim must not outweigh all others in the sum for ever.
+const OUTPUT_MAX_BYTES: u64 = 1 << 40;
 
 /// Runs of agents.
 #[derive(Clone)]
@@ -33,8 +35,12 @@ pub(crate) struct AgentMetrics {
     runs_active: IntGaugeVec,
     output_size: HistogramVec,
     api_calls: IntCounterVec,
-    labelled: Arc<Mutex<HashSet<EntityId>>>,
+    /// Two sets, since any token may make ids up, and those must not use up the labels of agents whose runs are told of.
+    with_runs: Labelled,
+    with_figures: Labelled,
 }
+
+type Labelled = Arc<Mutex<HashSet<EntityId>>>;
 
 impl AgentMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
@@ -57,18 +63,20 @@ impl AgentMetrics {
                 "Calls of an API that runs made, as they say themselves.",
                 &labels,
             ),
-            labelled: Arc::default(),
+            with_runs: Arc::default(),
+            with_figures: Arc::default(),
         };
-        metrics.begin_at_zero(OTHERS);
+        metrics.begin_runs_at_zero(OTHERS);
+        metrics.begin_figures_at_zero(OTHERS);
         metrics
     }
 
     /// Counts what happened to a run.
     pub(crate) fn count(&self, report: &RunReport) {
         match report {
-            RunReport::Began(agent) => self.runs_active.with_label_values(&[self.label(agent)]).inc(),
+            RunReport::Began(agent) => self.runs_active.with_label_values(&[self.run_label(agent)]).inc(),
             RunReport::Ended { agent, outcome, took } => {
-                let label = self.label(agent);
+                let label = self.run_label(agent);
                 self.runs_active.with_label_values(&[label]).dec();
                 let Some(outcome) = outcome else { return };
                 self.runs_total.with_label_values(&[label]).inc();
@@ -86,37 +94,46 @@ impl AgentMetrics {
     /// Counts what a run says that it wrote and asked.
     #[expect(clippy::cast_precision_loss, reason = "a histogram needs no more than f64 holds")]
     pub(crate) fn measured(&self, agent: &EntityId, figures: RunFigures) {
-        let label = self.label(agent);
+        let label = label(&self.with_figures, agent, |label| self.begin_figures_at_zero(label));
         if let Some(bytes) = figures.output_bytes {
-            self.output_size.with_label_values(&[label]).observe(bytes as f64);
+            self.output_size.with_label_values(&[label]).observe(bytes.min(OUTPUT_MAX_BYTES) as f64);
         }
         if let Some(calls) = figures.api_calls {
             self.api_calls.with_label_values(&[label]).inc_by(calls.into());
         }
     }
 
-    fn label<'a>(&self, agent: &'a EntityId) -> &'a str {
-        // A set cannot be left half-made: whatever is there is usable.
-        let mut labelled = self.labelled.lock().unwrap_or_else(PoisonError::into_inner);
-        if labelled.contains(agent) {
-            return agent.as_str();
-        }
-        if labelled.len() >= LABELLED_MAX {
-            return OTHERS;
-        }
-        labelled.insert(agent.clone());
-        self.begin_at_zero(agent.as_str());
-        agent.as_str()
+    fn run_label<'a>(&self, agent: &'a EntityId) -> &'a str {
+        label(&self.with_runs, agent, |label| self.begin_runs_at_zero(label))
     }
 
-    fn begin_at_zero(&self, label: &str) {
-        for counter in [&self.runs_total, &self.runs_success, &self.failures_total, &self.api_calls] {
+    fn begin_runs_at_zero(&self, label: &str) {
+        for counter in [&self.runs_total, &self.runs_success, &self.failures_total] {
             counter.with_label_values(&[label]);
         }
         self.runs_active.with_label_values(&[label]);
         self.run_duration.with_label_values(&[label]);
+    }
+
+    fn begin_figures_at_zero(&self, label: &str) {
+        self.api_calls.with_label_values(&[label]);
         self.output_size.with_label_values(&[label]);
     }
+}
+
+/// Its label among those that are `labelled`; `begin` makes its series when it is new.
+fn label<'a>(labelled: &Mutex<HashSet<EntityId>>, agent: &'a EntityId, begin: impl FnOnce(&str)) -> &'a str {
+    // A set cannot be left half-made: whatever is there is usable.
+    let mut labelled = labelled.lock().unwrap_or_else(PoisonError::into_inner);
+    if labelled.contains(agent) {
+        return agent.as_str();
+    }
+    if labelled.len() >= LABELLED_MAX {
+        return OTHERS;
+    }
+    labelled.insert(agent.clone());
+    begin(agent.as_str());
+    agent.as_str()
 }
 
 /// What became of a delivery.

@@ -11,6 +11,7 @@ use monkeytown_protocol::{EntityId, EntityVerb, Envelope, Offset, Payload, RunFi
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_path_to_error::Track;
+use std::collections::HashSet;
 
 /// Of the data of an event, what is measured.
 struct Measured {
@@ -39,13 +40,17 @@ impl Figures {
         Ok(Self(found))
     }
 
-    /// Measures those that are new. `head` is what the log held before they were appended.
+    /// Measures those that are new. `head` is what the log held before they were appended; what others appended since
+    /// is taken for new.
     pub(super) fn count(self, appended: &Appended, head: Option<Offset>, metrics: &AgentMetrics) {
         // A request sent again adds nothing, as a whole; only in one that is new in part the places must tell.
         let all_known = appended.duplicates == appended.offsets.len();
         let is_new = |offset: &Offset| appended.duplicates == 0 || head.is_none_or(|head| *offset > head);
+        let mut counted = HashSet::new();
         for (index, agent, figures) in self.0 {
-            if !all_known && appended.offsets.get(index).is_some_and(is_new) {
+            let offset = appended.offsets.get(index).filter(|offset| !all_known && is_new(offset));
+            // The same event may be in a request twice.
+            if offset.is_some_and(|offset| counted.insert(*offset)) {
                 metrics.measured(&agent, figures);
             }
         }

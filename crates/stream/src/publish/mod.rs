@@ -144,7 +144,7 @@ fn admit<'a>(app: &App, publishers: &'a Publishers, uri: &Uri, headers: &HeaderM
     })
 }
 
-async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body: Body) -> Outcome<PublishReceipt> {
+async fn accept(app: &Arc<App>, publisher: &Publisher<'_>, headers: &HeaderMap, body: Body) -> Outcome<PublishReceipt> {
     if body::is_encoded(headers) {
         let refusal =
             Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send events as they are, without Content-Encoding");
@@ -182,7 +182,6 @@ async fn accept(app: &App, publisher: &Publisher<'_>, headers: &HeaderMap, body:
     let receipt = append(app, drafts, figures).await?;
     let added = receipt.offsets.len().saturating_sub(receipt.duplicates);
     app.metrics.published_by(publisher.name(), added);
-    app.metrics.came(Origin::Publisher, added);
     Ok(receipt)
 }
 
@@ -210,9 +209,21 @@ fn tell_traces(publisher: &Publisher<'_>, drafts: &[Draft]) {
     tracing::debug!(publisher = publisher.name(), events = drafts.len(), "events are taken");
 }
 
-async fn append(app: &App, drafts: Vec<Draft>, figures: Figures) -> Outcome<PublishReceipt> {
-    let head = app.log.head();
-    let appended = app.log.append_drafts(drafts).await.map_err(|_| {
+async fn append(app: &Arc<App>, drafts: Vec<Draft>, figures: Figures) -> Outcome<PublishReceipt> {
+    let taking = {
+        let app = Arc::clone(app);
+        // On its own: who hangs up meanwhile has published all the same, and what is sent again is measured no more.
+        tokio::spawn(async move {
+            let head = app.log.head();
+            let appended = app.log.append_drafts(drafts).await;
+            if let Ok(appended) = &appended {
+                figures.count(appended, head, &app.metrics.agents);
+                app.metrics.came(Origin::Publisher, appended.offsets.len().saturating_sub(appended.duplicates));
+            }
+            appended
+        })
+    };
+    let appended = taking.await.expect("it neither panics nor is cancelled").map_err(|_| {
         // What Redis has taken without an answer it knows again.
         let taken = match app.log.kept() {
             Kept::InRedis(_) => "send it again: nothing is taken twice",
@@ -222,7 +233,6 @@ async fn append(app: &App, drafts: Vec<Draft>, figures: Figures) -> Outcome<Publ
         let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(UNWRITTEN_RETRY_SECONDS);
         (Rejection::Unwritten, refusal)
     })?;
-    figures.count(&appended, head, &app.metrics.agents);
     let offsets = appended.offsets;
     let first = offsets.iter().min().copied().expect("an empty batch has been refused");
     let last = offsets.iter().max().copied().expect("an empty batch has been refused");

@@ -30,6 +30,10 @@ async fn a_runs_figures_are_measured_once() {
     assert_eq!(measured(&stream, "a").await, (2.0, 50_000.0, 37.0));
     stream.publish(&[figures("3", "a", &json!({"load": 0.25})), figures("4", "a", &json!(null))]).await;
     assert_eq!(measured(&stream, "a").await, (2.0, 50_000.0, 37.0));
+    // Twice in one request.
+    let third = figures("5", "a", &json!({"output_bytes": 1_000, "api_calls": 3}));
+    stream.publish(&[third.clone(), third]).await;
+    assert_eq!(measured(&stream, "a").await, (3.0, 51_000.0, 40.0));
 }
 
 #[tokio::test]
@@ -42,6 +46,9 @@ async fn a_runs_figures_are_kept_as_they_came_and_change_no_state() {
     let snapshot: Value = stream.get("/api/v1/snapshot").await.json().await.unwrap();
     assert!(snapshot.to_string().contains("\"load\":0.5"), "{snapshot}");
     assert!(!snapshot.to_string().contains("output_bytes"), "{snapshot}");
+    // What nobody can have written does not hide what others have.
+    let sum = measured(&stream, "a").await.1;
+    assert!(sum < 2e12, "{sum}");
 }
 
 #[tokio::test]
@@ -70,4 +77,6 @@ async fn agents_without_end_make_a_bounded_number_of_series() {
     let text = stream.get("/metrics").await.text().await.unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("agent_outputs_size_bytes_count{")).count(), 65);
     assert_eq!(measured(&stream, "other").await, (36.0, 36.0, 0.0));
+    // Labels of agents whose runs are told of are none of those.
+    assert!(!text.contains("agent_runs_total{agent_type=\"made up 1\"}"), "{text}");
 }

@@ -59,7 +59,7 @@ pub struct RedisPatience {
     pub start: Duration,
     /// For an answer.
     pub answer: Duration,
-    /// How long an append waits. Longer than `settle`, so that a restart of Redis is waited for and not refused.
+    /// How long an append waits. Longer than `settle`, so that a Redis that is back within a second or two is waited for.
     pub append: Duration,
     /// After it has begun anew, before anything is appended: longer than the others take to find it again. One that was told
     /// nothing of its end hears a silence of one and a half `answer`, or waits one for a try that hangs and a pause of a
