@@ -86,15 +86,20 @@ pub fn document() -> String {
 /// One flag: its names, its default and what it is for.
 fn told(flag: &Arg) -> String {
     let name = flag.get_long().expect("every flag has a long name");
-    let value = flag.get_value_names().and_then(|names| names.first()).map_or(String::new(), |name| format!(" {name}"));
+    // A switch has no value but in its variable.
+    let is_switch = !flag.get_action().takes_values();
+    let value = flag.get_value_names().and_then(|names| names.first()).filter(|_| !is_switch);
+    let value = value.map_or(String::new(), |name| format!(" {name}"));
     let variable = flag.get_env().and_then(|name| name.to_str()).expect("every flag is a variable too");
-    let defaults: Vec<_> = flag.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    let defaults: Vec<_> =
+        flag.get_default_values().iter().filter(|_| !is_switch).map(|value| value.to_string_lossy()).collect();
     let default = if defaults.is_empty() { String::new() } else { format!(", by default `{}`", defaults.join(",")) };
     let help = flag.get_help().map(ToString::to_string).expect("every flag says what it is for");
     let words: Vec<_> = flag.get_possible_values().iter().map(|word| format!("`{}`", word.get_name())).collect();
-    let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) };
+    let words = if words.is_empty() || is_switch { String::new() } else { format!(": {}", words.join(", ")) };
     let again = match flag.get_action() {
         ArgAction::Append if !help.contains("repeatable") => " (repeatable)",
+        _ if is_switch => " (off without it; the variable is `true` or `false`)",
         _ => "",
     };
     format!("- `--{name}{value}`, `{variable}`{default}: {help}{words}{again}")
