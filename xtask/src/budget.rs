@@ -15,8 +15,8 @@ use crate::{build, compress};
 const BUDGET_BYTES: usize = 200_000;
 /// What we would rather have.
 const AIM_BYTES: usize = 120_000;
-/// Files that no first visit loads. Any other file counts, so that a new one cannot be forgotten.
-pub(crate) const NOT_LOADED: [&str; 2] = ["404.html", "robots.txt"];
+/// Files that no first visit loads; the snapshot is asked for when no stream answers. Any other file counts, so that a new one cannot be forgotten.
+pub(crate) const NOT_LOADED: [&str; 3] = ["404.html", "robots.txt", "snapshot.json"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -9,8 +9,8 @@ use std::path::Path;
 use tower::ServiceExt;
 use tower_http::services::{ServeDir, ServeFile};
 
-/// Files that no first visit loads.
-const NOT_LOADED: [&str; 2] = ["404.html", "robots.txt"];
+/// Files that no first visit loads; the snapshot is asked for when no stream answers.
+const NOT_LOADED: [&str; 3] = ["404.html", "robots.txt", "snapshot.json"];
 /// Most files and folders that are measured: a site has some dozens.
 const MEASURED_MAX: usize = 10_000;
 

@@ -44,7 +44,12 @@ async fn what_a_first_visit_loads_is_measured_as_it_travels() {
     let bytes: usize = loaded.iter().map(|text| text.len()).sum();
     assert_eq!(stream.metric("bundle_size_bytes").await, f64::from(u32::try_from(bytes).unwrap()));
     // The copy of a file that is there, and what no page asks for, add nothing; a file that only looks like a copy does.
-    for (name, text) in [("robots.txt", "User-agent: *"), ("404.html", "nothing here"), ("data.tar.gz", "1234567")] {
+    for (name, text) in [
+        ("robots.txt", "User-agent: *"),
+        ("404.html", "nothing here"),
+        ("snapshot.json", "{}"),
+        ("data.tar.gz", "1234567"),
+    ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     std::os::unix::fs::symlink(folder.path(), folder.path().join("assets/around")).unwrap();

@@ -19,6 +19,8 @@ macro_rules! script {
 
 /// Longest time for a state to be taken or given: up to 8 MiB.
 const STATE_CALL: Duration = Duration::from_secs(10);
+/// After this time it is asked again what time it is.
+const CLOCK_AGAIN: Duration = Duration::from_secs(10);
 /// Most events and enough bytes of one answer that gives events.
 const PAGE: (u64, u64) = (512, 1 << 20);
 
@@ -212,8 +214,31 @@ impl Link {
     }
 
     /// The present by Redis' clock, which is one for all nodes: one whose own is ahead would set `recordedtime` for all.
+    ///
+    /// It goes on by the monotonic clock until it is told again: that clock stands still while a machine sleeps.
     fn now(&self) -> Timestamp {
         self.server.time.plus_millis(i64::try_from(self.told_at.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Asks again what time it is, when that was long ago. A user who may not ask goes on with what was told.
+    pub(super) async fn set_clock(&mut self) -> Result<(), Trouble> {
+        if self.told_at.elapsed() < CLOCK_AGAIN {
+            return Ok(());
+        }
+        let told = within(self.patience, redis::cmd("TIME").query_async::<(i64, i64)>(&mut self.calls)).await;
+        self.told_at = match told {
+            Ok((seconds, micros)) => {
+                let millis = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
+                self.server.time = Timestamp::from_millis(millis);
+                Instant::now()
+            }
+            Err(Trouble::Refused(_)) => {
+                self.server.time = self.now();
+                Instant::now()
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        Ok(())
     }
 
     async fn call(&mut self, command: &Cmd, patience: Duration) -> Result<Answer, Trouble> {

@@ -201,3 +201,16 @@ impl Drop for Redis {
         self.queue.leave();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_that_is_over_soon_is_waited_for() {
+        let RedisPatience { answer, append, settle, .. } = RedisPatience::default();
+        assert!(append > settle, "else every restart of Redis refuses publishers");
+        // What went without a word is noticed after a silence of this length, and read within another answer.
+        assert!(settle >= answer * 3 / 2 + answer, "else who holds most may come too late");
+    }
+}

@@ -191,6 +191,8 @@ impl Scribe {
                     }
                 }
                 rung = &mut bell => {
+                    // It rings for everything that is told, and after a silence of a second or two.
+                    link.set_clock().await?;
                     // After a silence too: an empty Redis or another history ring no bell.
                     if rung?.is_none_or(|newest| newest >= self.log.next().0) {
                         self.catch_up(&mut link, None).await?;

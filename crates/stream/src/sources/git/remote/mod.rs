@@ -39,8 +39,10 @@ const PACKING: [&str; 5] = [
 ];
 /// What `git` says of a clone that is damaged. Of all else that may be wrong, such as a folder that may not be read, a clone
 /// is not the cause, and cloning anew not the cure.
-const DAMAGE: [&str; 10] = [
+const DAMAGE: [&str; 12] = [
     "not a git repository",
+    "object file",
+    "unterminated line",
     "missing object",
     "bad object",
     "bad config",
@@ -51,6 +53,27 @@ const DAMAGE: [&str; 10] = [
     "inflate",
     "garbage",
 ];
+
+/// Whether what `git` `said` is about the clone in `folder`, and not about this machine.
+fn is_damage(said: &str, folder: &Path) -> bool {
+    // The configuration of whoever started the stream is read with each command, and memory may be short.
+    let of_the_machine = |said: &str| {
+        said.contains("command-line")
+            || said.contains("memory")
+            || (said.contains("bad config") && !said.contains(&*folder.to_string_lossy()))
+    };
+    // To git a folder that it may not read is no repository.
+    let unreadable = |name: &str| {
+        let read = fs::metadata(folder.join(name)).and_then(|found| match found.is_dir() {
+            true => fs::read_dir(folder.join(name)).map(drop),
+            false => fs::File::open(folder.join(name)).map(drop),
+        });
+        read.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    DAMAGE.iter().any(|words| said.contains(words))
+        && !of_the_machine(said)
+        && !["", "HEAD", "objects", "refs"].into_iter().any(unreadable)
+}
 
 /// What became of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +217,7 @@ impl Remote {
                 );
                 Ok(true)
             }
-            Err(Failure::Said(said)) if DAMAGE.iter().any(|words| said.contains(words)) => Ok(false),
+            Err(Failure::Said(said)) if is_damage(&said, folder) => Ok(false),
             Err(failure) => {
                 let reason = format!("{}: {}", folder.display(), self.words("git for-each-ref", failure));
                 Err(GitError::NoCache { reason })
