@@ -365,6 +365,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_wrong_with_the_machine_is_no_damage_of_the_clone() {
+        let folder = Path::new("/var/cache/town.git");
+        for damage in [
+            "fatal: not a git repository: '/var/cache/town.git'",
+            "fatal: bad config line 3 in file /var/cache/town.git/config",
+            "fatal: unterminated line in ./packed-refs: 0123",
+            "error: object file ./objects/ab/cd is empty",
+        ] {
+            assert!(is_damage(damage, folder), "{damage}");
+        }
+        for other in [
+            "fatal: bad config line 1 in file /home/town/.gitconfig",
+            "fatal: unable to parse command-line config",
+            "error: inflate: out of memory",
+            "fatal: unable to access '/var/cache/town.git/config': Permission denied",
+        ] {
+            assert!(!is_damage(other, folder), "{other}");
+        }
+    }
+
+    #[test]
     fn urls_are_told_from_paths() {
         for url in ["https://h/o/n", "ssh://git@h/o/n", "git@h:o/n", "file:///srv/n"] {
             assert_eq!(Remote::parse(url).expect(url).shown(), url);
