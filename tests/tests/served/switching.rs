@@ -56,7 +56,7 @@ async fn over_twenty_switches_with_redis_nothing_is_missed_and_nothing_comes_twi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_a_check_is_taken_back_by_itself_and_nobody_notices() {
+async fn what_fails_a_check_is_taken_back_by_itself_and_nothing_is_missed() {
     let machine = Machine::new(Store::Redis).await;
     let good = machine.release("good");
     machine.deployed(&good).await;
