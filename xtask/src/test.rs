@@ -142,6 +142,7 @@ fn passed(output: &str) -> u64 {
 fn system(workspace: &Workspace, alone: bool) -> Result<()> {
     let browsers = [(CHROMIUM.variable, CHROMIUM.ensure(workspace)?), (FIREFOX.variable, FIREFOX.ensure(workspace)?)];
     let monitors = monitors::ensure(workspace)?;
+    tools::ensure_redis(workspace)?;
     let toolbox = tools::ensure(workspace, &[Tool::Geckodriver])?;
     if alone {
         build::build(workspace)?;
