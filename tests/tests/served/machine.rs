@@ -30,7 +30,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// With nothing deployed.
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) async fn new(store: Store) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         // nginx' workers are somebody else where this is root.
@@ -56,7 +56,7 @@ impl Machine {
             Store::Journal => variables += &format!("MONKEYTOWN_JOURNAL={}\n", path("journal").display()),
             Store::Redis => {
                 let port = free_port();
-                redis = Some(start_redis(port, &path("redis")));
+                redis = Some(start_redis(port, &path("redis")).await);
                 variables += &format!("MONKEYTOWN_REDIS=redis://127.0.0.1:{port}\n");
             }
         }
@@ -82,7 +82,7 @@ impl Machine {
         let log = File::create(path("run/stderr")).expect("a file");
         let nginx = command.args(words).env("PATH", search_path()).stdout(Stdio::null()).stderr(log).spawn();
         let machine = Self { nginx: nginx.expect("nginx starts"), folder, redis, port };
-        listening(port);
+        listening(port).await;
         machine
     }
 
@@ -183,20 +183,20 @@ fn switch(config: &std::path::Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn start_redis(port: u16, folder: &std::path::Path) -> Child {
+async fn start_redis(port: u16, folder: &std::path::Path) -> Child {
     fs::create_dir_all(folder).expect("a folder");
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--dir"]);
     let child = command.arg(folder).stdout(Stdio::null()).spawn();
     let child = child.unwrap_or_else(|why| panic!("redis-server: {why}; cargo xtask test system installs it"));
-    listening(port);
+    listening(port).await;
     child
 }
 
-fn listening(port: u16) {
+async fn listening(port: u16) {
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(begun.elapsed() < PATIENCE, "nobody listens on {port}");
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -44,8 +44,8 @@ fn done(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-#[test]
-fn over_tls_as_the_readme_has_it_transport_is_demanded() {
+#[tokio::test]
+async fn over_tls_as_the_readme_has_it_transport_is_demanded() {
     let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
     let path = |name: &str| folder.path().join(name);
     copy(&deploy().join("nginx/monkeytown"), &path("monkeytown"));
@@ -86,7 +86,7 @@ fn over_tls_as_the_readme_has_it_transport_is_demanded() {
             break String::from_utf8_lossy(&output.stdout).into_owned();
         }
         assert!(begun.elapsed() < PATIENCE, "it does not answer");
-        std::thread::sleep(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(50)).await;
     };
     let headers = answer.to_lowercase();
     assert!(headers.starts_with("http/2 200"), "{answer}");

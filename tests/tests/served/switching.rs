@@ -17,7 +17,7 @@ fn unbroken(heard: &Heard, acknowledged: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_twenty_switches_with_redis_nothing_is_missed_and_nothing_comes_twice() {
-    let machine = Machine::new(Store::Redis);
+    let machine = Machine::new(Store::Redis).await;
     let releases = [machine.release("one"), machine.release("other")];
     machine.deployed(&releases[0]).await;
     let (publisher, listener) = (Publisher::start(machine.url("/api/v1/events")), Listener::start(machine.address()));
@@ -56,8 +56,8 @@ async fn over_twenty_switches_with_redis_nothing_is_missed_and_nothing_comes_twi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_a_check_is_taken_back_by_itself_and_nobody_notices() {
-    let machine = Machine::new(Store::Redis);
+async fn what_fails_a_check_is_taken_back_by_itself_and_nothing_is_missed() {
+    let machine = Machine::new(Store::Redis).await;
     let good = machine.release("good");
     machine.deployed(&good).await;
     let (publisher, listener) = (Publisher::start(machine.url("/api/v1/events")), Listener::start(machine.address()));
@@ -96,7 +96,7 @@ async fn what_fails_a_check_is_taken_back_by_itself_and_nobody_notices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_is_handed_over_and_nothing_is_missed() {
-    let machine = Machine::new(Store::Journal);
+    let machine = Machine::new(Store::Journal).await;
     let releases = [machine.release("one"), machine.release("other")];
     machine.deployed(&releases[0]).await;
     let (publisher, listener) = (Publisher::start(machine.url("/api/v1/events")), Listener::start(machine.address()));
@@ -128,7 +128,7 @@ async fn a_journal_is_handed_over_and_nothing_is_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_memory_a_switch_begins_another_epoch_and_a_listener_is_told() {
-    let machine = Machine::new(Store::Memory);
+    let machine = Machine::new(Store::Memory).await;
     let releases = [machine.release("one"), machine.release("other")];
     machine.deployed(&releases[0]).await;
     let (publisher, listener) = (Publisher::start(machine.url("/api/v1/events")), Listener::start(machine.address()));
@@ -143,7 +143,7 @@ async fn in_memory_a_switch_begins_another_epoch_and_a_listener_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_is_promoted_or_withdrawn_and_nothing_is_missed() {
-    let machine = Machine::new(Store::Redis);
+    let machine = Machine::new(Store::Redis).await;
     let releases = [machine.release("one"), machine.release("other")];
     machine.deployed(&releases[0]).await;
     let (publisher, listener) = (Publisher::start(machine.url("/api/v1/events")), Listener::start(machine.address()));
@@ -168,7 +168,7 @@ async fn a_canary_is_promoted_or_withdrawn_and_nothing_is_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_switch_is_taken_back_and_two_at_once_are_refused() {
-    let machine = Machine::new(Store::Redis);
+    let machine = Machine::new(Store::Redis).await;
     machine.configure("WATCH_SECONDS=60");
     let releases = [machine.release("one"), machine.release("other")];
     let mut child =
@@ -194,7 +194,7 @@ async fn an_interrupted_switch_is_taken_back_and_two_at_once_are_refused() {
 
 #[tokio::test]
 async fn what_an_operator_must_mend_is_said_and_touches_nothing() {
-    let machine = Machine::new(Store::Memory);
+    let machine = Machine::new(Store::Memory).await;
     let release = machine.release("one");
     for (arguments, told) in [
         (vec!["deploy", "/nowhere"], "no program; give the folder of a release"),
