@@ -10,7 +10,7 @@ use crate::process::{self, said};
 use crate::run::{Optimised, build_stream};
 use crate::tools::{self, Tool};
 use crate::workspace::{CLIENT, PURE, SYSTEM_TESTS, WASM_TARGET, Workspace};
-use crate::{autobahn, budget, build, documents, monitors, tidy};
+use crate::{autobahn, budget, build, compose, documents, monitors, python, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -142,13 +142,15 @@ fn passed(output: &str) -> u64 {
 fn system(workspace: &Workspace, alone: bool) -> Result<()> {
     let browsers = [(CHROMIUM.variable, CHROMIUM.ensure(workspace)?), (FIREFOX.variable, FIREFOX.ensure(workspace)?)];
     let monitors = monitors::ensure(workspace)?;
+    let readers =
+        [(python::VARIABLE, python::ensure(workspace)?.into()), (compose::VARIABLE, compose::ensure(workspace)?)];
     let toolbox = tools::ensure(workspace, &[Tool::Geckodriver])?;
     if alone {
         build::build(workspace)?;
     }
     let stream = build_stream(workspace, Optimised::Debug)?;
     let mut command = process::cargo(workspace, ["test", "--package", SYSTEM_TESTS]);
-    command.envs(browsers).envs(monitors).env("GECKODRIVER", toolbox.path(Tool::Geckodriver)?);
+    command.envs(browsers).envs(monitors).envs(readers).env("GECKODRIVER", toolbox.path(Tool::Geckodriver)?);
     command.env("MONKEYTOWN_SITE", workspace.dist()).env("MONKEYTOWN_STREAM", stream);
     process::run("testing the whole system", &mut command)
 }

@@ -160,13 +160,7 @@ impl Toolbox {
 /// When one cannot be installed: names it, and the command that would.
 pub(crate) fn ensure(workspace: &Workspace, tools: &[Tool]) -> Result<Toolbox> {
     let folder = workspace.tools();
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    // Two xtasks at once would install into one another.
-    let lock = File::create(folder.join("lock")).context("the lock file of target/tools cannot be made")?;
-    if lock.try_lock().is_err() {
-        eprintln!("· waiting for another xtask that is installing tools");
-        lock.lock().context("target/tools cannot be locked")?;
-    }
+    let _alone = lock(&folder)?;
     let shelf = folder.join("path");
     std::fs::create_dir_all(&shelf).with_context(|| format!("{} cannot be made", shelf.display()))?;
 
@@ -188,6 +182,21 @@ pub(crate) fn ensure(workspace: &Workspace, tools: &[Tool]) -> Result<Toolbox> {
         found.push((tool, path));
     }
     Ok(Toolbox { found, shelf })
+}
+
+/// The folder of tools for this process alone, until what is given is dropped: two xtasks at once would install into one
+/// another.
+///
+/// # Errors
+/// When the folder cannot be made or locked.
+pub(crate) fn lock(folder: &Path) -> Result<File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let lock = File::create(folder.join("lock")).context("the lock file of target/tools cannot be made")?;
+    if lock.try_lock().is_err() {
+        eprintln!("· waiting for another xtask that is installing tools");
+        lock.lock().context("target/tools cannot be locked")?;
+    }
+    Ok(lock)
 }
 
 /// The tool's path when one of the right version is there.
