@@ -78,7 +78,9 @@ impl Town {
         std::fs::create_dir(folder.path().join("rules")).expect("a folder");
         write("rules/monkeytown.yml", &hurry(text("deploy/prometheus/rules/monkeytown.yml")));
         let watching = hurried(&text("deploy/prometheus/prometheus.yml"));
-        let watching = put(&watching, "event-stream:8080", &stream.address);
+        let found = "    dns_sd_configs:\n      - names: [event-stream]\n        type: A\n        port: 8080\n        refresh_interval: 500ms\n";
+        let one = format!("    static_configs:\n      - targets: [{:?}]\n", stream.address);
+        let watching = put(&watching, found, &one);
         write("prometheus.yml", &put(&watching, "alertmanager:9093", &alertmanager.address));
         let prometheus = Serving::prometheus(folder.path());
 
