@@ -49,8 +49,8 @@ fn debians(folder: &Path) -> String {
         assert!(text.contains(theirs), "{theirs}");
         text = text.replace(theirs, &folder.join(here).display().to_string());
     }
-    let temporary =
-        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|of| format!("    {of}_temp_path {of};\n"));
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|of| format!("    {of}_temp_path {};\n", folder.join("run").join(of).display()));
     text.replace("http {\n", &format!("http {{\n{}", temporary.concat()))
 }
 
@@ -91,8 +91,7 @@ fn over_tls_as_the_readme_has_it_transport_is_demanded() {
     fs::write(path("nginx.conf"), debians(folder.path())).expect("it is written");
     let nginx = |more: &[&str]| {
         let mut command = Command::new("nginx");
-        command.args(["-e", "stderr", "-p"]).arg(format!("{}/", path("run").display()));
-        command.arg("-c").arg(path("nginx.conf")).args(more).env("PATH", search_path());
+        command.args(["-e", "stderr", "-c"]).arg(path("nginx.conf")).args(more).env("PATH", search_path());
         command
     };
     done(&mut nginx(&["-t"]));
