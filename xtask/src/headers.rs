@@ -68,9 +68,9 @@ fn nginx_headers() -> Headers {
         .collect()
 }
 
-/// The block of `deploy/nginx/monkeytown/header-values.conf` that opens with `opening`: its words in pairs.
-fn nginx_block(opening: &str) -> Headers {
-    let text = read("deploy/nginx/monkeytown/header-values.conf");
+/// The block of a file of `deploy/nginx/monkeytown` that opens with `opening`: its words in pairs.
+fn nginx_block(file: &str, opening: &str) -> Headers {
+    let text = read(&format!("deploy/nginx/monkeytown/{file}"));
     let (_, rest) = text.split_once(&format!("{opening} {{\n")).unwrap();
     let lines = rest.lines().take_while(|line| *line != "}").map(str::trim);
     let pairs = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
@@ -113,13 +113,14 @@ fn nginx_sends_the_headers_of_the_table() {
     let everywhere = rules.iter().find(|(path, _)| path == "/*").unwrap().1.clone();
     let transport = [("default", ""), ("on", everywhere["Strict-Transport-Security"].as_str())];
     let transport: Headers = transport.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    assert_eq!(nginx_block("map $https $monkeytown_transport"), transport);
+    assert_eq!(nginx_block("header-values.conf", "map $https $monkeytown_transport"), transport);
     assert_eq!(
         headers.insert("Strict-Transport-Security".into(), transport["on"].clone()).unwrap(),
         "$monkeytown_transport"
     );
 
-    let (mut cache, types) = (Headers::from([("default".to_owned(), String::new())]), nginx_block("types"));
+    let (mut cache, types) =
+        (Headers::from([("default".to_owned(), String::new())]), nginx_block("types.conf", "types"));
     for (path, named) in rules.iter().filter(|(path, _)| path != "/*") {
         for (name, value) in named {
             match name.as_str() {
@@ -133,7 +134,7 @@ fn nginx_sends_the_headers_of_the_table() {
             }
         }
     }
-    assert_eq!(nginx_block("map $uri $monkeytown_cache"), cache);
+    assert_eq!(nginx_block("header-values.conf", "map $uri $monkeytown_cache"), cache);
     assert_eq!(headers.remove("Cache-Control").unwrap(), "$monkeytown_cache");
     assert_eq!(headers, everywhere);
 }

@@ -1,12 +1,12 @@
 //! One machine as `deploy/blue-green` has it: nginx, a folder of releases, the switch itself, and Redis where it is asked for.
 //! Everything lies in a folder of its own and ends when this is dropped.
 
-use crate::web::{copy, deploy, free_port, search_path};
+use crate::web::{NOBODY, ROOT, copy, deploy, free_port, search_path};
 use monkeytown_tests::{program, site, stream::TOKEN, wait::PATIENCE};
 use std::{
     fs::{self, File, Permissions},
     net::TcpStream,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{PermissionsExt, chown, symlink},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -37,8 +37,11 @@ impl Machine {
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its rights");
         copy(&deploy().join("nginx"), &path("nginx"));
         copy(&site::folder(), &path("site"));
-        for name in ["run", "nginx/local"] {
+        for name in ["run", "nginx/local", "journal"] {
             fs::create_dir_all(path(name)).expect("a folder");
+        }
+        if *ROOT {
+            chown(path("journal"), Some(NOBODY), Some(NOBODY)).expect("nobody's folder");
         }
         let port = free_port();
         let write = |name: &str, text: String| fs::write(path(name), text).expect("it is written");
@@ -66,7 +69,7 @@ impl Machine {
             "blue-green.conf",
             format!(
                 "STATE={}\nSTREAM_ENV={}\nNGINX_LOCAL={}\nPAGE={}\nPORT_BLUE={}\nPORT_GREEN={}\nPUBLIC=http://127.0.0.1:{port}\n\
-                 NGINX_TEST='{nginx} -t -q'\nNGINX_RELOAD='{nginx} -s reload'\nWATCH_SECONDS=1\nSTART_SECONDS=30\n",
+                 NGINX_TEST='{nginx} -t -q'\nNGINX_RELOAD='{nginx} -s reload'\nWATCH_SECONDS=1\nSTART_SECONDS=30\nRUN_AS=nobody\n",
                 path("state").display(),
                 path("stream.env").display(),
                 path("nginx/local").display(),
@@ -91,6 +94,20 @@ impl Machine {
         let path = self.path("blue-green.conf");
         let text = fs::read_to_string(&path).expect("its configuration");
         fs::write(path, format!("{text}{line}\n")).expect("it is written");
+    }
+
+    /// Adds a line to the streams' variables.
+    pub(crate) fn give(&self, line: &str) {
+        let path = self.path("stream.env");
+        let text = fs::read_to_string(&path).expect("their variables");
+        fs::write(path, format!("{text}{line}\n")).expect("it is written");
+    }
+
+    /// What the switch's configuration has for `name`.
+    pub(crate) fn setting(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.path("blue-green.conf")).expect("its configuration");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_else(|| panic!("{name} is not set")).to_owned()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

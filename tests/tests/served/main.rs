@@ -3,6 +3,7 @@
 
 mod answers;
 mod ears;
+mod guarded;
 mod listener;
 mod machine;
 mod page;

@@ -161,6 +161,9 @@ async fn a_canary_is_promoted_or_withdrawn_and_nothing_is_missed() {
         let (code, said) = machine.switched(&[end]).await;
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(machine.active().await, active);
+        let (_, said) = machine.switched(&["status"]).await;
+        // What was withdrawn is not what was deployed before.
+        assert!(end == "promote" || said.contains("green: does not run, \n"), "{said}");
     }
     let published = publisher.end().await;
     unbroken(&listener.until(published.acknowledged).await, published.acknowledged);

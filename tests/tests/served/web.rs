@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Debian's `nobody`.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 /// Becomes nobody with no rights to win back, in a view of the file system of which only `$RUN` can be written.
 const READ_ONLY: &str = r#"
     set -e
@@ -29,7 +29,7 @@ const READ_ONLY: &str = r#"
 "#;
 
 /// Whether this is root, who can become somebody else.
-static ROOT: LazyLock<bool> = LazyLock::new(|| said(Command::new("id").arg("-u")).stdout == b"0\n");
+pub(crate) static ROOT: LazyLock<bool> = LazyLock::new(|| said(Command::new("id").arg("-u")).stdout == b"0\n");
 /// Whether root may also change what a process sees of the file system: not in every container.
 static VIEWS: LazyLock<bool> = LazyLock::new(|| {
     let mut command = Command::new("unshare");
