@@ -8,6 +8,13 @@ use crate::{
 use monkeytown_tests::wait::soon;
 use std::{fs, net::IpAddr, process::Command, time::Duration};
 
+/// One whose streams have something to say from the first moment on.
+async fn machine(store: Store) -> Machine {
+    let machine = Machine::new(store).await;
+    machine.give("MONKEYTOWN_SIMULATE=5");
+    machine
+}
+
 /// What is at `/traffic` for who asks from `address`.
 async fn traffic(machine: &Machine, address: [u8; 4]) -> (u16, String) {
     let client = reqwest::Client::builder().local_address(IpAddr::from(address)).build().expect("a client");
@@ -30,7 +37,7 @@ async fn killed(machine: &Machine, colour: &str) {
 
 #[tokio::test]
 async fn where_no_nginx_answers_nothing_is_started() {
-    let machine = Machine::new(Store::Memory).await;
+    let machine = machine(Store::Memory).await;
     let release = machine.release("one");
     machine.configure(&format!("PUBLIC=http://127.0.0.1:{}", free_port()));
     let (code, said) = machine.switched(&["deploy", &release]).await;
@@ -43,7 +50,7 @@ async fn where_no_nginx_answers_nothing_is_started() {
 
 #[tokio::test]
 async fn who_has_the_traffic_is_told_to_this_machine_alone() {
-    let machine = Machine::new(Store::Memory).await;
+    let machine = machine(Store::Memory).await;
     let (status, said) = traffic(&machine, [127, 0, 0, 1]).await;
     assert!(status == 200 && said.starts_with("none-"), "{status} {said}");
     let (status, said) = traffic(&machine, [127, 0, 0, 2]).await;
@@ -52,7 +59,7 @@ async fn who_has_the_traffic_is_told_to_this_machine_alone() {
 
 #[tokio::test]
 async fn a_stream_does_not_run_as_root() {
-    let machine = Machine::new(Store::Memory).await;
+    let machine = machine(Store::Memory).await;
     let release = machine.release("one");
     machine.deployed(&release).await;
     let id = fs::read_to_string(machine.path("state/blue.pid")).expect("its number");
@@ -70,7 +77,7 @@ async fn a_stream_does_not_run_as_root() {
 
 #[tokio::test]
 async fn a_full_house_is_no_failure() {
-    let machine = Machine::new(Store::Memory).await;
+    let machine = machine(Store::Memory).await;
     machine.give("MONKEYTOWN_MAX_SUBSCRIBERS=1");
     // Whoever comes first to the new one takes its only place, and keeps it.
     let first = Listener::start(format!("127.0.0.1:{}", machine.setting("PORT_BLUE")));
@@ -83,7 +90,7 @@ async fn a_full_house_is_no_failure() {
 
 #[tokio::test]
 async fn after_a_deploy_that_failed_back_leads_to_what_was_there_before_it() {
-    let machine = Machine::new(Store::Memory).await;
+    let machine = machine(Store::Memory).await;
     let releases = ["one", "other"].map(|name| machine.release(name));
     for release in &releases {
         machine.deployed(release).await;
@@ -104,7 +111,7 @@ async fn after_a_deploy_that_failed_back_leads_to_what_was_there_before_it() {
 
 #[tokio::test]
 async fn a_disk_without_room_for_a_journals_copy_stops_nobody() {
-    let machine = Machine::new(Store::Journal).await;
+    let machine = machine(Store::Journal).await;
     let releases = ["one", "other"].map(|name| machine.release(name));
     machine.deployed(&releases[0]).await;
     let id = fs::read_to_string(machine.path("state/blue.pid")).expect("its number");
@@ -124,7 +131,7 @@ async fn a_disk_without_room_for_a_journals_copy_stops_nobody() {
 
 #[tokio::test]
 async fn after_the_machine_was_started_a_canary_runs_again_or_is_withdrawn() {
-    let machine = Machine::new(Store::Redis).await;
+    let machine = machine(Store::Redis).await;
     machine.deployed(&machine.release("one")).await;
     let (code, said) = machine.switched(&["canary", &machine.release("other"), "50"]).await;
     assert_eq!(code, Some(0), "{said}");
