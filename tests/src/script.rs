@@ -40,7 +40,8 @@ pub(crate) fn attribute_is(test_id: &str, name: &str, value: &str) -> String {
 }
 
 /// Whether `text` stands in the card of an agent.
-pub(crate) fn card_says(agent: &str, text: &str) -> String {
+#[must_use]
+pub fn card_says(agent: &str, text: &str) -> String {
     let card = "document.querySelector(`[data-testid=agent-card][data-entity-id=\"${CSS.escape(agent)}\"]`)";
     format!("((agent) => {card}.textContent.includes({}))({})", quoted(text), quoted(agent))
 }

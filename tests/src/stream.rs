@@ -198,8 +198,17 @@ impl Stream {
 /// # Panics
 /// When it does not.
 pub async fn deliver(url: &str, event: &str, delivery: &str, payload: &Value) {
+    let answer = delivered(url, SECRET, event, delivery, payload).await;
+    assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
+}
+
+/// What the stream at `url` answers to a webhook that is signed with `secret`.
+///
+/// # Panics
+/// When it does not answer.
+pub async fn delivered(url: &str, secret: &str, event: &str, delivery: &str, payload: &Value) -> reqwest::Response {
     let body = payload.to_string();
-    let mut sum = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length will do");
+    let mut sum = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
     sum.update(body.as_bytes());
     let signature = sum.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut text, byte| {
         text.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).expect("a digit")));
@@ -208,8 +217,7 @@ pub async fn deliver(url: &str, event: &str, delivery: &str, payload: &Value) {
     let request = reqwest::Client::new().post(format!("{url}/hooks/github")).timeout(PATIENCE);
     let request = request.header("content-type", "application/json").header("user-agent", "GitHub-Hookshot/044aadd");
     let request = request.header("x-github-event", event).header("x-github-delivery", delivery);
-    let answer = request.header("x-hub-signature-256", signature).body(body).send().await.expect("an answer");
-    assert_eq!(answer.status().as_u16(), 200, "{:?}", answer.text().await);
+    request.header("x-hub-signature-256", signature).body(body).send().await.expect("an answer")
 }
 
 /// What the address `url` of a stream answers to a body from a publisher.
