@@ -1,0 +1,153 @@
+//! What the workflows' own programs do when a part of them fails: releases. Each is started as it stands in its file,
+//! with a cluster that is played by a script.
+
+use crate::{readers::yaml, workflows::steps};
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+const PUT: &str = ".github/workflows/put.yml";
+const CD: &str = ".github/workflows/cd.yml";
+
+/// The program of a workflow's step.
+fn program(path: &str, step: &str) -> String {
+    let steps = steps(&yaml(path));
+    let found = steps.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(step));
+    found.and_then(|one| one.get("run")?.as_str()).unwrap_or_else(|| panic!("{path} has no {step}")).to_owned()
+}
+
+/// A runner's machine, on which `name` is a program that notes how it was called and does as `script` says.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn with(name: &str, script: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        let text = format!("#!/bin/bash\necho \"$*\" >> {}/calls\n{script}\n", folder.path().display());
+        fs::write(&path, text).expect("it is written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it may be started");
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// As a runner starts a step whose shell is bash.
+    fn run(&self, program: &str, environment: &[(&str, &str)]) -> Output {
+        let path = format!("{}:{}", self.path().display(), std::env::var("PATH").expect("a PATH"));
+        let mut bash = Command::new("bash");
+        bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", program]).current_dir(self.path());
+        bash.env("PATH", path).env("RUNNER_TEMP", self.path()).env("GITHUB_OUTPUT", self.path().join("output"));
+        bash.envs(environment.iter().copied()).output().expect("bash")
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap_or_default()
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn every_deployment_is_taken_back_to_what_it_was_whatever_becomes_of_the_others() {
+    let machine = Machine::with("kubectl", r#"[[ "$*" != *deployment/web* ]]"#);
+    fs::write(machine.path().join("before"), "deployment/web 4\ndeployment/event-stream 7\ndeployment/hooks 2\n")
+        .expect("it is written");
+    let output = machine.run(&program(PUT, "take them back"), &[("NAMESPACE", "here")]);
+    let calls = machine.read("calls");
+    let lines: Vec<&str> = calls.lines().collect();
+    assert_eq!(lines.len(), 6, "{calls}");
+    for (line, revision) in lines.iter().zip(["web --namespace here --to-revision=4", "event-stream", "hooks"]) {
+        assert!(line.starts_with(&format!("rollout undo deployment/{revision}")), "{calls}");
+    }
+    assert!(lines[3..].iter().all(|line| line.starts_with("rollout status ")), "first all, then the waiting: {calls}");
+    assert!(calls.contains("hooks --namespace here --to-revision=2"), "{calls}");
+    assert!(!output.status.success() && said(&output).contains("::error::deployment/web"), "{}", said(&output));
+}
+
+#[test]
+fn what_runs_is_noted_before_anything_is_put_there() {
+    let machine = Machine::with(
+        "kubectl",
+        r#"echo '{"items":[{"metadata":{"name":"web","annotations":{"deployment.kubernetes.io/revision":"4"}}}]}'"#,
+    );
+    let overlay = machine.path().join("deploy/kubernetes/overlays/staging");
+    fs::create_dir_all(&overlay).expect("a folder");
+    fs::write(overlay.join("kustomization.yaml"), "namespace: here\n").expect("it is written");
+    let note = program(PUT, "note what runs there");
+    let environment = [("ENVIRONMENT", "staging"), ("OURS", "some")];
+    let output = machine.run(&note, &environment);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(machine.read("before"), "deployment/web 4\n");
+    assert_eq!(machine.read("output"), "namespace=here\n");
+    // A cluster that does not answer is not one in which nothing runs.
+    let silent = Machine::with("kubectl", "exit 1");
+    fs::create_dir_all(silent.path().join("deploy/kubernetes/overlays/staging")).expect("a folder");
+    let kustomization = silent.path().join("deploy/kubernetes/overlays/staging/kustomization.yaml");
+    fs::write(kustomization, "namespace: here\n").expect("it is written");
+    assert!(!silent.run(&note, &environment).status.success());
+    assert_eq!(silent.read("output"), "");
+}
+
+#[test]
+fn an_environment_without_a_cluster_is_passed_by_unless_it_must_be_there() {
+    let learn = program(PUT, "learn the way to the cluster");
+    let machine = Machine::with("kubectl", "exit 1");
+    let kubeconfig = machine.path().join("kubeconfig");
+    let kubeconfig = kubeconfig.to_str().expect("text");
+    let run = |text: &str, must: &str, page: &str| {
+        let output = machine.run(
+            &learn,
+            &[("TEXT", text), ("MUST", must), ("PAGE", page), ("KUBECONFIG", kubeconfig), ("ENVIRONMENT", "staging")],
+        );
+        (output.status.success(), machine.read("output"))
+    };
+    assert_eq!(run("", "false", ""), (true, String::new()));
+    assert_eq!(run("", "true", "https://page.example.org"), (false, String::new()));
+    assert_eq!(run("secret", "false", ""), (false, String::new()), "there is no page to ask");
+    assert_eq!(run("secret", "false", "https://page.example.org"), (true, "known=true\n".to_owned()));
+    let mode = fs::metadata(kubeconfig).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "it is nobody else's");
+}
+
+#[test]
+fn a_tag_is_released_only_where_ci_has_passed() {
+    let see = program(CD, "see that ci has passed on this commit");
+    let ends = |runs: &str| {
+        let machine = Machine::with("gh", &format!("echo '{{\"workflow_runs\":[{runs}]}}'"));
+        let output = machine.run(&see, &[("GITHUB_REPOSITORY", "owner/name"), ("GITHUB_SHA", "abc")]);
+        assert!(
+            machine.read("calls").contains("head_sha=abc -f branch=main -f event=push"),
+            "{}",
+            machine.read("calls")
+        );
+        (output.status.success(), said(&output))
+    };
+    assert!(ends(r#"{"status":"completed","conclusion":"failure"},{"status":"completed","conclusion":"success"}"#).0);
+    let (passed, text) = ends(r#"{"status":"completed","conclusion":"failure"}"#);
+    assert!(!passed && text.contains("failure"), "{text}");
+    let (passed, text) = ends(r#"{"status":"in_progress","conclusion":null}"#);
+    assert!(!passed && text.contains("in_progress"), "{text}");
+    let (passed, text) = ends("");
+    assert!(!passed && text.contains("it has not run"), "{text}");
+    let silent = Machine::with("gh", "exit 1");
+    assert!(!silent.run(&see, &[("GITHUB_REPOSITORY", "owner/name"), ("GITHUB_SHA", "abc")]).status.success());
+    assert_eq!(yaml(CD).pointer("/jobs/build/needs"), Some(&Value::from("passed")), "nothing is built before");
+}
+
+#[test]
+fn who_puts_a_version_back_waits_for_no_release() {
+    assert!(yaml(CD).get("concurrency").is_none());
+    let group = yaml(PUT).pointer("/jobs/put/concurrency/group").and_then(Value::as_str).map(str::to_owned);
+    assert_eq!(group.as_deref(), Some("put-${{ inputs.environment }}"));
+}
