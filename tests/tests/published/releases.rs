@@ -1,7 +1,8 @@
-//! What the workflows' own programs do when a part of them fails: releases. Each is started as it stands in its file,
-//! with a cluster that is played by a script.
+//! What the workflows' own programs do when a part of them fails: releases, the agent of the example, images that are
+//! tried. Each is started as it stands in its file, with a cluster, a registry or an engine that is played by a script.
 
-use crate::{readers::yaml, workflows::steps};
+use crate::{readers::yaml, runner::file, workflows::steps};
+use monkeytown_tests::stream::{Source, Stream};
 use serde_json::Value;
 use std::{
     fs,
@@ -150,4 +151,42 @@ fn who_puts_a_version_back_waits_for_no_release() {
     assert!(yaml(CD).get("concurrency").is_none());
     let group = yaml(PUT).pointer("/jobs/put/concurrency/group").and_then(Value::as_str).map(str::to_owned);
     assert_eq!(group.as_deref(), Some("put-${{ inputs.environment }}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_is_tried_has_to_be_healthy_and_to_answer() {
+    let site = tempfile::tempdir().expect("a folder");
+    fs::create_dir(site.path().join("assets")).expect("a folder");
+    fs::write(site.path().join("index.html"), "<link href=\"/assets/page-1.wasm\">").expect("it is written");
+    fs::write(site.path().join("assets/page-1.wasm"), vec![0; 200_000]).expect("it is written");
+    let page = Stream::with_page(site.path()).await;
+    let stream = Stream::start(Source::Publishers).await;
+    let tried = |kind: &str, of: &Stream, state: &str| {
+        let machine = Machine::with("docker", &format!("case $1 in run) echo it ;; inspect) echo {state} ;; esac"));
+        let url = of.url("");
+        let port = url.rsplit(':').next().expect("a port").trim_end_matches('/');
+        let output = machine.run(
+            &format!("bash {} {kind} image", file("deploy/docker/try.sh").display()),
+            &[("PORT", port), ("PATIENCE", "1")],
+        );
+        let calls = machine.read("calls");
+        assert!(
+            calls.lines().next().is_some_and(|run| run.contains("--read-only --tmpfs /tmp --cap-drop ALL")),
+            "{calls}"
+        );
+        assert!(calls.contains("rm --force --volumes it"), "nothing is left: {calls}");
+        (output.status.code(), said(&output))
+    };
+    let is_healthy = |(code, log): (Option<i32>, String)| assert_eq!(code, Some(0), "{log}");
+    is_healthy(tried("web", &page, "running healthy"));
+    is_healthy(tried("stream", &stream, "running healthy"));
+    // A page whose program was left behind.
+    fs::remove_file(site.path().join("assets/page-1.wasm")).expect("it was there");
+    let incomplete = Stream::with_page(site.path()).await;
+    let (code, log) = tried("web", &incomplete, "running healthy");
+    assert!(code == Some(1) && log.contains("page-1.wasm"), "{log}");
+    for (state, why) in [("exited unhealthy", "does not run"), ("running starting", "not healthy after 1 s")] {
+        let (code, log) = tried("stream", &stream, state);
+        assert!(code == Some(1) && log.contains(why), "{state}: {log}");
+    }
 }
