@@ -1,7 +1,11 @@
 //! What the workflows' own programs do when a part of them fails: releases, the agent of the example, images that are
 //! tried. Each is started as it stands in its file, with a cluster, a registry or an engine that is played by a script.
 
-use crate::{readers::yaml, runner::file, workflows::steps};
+use crate::{
+    readers::yaml,
+    runner::file,
+    workflows::{EXAMPLE, object, steps},
+};
 use monkeytown_tests::stream::{Source, Stream};
 use serde_json::Value;
 use std::{
@@ -151,6 +155,63 @@ fn who_puts_a_version_back_waits_for_no_release() {
     assert!(yaml(CD).get("concurrency").is_none());
     let group = yaml(PUT).pointer("/jobs/put/concurrency/group").and_then(Value::as_str).map(str::to_owned);
     assert_eq!(group.as_deref(), Some("put-${{ inputs.environment }}"));
+}
+
+#[test]
+fn the_agents_program_shares_a_job_with_no_secret() {
+    let document = yaml(EXAMPLE);
+    let mut agents = 0;
+    for (name, job) in object(&document, "jobs") {
+        let text = job.to_string();
+        let starts = job.get("steps").and_then(Value::as_array).expect("steps").iter();
+        // What the repository holds is started in the agent's job alone.
+        if starts.filter_map(|step| step.get("run")?.as_str()).any(|run| run.contains("./")) {
+            agents += 1;
+            assert!(!text.contains("secrets.") && !text.contains("github.token"), "{name}: {text}");
+            assert_eq!(job.get("permissions").map(Value::to_string).as_deref(), Some("{}"), "{name}");
+        } else {
+            assert!(text.contains("secrets."), "{name}");
+        }
+    }
+    assert_eq!(agents, 1);
+}
+
+#[test]
+fn only_plain_files_of_its_folder_become_a_proposal() {
+    let propose = program(EXAMPLE, "propose what it wrote");
+    let proposed = |write: &str| {
+        let machine = Machine::with("gh", "exit 0");
+        let begin = "git init -q --bare origin && git clone -q origin work 2>/dev/null && cd work && mkdir mine &&
+            printf '#!/bin/sh\\n' > mine/old && chmod +x mine/old && echo kept > other && git add . &&
+            git -c user.name=a -c user.email=a@example.org commit -qm first";
+        let begun = machine.run(&format!("{begin} && cd .. && mkdir -p written/folder && {write}"), &[]);
+        assert!(begun.status.success(), "{}", said(&begun));
+        let environment = [
+            ("FOLDER", "mine"),
+            ("AGENT", "architect"),
+            ("TITLE", "Update"),
+            ("TRAILER", "Trace-Id: 1"),
+            ("GITHUB_RUN_ID", "7"),
+            ("GITHUB_RUN_ATTEMPT", "1"),
+        ];
+        let output = machine.run(&format!("cd work\n{propose}"), &environment);
+        let shown = machine.run("cd origin && git show --format=%s --summary --name-status architect/7-1", &[]);
+        let summary = machine.run("cd origin && git show --format= --summary architect/7-1", &[]);
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned() + &String::from_utf8_lossy(&summary.stdout);
+        (output.status.success(), shown, said(&output))
+    };
+    let (ended, shown, log) =
+        proposed("cp work/mine/old written/folder/ && chmod -x written/folder/old && echo new > written/folder/new");
+    assert!(ended && shown.starts_with("Update\n") && shown.contains("A\tmine/new"), "{shown}{log}");
+    assert!(!shown.contains("old") && !shown.contains("other"), "modes and other files stay: {shown}");
+    let (ended, shown, log) = proposed("cp work/mine/old written/folder/");
+    assert!(ended && shown.is_empty() && log.contains("nothing has changed"), "{shown}{log}");
+    for odd in
+        ["ln -s /etc/passwd written/folder/link", "mkdir -p written/folder/a/.GIT/hooks", "mkfifo written/folder/pipe"]
+    {
+        let (ended, shown, log) = proposed(odd);
+        assert!(!ended && shown.is_empty() && log.contains("no plain file"), "{odd}: {shown}{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use std::{
 };
 
 const ACTION: &str = "deploy/github-action/action.yml";
-const EXAMPLE: &str = "deploy/github-action/examples/architect.yml";
+pub(crate) const EXAMPLE: &str = "deploy/github-action/examples/architect.yml";
 const FOLDER: &str = ".github/workflows";
 /// Jobs that may write, and what. Nobody else may.
 const WRITE: [(&str, &str, &str); 8] = [
@@ -22,7 +22,7 @@ const WRITE: [(&str, &str, &str); 8] = [
     (".github/workflows/cd.yml", "roll-back", "packages"),
     (".github/workflows/cd.yml", "staging", "packages"),
     (".github/workflows/put.yml", "put", "packages"),
-    (EXAMPLE, "architect", "contents, pull-requests"),
+    (EXAMPLE, "propose", "contents, pull-requests"),
 ];
 
 /// The workflows of this repository, and the example.
@@ -36,7 +36,7 @@ fn workflows() -> Vec<String> {
     paths
 }
 
-fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(crate) fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     value.get(key).and_then(Value::as_object).into_iter().flatten()
 }
 
