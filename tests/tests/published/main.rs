@@ -6,6 +6,7 @@ mod budgets;
 mod hostile;
 mod peer;
 mod readers;
+mod releases;
 mod runner;
 mod telling;
 mod workflows;

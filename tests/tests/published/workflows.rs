@@ -11,17 +11,18 @@ use std::{
 };
 
 const ACTION: &str = "deploy/github-action/action.yml";
-const EXAMPLE: &str = "deploy/github-action/examples/architect.yml";
+pub(crate) const EXAMPLE: &str = "deploy/github-action/examples/architect.yml";
 const FOLDER: &str = ".github/workflows";
 /// Jobs that may write, and what. Nobody else may.
-const WRITE: [(&str, &str, &str); 7] = [
+const WRITE: [(&str, &str, &str); 8] = [
     (".github/workflows/budget-comment.yml", "comment", "pull-requests"),
     (".github/workflows/cd.yml", "build", "packages"),
+    (".github/workflows/cd.yml", "name", "packages"),
     (".github/workflows/cd.yml", "production", "packages"),
     (".github/workflows/cd.yml", "roll-back", "packages"),
     (".github/workflows/cd.yml", "staging", "packages"),
     (".github/workflows/put.yml", "put", "packages"),
-    (EXAMPLE, "architect", "contents, pull-requests"),
+    (EXAMPLE, "propose", "contents, pull-requests"),
 ];
 
 /// The workflows of this repository, and the example.
@@ -35,12 +36,12 @@ fn workflows() -> Vec<String> {
     paths
 }
 
-fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+pub(crate) fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     value.get(key).and_then(Value::as_object).into_iter().flatten()
 }
 
 /// Every step of a workflow, or of an action.
-fn steps(document: &Value) -> Vec<Value> {
+pub(crate) fn steps(document: &Value) -> Vec<Value> {
     let jobs = object(document, "jobs").map(|(_, job)| job);
     let all = jobs.chain(document.get("runs")).filter_map(|job| job.get("steps")?.as_array()).flatten();
     all.cloned().collect()
