@@ -95,7 +95,8 @@ async fn ready(stream: &Process) {
 
 fn say(what: &str, mut times: Vec<Duration>) -> Duration {
     times.sort();
-    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    let longest = *times.last().expect("something was measured");
+    let median = times.get(times.len() / 2).expect("half of it is less");
     eprintln!("measured: {what}: {median:.2?} in the middle, {longest:.2?} at most, of {}", times.len());
     longest
 }
@@ -171,7 +172,7 @@ fn largest(folder: &Path) -> PathBuf {
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).expect("it is there");
     let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    *bytes.get_mut(middle).expect("it holds something") ^= 1;
     fs::write(file, bytes).expect("it is written");
 }
 
@@ -179,7 +180,7 @@ fn damage(file: &Path) {
 fn blot(file: &Path) {
     let mut bytes = fs::read(file).expect("it is there");
     let middle = bytes.len() / 2;
-    bytes[middle..middle + 4_096].fill(0);
+    bytes.get_mut(middle..middle + 4_096).expect("it is longer").fill(0);
     fs::write(file, bytes).expect("it is written");
 }
 
