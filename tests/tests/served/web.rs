@@ -9,7 +9,10 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Instant,
 };
 use tempfile::TempDir;
@@ -45,10 +48,19 @@ pub(crate) fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").canonicalize().expect("the repository")
 }
 
-/// A port that nobody has now.
+/// A port that nobody has, given once: whoever is to listen there does so later, and in between no other test may be given it,
+/// nor the system give it to a connection. Ports from 32768 on are the system's to give.
 pub(crate) fn free_port() -> u16 {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    taken.local_addr().expect("a listener has an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another run of these tests begins elsewhere.
+    let first = 12_000 + u16::try_from(std::process::id() % 100).expect("it is small") * 200;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_768, "all ports are taken");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The folder of nginx in front of the other programs.
