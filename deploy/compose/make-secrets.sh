@@ -33,8 +33,10 @@ fi
 if missing redis_users.acl || missing redis_url || missing redis_watcher.json; then
     stream=$(random)
     watcher=$(random)
+    # Redis reads its own file as `default`: off, so that nobody is let in as that, but it may do everything. Without the
+    # rights it leaves out, at each start, what scripts have written, and says so in its log alone.
     keep redis_users.acl <<ACL
-user default off
+user default off resetpass ~* &* +@all
 user stream on #$(digest "$stream") ~{monkeytown}:* resetchannels +@all -@admin -@dangerous +info
 user watcher on #$(digest "$watcher") resetkeys resetchannels -@all +@connection +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram
 user health on nopass resetkeys resetchannels -@all +ping

@@ -1,9 +1,10 @@
-//! The recovery objectives, each by its real fault: a process killed, a journal damaged, a region gone. What is
+//! The recovery objectives, each by its real fault: a process killed, a journal or Redis damaged, a region gone. What is
 //! measured is printed (`--nocapture`) and stands in `docs/recovery.md`.
 
 use crate::{
     process::{Ended, Process, free_port},
     redis::Redis,
+    secrets,
     tools::deploy,
 };
 use monkeytown_tests::{
@@ -289,6 +290,52 @@ fn a_copy_counts_once_it_is_whole_and_old_ones_go() {
     assert_eq!(left, [copied], "what is not whole is not left");
     let said = copied_redis(folder.path(), copies.path()).expect_err("there is nothing to copy");
     assert!(said.contains("appendonlydir"), "{said}");
+}
+
+/// It was not so once: as `default`, which had no rights, Redis left out all that scripts had written.
+#[tokio::test]
+async fn redis_as_it_is_deployed_has_everything_after_a_power_cut_and_from_a_copy() {
+    let (folder, copies) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    secrets::make(folder.path());
+    let mut redis = Redis::deployed(&folder.path().join("redis_users.acl"));
+    let url = fs::read_to_string(folder.path().join("redis_url")).expect("text");
+    let url = url.trim().replace("redis:6379", &redis.address());
+    let start = || Process::start(command(free_port(), &[]).env("MONKEYTOWN_REDIS", &url)).expect("it starts");
+    let ids = |from: usize, to: usize| (from..to).map(|number| number.to_string()).collect::<Vec<_>>();
+    let taken = async |stream: &Process, ids: &[String]| {
+        let mut refused = 0;
+        while publish(&stream.url(""), ids).await != Some(200) {
+            refused += 1;
+            assert!(refused < 20, "it takes nothing");
+        }
+    };
+    let stream = start();
+    taken(&stream, &ids(0, 300)).await;
+    redis.kill();
+    redis.run().expect("it reads its file");
+    taken(&stream, &ids(300, 400)).await;
+    assert_eq!(held(&stream).await.0, ids(0, 400));
+    // Whoever comes anew has it of Redis alone.
+    assert_eq!(held(&start()).await.0, ids(0, 400));
+
+    let before = held(&stream).await;
+    let copied = copied_redis(&redis.data(), copies.path()).expect("it is whole");
+    taken(&stream, &ids(400, 500)).await;
+    let after = held(&stream).await;
+    assert_eq!(stream.stop(), Some(0));
+    redis.kill();
+    let begun = Instant::now();
+    let put = format!("mv {0} {0}.damaged && cp -R {1} {0}", redis.data().display(), copied.display());
+    assert!(Command::new("sh").args(["-c", &put]).status().expect("a shell").success());
+    redis.run().expect("the copy is whole");
+    let stream = start();
+    ready(&stream).await;
+    eprintln!("measured: Redis damaged, the copy of {} events in its place: {:.2?}", before.0.len(), begun.elapsed());
+    assert_eq!(held(&stream).await.0, before.0);
+    // Whoever stood where the copy was made goes on; whoever stood behind is told.
+    assert!(goes_on(&stream, &before.1).await && !goes_on(&stream, &after.1).await);
+    taken(&stream, &ids(400, 500)).await;
+    assert_eq!(held(&stream).await.0, after.0, "sending again brings back what the copy did not have");
 }
 
 /// The file of a Redis in which its changes stand.
