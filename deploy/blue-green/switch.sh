@@ -10,7 +10,6 @@
 #   switch.sh promote | withdraw       ends a canary, either way
 #   switch.sh up                       starts what has the traffic, after the machine was started
 #   switch.sh status
-#
 # Exit codes: 0 done; 1 failed and taken back, what had the traffic has it; 2 an operator must mend something, nothing was
 # touched; 3 failed and could not be taken back: what to do is said.
 set -eu
@@ -76,11 +75,13 @@ relay() {
 
 # ---- processes -----------------------------------------------------------------------------------------------------------
 
+# By its words as well: a number may be somebody else's by now, or that of a process that has ended.
+is_ours() { [ -f "$STATE/$1.pid" ] && grep -qaE '(keep|switch)\.sh' "/proc/$(cat "$STATE/$1.pid")/cmdline" 2>/dev/null; }
 running() {
     case $SUPERVISOR in
     systemd) systemctl --quiet is-active "monkeytown-stream@$1.service" ;;
-    # By its words as well: a number may be somebody else's by now, or that of a process that has ended.
-    *) [ -f "$STATE/$1.pid" ] && grep -qaE '(keep|switch)\.sh' "/proc/$(cat "$STATE/$1.pid")/cmdline" 2>/dev/null ;;
+    # In the middle of an exec a process has no words.
+    *) is_ours "$1" || { sleep 0.1 && is_ours "$1"; } ;;
     esac
 }
 
@@ -151,7 +152,8 @@ stop() {
 answers() { curl -fsS -o /dev/null --max-time 5 "$1" 2>/dev/null; }
 # Ready, or so full that nobody more is let in: either way it serves.
 serves() {
-    case $(curl -s --max-time 5 -w ' %{http_code}' "$1/ready" 2>/dev/null) in
+    answer=$(curl -s --max-time 5 -w ' %{http_code}' "$1/ready" 2>/dev/null || true)
+    case $answer in
     *' 200') ;;
     *'"status":"full"'*' 503' | *'"status":"full_for_your_address"'*' 503') return 2 ;;
     *) return 1 ;;
@@ -191,9 +193,8 @@ check() {
         if [ $tries -le 0 ]; then say "$1 does not answer /health within $START_SECONDS s"; return 1; fi
         sleep 0.2
     done
-    # Its last words say more than that nobody answers.
     if ! running "$1"; then say "$1 has ended: $(tail -n 1 "$STATE/$1.log" 2>/dev/null)"; return 1; fi
-    if ! is_alive "$url"; then say "$1 is healthy and not ready"; return 1; fi
+    if ! is_alive "$url"; then say "$1 is healthy and not ready: $answer"; return 1; fi
     # An event, or in an empty log the heartbeat.
     if ! heard=$(hears "$url" 'events|heartbeat'); then say "a subscriber of $1 hears nothing within $SUBSCRIPTION_SECONDS s"; return 1; fi
     # Somebody else may have answered on its port.
