@@ -1,25 +1,33 @@
 // Puts the program together again: it comes with like kept next to like, operations here, the numbers that they work on
-// there, which compresses far better than a module does (xtask/src/parted.rs parts it, and holds this file against it at
-// each build). Knows the binary format of functions (WebAssembly core specification, section 5.4), nothing of the page.
+// there, which packs far better than a module does (xtask/src/parted.rs parts and packs it, and holds this file against it
+// at each build). Knows the binary format of functions (WebAssembly core specification, section 5.4), nothing of the page.
 
-// Where the numbers begin: after the head of a module and of a section that no browser reads.
+import { inflate } from "./lzma.js";
+
+// Where the size of what is packed stands, and its sum: after the head of a module and of a section that no browser reads.
 const START = 16;
 // Which stream holds what; the order is that of xtask/src/parted.rs.
 const [OPS, BLOCKS, BRANCHES, TABLES, CALLS, INDIRECT, LOCALS, GLOBALS, ALIGNS, OFFSETS, I32, I64, FLOATS, REST, TYPES] =
   Array(15).keys();
 
-/** The module that `packed` holds. A TypeError when it did not arrive whole. */
-export function unpack(packed) {
-  const numbers = new DataView(packed.buffer, packed.byteOffset + START);
+/** The module that `arrived` holds. A TypeError when it did not arrive whole. */
+export function unpack(arrived) {
+  if (arrived.length < START + 8) throw new TypeError("it is cut short");
+  const told = new DataView(arrived.buffer, arrived.byteOffset + START);
+  const room = told.getUint32(0, true);
+  const packed = inflate(arrived, START + 8, room);
+  let sum = 0;
+  for (const byte of packed) sum = (Math.imul(sum, 31) + byte) | 0;
+  if (sum !== told.getInt32(4, true)) throw new TypeError("it is spoilt");
+  const numbers = new DataView(packed.buffer);
   const number = (at) => numbers.getUint32(4 * at, true);
   const [size, functions, head, tail] = [0, 1, 2, 3].map(number);
   const at = [];
-  let end = START + 4 * (4 + TYPES + 1) + head + tail;
+  let end = 4 * (4 + TYPES + 1) + head + tail;
   for (let stream = OPS; stream <= TYPES; stream++) {
     at.push(end);
     end += number(4 + stream);
   }
-  if (end !== packed.length) throw new TypeError("it is cut short");
   const whole = new Uint8Array(size);
   const body = new Uint8Array(size);
   const lead = at[OPS] - head - tail;
@@ -50,7 +58,6 @@ export function unpack(packed) {
       bytes(TYPES, 1);
     }
     for (let depth = 1; depth; ) {
-      if (at[OPS] >= end) throw new TypeError("it is spoilt");
       const op = packed[at[OPS]];
       bytes(OPS, 1);
       if (op === 0x0b) depth--;
