@@ -25,12 +25,21 @@ const NARROW_BELOW: f32 = 640.0;
 const CARD_WIDE: f32 = 280.0;
 const WIDE_FROM: f32 = 1_240.0;
 
-/// Beside the words of a card, and of a row; the height of a line of them; the letters before a reason, and without one.
+/// Beside the words of a card, and of a row; the height of a line of them, and of one of what was being done; the letters
+/// before a reason, and without one, and before that.
 const CARD_AIR: f32 = 48.0;
 const ROW_AIR: f32 = 130.0;
 const LINE: f32 = 20.0;
+const WAS_LINE: f32 = 17.0;
 const BROKEN: usize = "broken: ".len();
 const UNSAID: usize = "broken, without a reason".len();
+const WAS: usize = "was ".len();
+/// A broken card, and row, of which all but the reason's first line is left out.
+const BROKEN_CARD: f32 = 115.0;
+const BROKEN_ROW: f32 = 90.0;
+/// The lines that the style sheet lets what was being done have.
+const WAS_LINES_CARD: f32 = 3.0;
+const WAS_LINES_ROW: f32 = 2.0;
 
 /// At rest: where the words begin, the widths of a letter of the name, of one of the state, and of the state's glyph, and
 /// the letters of an age.
@@ -139,7 +148,9 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
             };
             let children = if agent.children.is_some() { CHILDREN } else { 0.0 };
             let height = match entity.status {
-                EntityStatus::Error if !ignored => 166.0 + further_lines(entity, width / scale.sqrt() - CARD_AIR),
+                EntityStatus::Error if !ignored => {
+                    BROKEN_CARD + told(entity, width / scale.sqrt() - CARD_AIR, WAS_LINES_CARD)
+                }
                 EntityStatus::Active | EntityStatus::Processing if entity.progress.is_some() => 106.0,
                 _ => 86.0,
             };
@@ -151,20 +162,28 @@ fn card(agent: &AgentView, ignored: bool, detail: Detail, field: f32, scale: f32
     Size { width: width * wider, height: height * scale }
 }
 
-/// The height of the lines beyond the first that a reason takes where a line has `room`: it is what the witness came for.
-/// The style sheet cuts it after three.
-#[expect(clippy::cast_precision_loss, reason = "a reason is short")]
-fn further_lines(entity: &Entity, room: f32) -> f32 {
-    // Letters from Hangul on, emoji among them, take the room of two.
-    let wide = |letter: char| if letter < '\u{1100}' { 1 } else { 2 };
-    let said = |reason: &Text| BROKEN + reason.as_str().chars().map(wide).sum::<usize>();
-    let letters = entity.reason.as_ref().map_or(UNSAID, said);
-    let width = letters as f32 * NAME_LETTER;
+/// The height of what is told of a break where a line has `room`, beyond the reason's first line: the reason is what the
+/// witness came for, and has three lines as the style sheet has it; what was being done has `most`.
+fn told(entity: &Entity, room: f32, most: f32) -> f32 {
+    let reason = entity.reason.as_ref().map_or(UNSAID, |reason| BROKEN + letters(reason));
+    let was = entity.activity.as_ref().map_or(0.0, |was| lines(WAS + letters(was), STATE_LETTER, room).min(most));
+    (lines(reason, NAME_LETTER, room) - 1.0) * LINE + was * WAS_LINE
+}
+
+/// Letters from Hangul on, emoji among them, take the room of two.
+fn letters(text: &Text) -> usize {
+    text.as_str().chars().map(|letter| if letter < '\u{1100}' { 1 } else { 2 }).sum()
+}
+
+/// The lines that `count` letters of this width take, three at most.
+#[expect(clippy::cast_precision_loss, reason = "a text is short")]
+fn lines(count: usize, letter: f32, room: f32) -> f32 {
+    let width = count as f32 * letter;
     match width {
-        _ if width <= room => 0.0,
+        _ if width <= room => 1.0,
         // Lines end with a word, and not where there is no more room.
-        _ if width * 1.15 <= 2.0 * room => LINE,
-        _ => 2.0 * LINE,
+        _ if width * 1.15 <= 2.0 * room => 2.0,
+        _ => 3.0,
     }
 }
 
@@ -282,7 +301,7 @@ pub fn column(
         let Some(agent) = agents.get(at) else { continue };
         let measured = agent.entity.progress.is_some() && is_awake(agent);
         let height = match agent.entity.status {
-            EntityStatus::Error => 124.0 + further_lines(&agent.entity, width / scale - ROW_AIR),
+            EntityStatus::Error => BROKEN_ROW + told(&agent.entity, width / scale - ROW_AIR, WAS_LINES_ROW),
             EntityStatus::Idle => 44.0,
             _ if measured => 74.0,
             _ => 56.0,
