@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 /// Benchmarks of the stream alone: they need no page and no browser.
-const PAGELESS: [&str; 5] = ["stream", "resume", "footprint", "attack", "soak"];
+const PAGELESS: [&str; 6] = ["stream", "resume", "footprint", "rewind", "attack", "soak"];
 
 /// Runs the benchmarks in the release profile.
 ///

@@ -67,14 +67,15 @@ fn json_bytes(text: &str) -> usize {
     text.bytes().map(byte).sum()
 }
 
-/// What one entity wrote.
-#[derive(Debug, Clone, PartialEq)]
+/// What one entity wrote. Serialized it is whole; a snapshot takes less of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Log {
     /// Lines ever heard of it.
     heard: u64,
     touched: u64,
     lines: VecDeque<Line>,
     /// Of the lines held. Derived: never stored.
+    #[serde(skip)]
     bytes: usize,
 }
 
@@ -137,6 +138,10 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn get(&self, entity: &EntityId) -> Option<&Log> {
         self.logs.get(entity)
+    }
+
+    pub(crate) fn all(&self) -> &Keyed<EntityId, Log> {
+        &self.logs
     }
 
     /// Takes a line. Who has the most to lose makes room for it, so that one that floods silences nobody else.

@@ -231,6 +231,18 @@ impl Civilization {
         self.logs.get(entity)
     }
 
+    /// Every log with every line held, of which a snapshot takes the newest alone.
+    #[must_use]
+    pub fn logs(&self) -> &Keyed<EntityId, Log> {
+        self.logs.all()
+    }
+
+    /// This state with `logs` in place of its own: what was serialized with them goes on as if it never had been.
+    #[must_use]
+    pub fn with_logs(self, logs: Keyed<EntityId, Log>) -> Self {
+        Self { logs: logs.into(), ..self }
+    }
+
     /// Contracts opened and settled and what broke in the hour before `now`, in the order in which it was told: the
     /// newest [`MARKS_MAX`](crate::MARKS_MAX).
     pub fn marks(&self, now: Timestamp) -> impl Iterator<Item = &Mark> {

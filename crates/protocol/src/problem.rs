@@ -1,6 +1,6 @@
 //! Answers to a publisher: a receipt, or a problem (RFC 9457).
 
-use crate::{Epoch, Offset};
+use crate::{Epoch, Offset, Position};
 use serde::{Deserialize, Serialize};
 
 /// What a publisher gets once its events are as durable as the stream was configured to be.
@@ -33,4 +33,7 @@ pub struct Problem {
     /// Where in the request it is wrong, as a JSON pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// The oldest that can be asked for, when what was asked for is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Position>,
 }

@@ -32,6 +32,9 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
+    /// Before all others: 0000-01-01T00:00:00Z.
+    pub const EARLIEST: Self = Self(MIN_MILLIS);
+
     /// A moment from milliseconds since 1970; what lies outside the years 0000 to 9999 is taken to their edge.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {

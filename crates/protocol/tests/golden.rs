@@ -37,7 +37,7 @@ const CURSORS: &[(&str, &str)] = files!("cursors":
     "earliest", "latest", "after_an_event", "before_everything", "after_the_last_possible_event",
 );
 
-const PROBLEMS: &[(&str, &str)] = files!("problems": "malformed_event", "too_many_events", "receipt");
+const PROBLEMS: &[(&str, &str)] = files!("problems": "malformed_event", "moment_gone", "too_many_events", "receipt");
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("a golden file is JSON")
@@ -246,11 +246,17 @@ fn every_answer_to_a_publisher_is_read_and_written() {
             status,
             detail: detail.to_owned(),
             pointer: pointer.map(str::to_owned),
+            earliest: None,
         };
         match *name {
             "malformed_event" => {
                 let detail = "sleeping is no status of an entity";
                 both_ways(name, file, &problem("Unprocessable Content", 422, detail, Some("/data/status")));
+            }
+            "moment_gone" => {
+                let gone = problem("Gone", 410, "this moment is older than what this stream holds", None);
+                let earliest = Some(Position { epoch: epoch(), after: Some(Offset(1_044)) });
+                both_ways(name, file, &Problem { earliest, ..gone });
             }
             "too_many_events" => {
                 let detail = "over 10,000 events a second; try again in 1 s";

@@ -36,6 +36,7 @@ mod publish;
 mod random;
 mod recent;
 mod rest;
+mod rewind;
 mod routes;
 mod site;
 mod sse;

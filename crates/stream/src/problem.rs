@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use monkeytown_protocol::Problem;
+use monkeytown_protocol::{Position, Problem};
 
 /// A refusal on its way out.
 #[derive(Debug)]
@@ -12,18 +12,25 @@ pub(crate) struct Refusal {
     status: StatusCode,
     detail: String,
     pointer: Option<String>,
+    earliest: Option<Position>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// Refuses with `status`; `detail` says what is wrong this time, and what can be done.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), pointer: None, headers: Vec::new() }
+        Self { status, detail: detail.into(), pointer: None, earliest: None, headers: Vec::new() }
     }
 
     /// Where in the request it is wrong (RFC 6901).
     pub(crate) fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// The oldest that can be asked for in its place.
+    pub(crate) fn earliest(mut self, position: Position) -> Self {
+        self.earliest = Some(position);
         self
     }
 
@@ -51,6 +58,7 @@ impl IntoResponse for Refusal {
             status: self.status.as_u16(),
             detail: self.detail,
             pointer: self.pointer,
+            earliest: self.earliest,
         };
         let body = serde_json::to_vec(&problem).expect("a problem has string keys and no floats");
         let mut response = (self.status, body).into_response();

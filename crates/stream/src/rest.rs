@@ -6,9 +6,12 @@
 use crate::{
     accept::BATCH_TYPE,
     address::Client,
-    log::{Batch, Interest, InterestQuery, ReadBounds, Resolved, Snapshot},
+    log::{Batch, Interest, InterestQuery, Loss, Moment, Place, ReadBounds, Resolved, Snapshot},
     problem::Refusal,
+    rewind::{self, SnapshotQuery, Unseen},
     server::App,
+    sources::SourceClock,
+    subscribers::RETRY_SECONDS,
     subscription::{self, SNAPSHOT_LINK, bad, outcome, read_cursor},
 };
 use axum::{
@@ -43,6 +46,9 @@ const CLOCK_RATE: HeaderName = HeaderName::from_static("monkeytown-clock-rate");
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Most events looked at between two answers or two waits.
 const ANSWER_MAX_SCANNED: usize = 16_384;
+
+/// How often a moment is looked for again that went while it was folded.
+const REWIND_TRIES: usize = 2;
 
 /// An empty batch.
 const NO_EVENTS: Bytes = Bytes::from_static(b"[]");
@@ -177,13 +183,12 @@ fn batch_response(app: &App, position: &Position, recovered: bool, body: Bytes) 
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(RECOVERED, HeaderValue::from_static(if recovered { "true" } else { "false" }));
-    describe(app, position, headers);
+    describe(app, position, app.log.clock(), headers);
     response
 }
 
 /// The headers that every answer with events or state carries.
-fn describe(app: &App, position: &Position, headers: &mut HeaderMap) {
-    let clock = app.log.clock();
+fn describe(app: &App, position: &Position, clock: SourceClock, headers: &mut HeaderMap) {
     let head = app.log.head().map_or_else(|| "-1".to_owned(), |head| head.0.to_string());
     let said = [
         (CURSOR, position.to_string()),
@@ -219,22 +224,40 @@ struct SnapshotAnswer<'a> {
     /// Where the events come from: `live`, `git` or `simulated`.
     #[schema(value_type = String)]
     source_kind: SourceKind,
-    /// The source's own time.
+    /// The source's own time; of a moment past, the latest that any event up to there named.
     #[schema(value_type = String, format = DateTime)]
     clock: Timestamp,
     /// How fast that time runs.
     #[schema(minimum = 0)]
     clock_rate: f64,
+    /// The oldest moment that can be gone to.
+    earliest: Earliest,
     /// The fold, as this version keeps it.
     #[schema(value_type = Object)]
     state: &'a RawValue,
 }
 
+/// The oldest moment that can be gone to.
+#[derive(Serialize, ToSchema)]
+struct Earliest {
+    /// The state after this event; -1 for that before any.
+    #[serde(with = "head")]
+    #[schema(value_type = i64, minimum = -1)]
+    offset: Option<Offset>,
+    /// The source's own time there.
+    #[schema(value_type = String, format = DateTime)]
+    clock: Timestamp,
+}
+
 /// The state, as of its cursor
 ///
-/// The fold of every event up to `offset`: what comes after `EPOCH:OFFSET`, applied to it, is the present state.
+/// The fold of every event up to `offset`: what comes after `EPOCH:OFFSET`, applied to it, is the present state. Without `at`
+/// it is at most a second old; with `at` it is that of a moment past.
 #[utoipa::path(get, path = "/api/v1/snapshot", tag = "events",
-    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of a state that the asker has.")),
+    params(
+        SnapshotQuery,
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of a state that the asker has."),
+    ),
     responses(
         (status = 200, description = "The state.", body = SnapshotAnswer,
             headers(
@@ -242,45 +265,100 @@ struct SnapshotAnswer<'a> {
                 ("Monkeytown-Cursor" = String, description = "The cursor that what follows comes after."),
                 ("Monkeytown-Head" = String, description = "The offset of the newest event, -1 for none."),
                 ("Monkeytown-Source-Kind" = String, description = "`live`, `git` or `simulated`."),
-                ("Monkeytown-Clock" = String, description = "The source's own time."),
-                ("Monkeytown-Clock-Rate" = String, description = "How fast that time runs."),
+                ("Monkeytown-Clock" = String, description = "The source's own time at that place."),
+                ("Monkeytown-Clock-Rate" = String, description = "How fast that time runs at present."),
             )),
         (status = 304, description = "The asker has it.", headers(("ETag" = String, description = "Its name."))),
-        (status = 503, description = "Too many large answers are on their way.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
+        (status = 400, description = "`at` cannot be read.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 404, description = "`at` names an event that has not come.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 410, description = "`at` is of another history, or older than what is held; `earliest` is the oldest that can be asked for.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json"),
+        (status = 503, description = "Too many large answers are on their way, or too many moments are gone to.", body = ref("#/components/schemas/Problem"), content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds."))),
     ))]
 pub(crate) async fn snapshot(
     State(app): State<Arc<App>>,
     client: Client,
     headers: HeaderMap,
+    query: Result<Query<SnapshotQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let snapshot = app.log.snapshot().await;
-    // Weak: the clock beside the state moves on, and a compressed answer is the same state.
-    let etag = format!("W/\"{}\"", snapshot.position());
-    let mut response = if has(&headers, &etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let bytes = snapshot.envelope().state.get().len();
-        let room = app.answers.room(client, bytes, app.options.timing.answer_room).await?;
-        let mut response = room.hold(snapshot_body(&app, &snapshot)).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+    let present = app.log.clock();
+    let Some(moment) = rewind::read(query).map_err(bad)? else {
+        let snapshot = app.log.snapshot().await;
+        return match not_modified(&app, &headers, &snapshot.position(), present) {
+            Some(response) => Ok(response),
+            None => state(&app, client, &snapshot, present).await,
+        };
     };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(header::ETAG, HeaderValue::try_from(etag).expect("a cursor is visible ASCII"));
-    describe(&app, &snapshot.position(), headers);
+    let mut tries = REWIND_TRIES;
+    loop {
+        let Place { position, clock } = app.log.find(&moment).await.map_err(|loss| lost(&app, loss))?;
+        let clock = SourceClock { shows: clock, rate: present.rate };
+        if let Some(response) = not_modified(&app, &headers, &position, clock) {
+            return Ok(response);
+        }
+        match app.rewinds.snapshot(&app.log, client, &position, app.options.timing.answer_room).await {
+            Ok(snapshot) => return state(&app, client, &snapshot, clock).await,
+            Err(Unseen::Busy) => {
+                let detail = "too many moments are gone to at once; come back in a moment";
+                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_SECONDS));
+            }
+            // It went while it was folded. A moment that is no place of its own is another place now.
+            Err(Unseen::TooOld) if tries > 0 && !matches!(moment, Moment::At(_)) => tries -= 1,
+            Err(Unseen::TooOld) => return Err(lost(&app, Loss::TooOld)),
+        }
+    }
+}
+
+fn lost(app: &App, loss: Loss) -> Refusal {
+    let gone = |detail| Refusal::new(StatusCode::GONE, detail).earliest(app.log.oldest().position);
+    match loss {
+        Loss::Epoch => gone("this moment is of another history, which this stream does not hold"),
+        Loss::TooOld => gone("this moment is older than what this stream holds"),
+        Loss::Ahead => {
+            Refusal::new(StatusCode::NOT_FOUND, "this moment has not come: its event has not been heard here")
+        }
+    }
+}
+
+/// The answer to who has the state already.
+fn not_modified(app: &App, asked: &HeaderMap, position: &Position, clock: SourceClock) -> Option<Response> {
+    has(asked, &etag(position)).then(|| {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        name(app, position, clock, &mut response);
+        response
+    })
+}
+
+/// The answer with the state.
+async fn state(app: &App, client: Client, snapshot: &Snapshot, clock: SourceClock) -> Result<Response, Refusal> {
+    let room = app.answers.room(client, snapshot.bytes(), app.options.timing.answer_room).await?;
+    let mut response = room.hold(snapshot_body(app, snapshot, clock)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    name(app, &snapshot.position(), clock, &mut response);
     Ok(response)
 }
 
-fn snapshot_body(app: &App, snapshot: &Snapshot) -> Vec<u8> {
+/// Weak: the clock beside the state moves on, and a compressed answer is the same state.
+fn etag(position: &Position) -> String {
+    format!("W/\"{position}\"")
+}
+
+fn name(app: &App, position: &Position, clock: SourceClock, response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::ETAG, HeaderValue::try_from(etag(position)).expect("a cursor is visible ASCII"));
+    describe(app, position, clock, headers);
+}
+
+fn snapshot_body(app: &App, snapshot: &Snapshot, clock: SourceClock) -> Vec<u8> {
     let envelope = snapshot.envelope();
-    let clock = app.log.clock();
+    let oldest = app.log.oldest();
     let answer = SnapshotAnswer {
         epoch: envelope.epoch,
         offset: envelope.offset,
         source_kind: app.options.source_kind,
         clock: clock.shows,
         clock_rate: clock.rate,
+        earliest: Earliest { offset: oldest.position.after, clock: oldest.clock },
         state: envelope.state,
     };
     serde_json::to_vec(&answer).expect("a snapshot has string keys and finite numbers")

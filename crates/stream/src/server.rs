@@ -16,6 +16,7 @@ use crate::{
     origin::{AllowedOrigin, Refused},
     problem::Refusal,
     publish::{Publishers, Tokens},
+    rewind::Rewinds,
     routes, site,
     subscribers::{self, Places, RETRY_SECONDS},
     vitals::Vitals,
@@ -165,6 +166,7 @@ pub(crate) struct App {
     pub(crate) refused_origins: Refused,
     publishers: RwLock<Arc<Publishers>>,
     pub(crate) answers: Answers,
+    pub(crate) rewinds: Rewinds,
     pub(crate) packing: PackingBudget,
     pub(crate) vitals: Option<Vitals>,
     /// How many subscribers there were when the drain began; `None` before that.
@@ -176,6 +178,7 @@ impl App {
         Self {
             places: Places::new(options.max_subscribers, options.max_per_address, metrics.clone()),
             answers: Answers::default(),
+            rewinds: Rewinds::default(),
             packing: PackingBudget::default(),
             vitals: options.vitals.then(Vitals::default),
             fanout: Fanout::default(),

@@ -152,6 +152,10 @@ fn problem() -> Value {
                 "type": "string", "pattern": "^(/.*)?$",
                 "description": "Where in the request it is wrong, as a JSON pointer (RFC 6901).",
             },
+            "earliest": {
+                "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}:(-1|[0-9]{1,19})$",
+                "description": "The oldest moment that can be gone to, where one that is older was asked for.",
+            },
         },
     })
 }

@@ -151,6 +151,7 @@ impl Log {
         for record in records {
             ring.push(record, |gone, offset| writer.identities.forget(gone, offset));
         }
+        writer.keyframer.settle(&mut ring);
     }
 
     fn show_head(&self) {
@@ -171,9 +172,10 @@ impl Log {
         (serde_json::to_vec(&fold).expect("the fold has string keys and finite numbers"), recorded)
     }
 
-    /// The state before the first event that is restored.
-    pub(super) fn restore_state(&self, fold: Civilization, recorded: Timestamp) {
+    /// The state before `next`, the first event that is folded into it.
+    pub(super) fn restore_state(&self, fold: Civilization, recorded: Timestamp, next: Offset) {
         let mut writer = self.writer();
+        writer.keyframer.begin(next, &fold);
         writer.fold = fold;
         writer.last_recorded = recorded;
     }
@@ -198,7 +200,8 @@ impl Log {
                 writer.fold_in(event, json, identity, recorded, accepted)
             } else {
                 let topic = Topic::of(&event, &writer.fold);
-                EventRecord { json, accepted, topic: writer.topics.share(topic), identity }
+                // No moment before the state can be gone to.
+                EventRecord { json, accepted, topic: writer.topics.share(topic), identity, clock: Timestamp::EARLIEST }
             });
         }
         self.push(&mut writer, records);
@@ -241,7 +244,9 @@ impl Writer {
         event.recorded = Some(recorded);
         self.last_recorded = recorded;
         self.fold.apply(event, &mut Changes::default());
-        EventRecord { json, accepted, topic, identity }
+        self.keyframer.folded(&self.fold, json.len());
+        let clock = self.fold.last_time().unwrap_or_default();
+        EventRecord { json, accepted, topic, identity, clock }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The log: one order of all events, for every source and every subscriber.
 //!
-//! Owns offsets, the epoch, which events are held, who was here before (`source` + `id`), the fold of everything and
-//! the clock that the sources run by. `append` is how events get in; `journal` keeps them on a disk where one is given,
+//! Owns offsets, the epoch, which events are held, who was here before (`source` + `id`), the fold of everything, now and
+//! at any moment (`keyframes`, `moments`), and the clock that the sources run by. `append` is how events get in; `journal` keeps them on a disk where one is given,
 //! `redis` in a log that several nodes share. Subscribers use [`Log::resolve`], [`Log::read`], [`Log::snapshot`] and the two
 //! watches, and no more.
 //!
@@ -12,6 +12,8 @@ mod clock;
 mod identity;
 mod interest;
 mod journal;
+mod keyframes;
+mod moments;
 mod redis;
 mod ring;
 mod snapshot;
@@ -27,12 +29,14 @@ pub use ring::RingBounds;
 pub(crate) use append::Appended;
 pub(crate) use clock::RunningClock;
 pub(crate) use interest::{Interest, InterestQuery};
+pub(crate) use moments::{Moment, Place, Unfolded};
 pub(crate) use ring::{Batch, Delivery, FellBehind, ReadBounds};
 pub(crate) use snapshot::Snapshot;
 
 use crate::{metrics::Metrics, random, sources::SourceClock};
 use identity::Identities;
 use journal::Journal;
+use keyframes::{KeyframeBounds, Keyframer, Keyframes};
 use monkeytown_civilization::Civilization;
 use monkeytown_protocol::{Cursor, Epoch, Event, Offset, Position, Timestamp};
 use redis::Redis;
@@ -86,12 +90,15 @@ struct Writer {
     identities: Identities,
     topics: Topics,
     last_recorded: Timestamp,
+    keyframer: Keyframer,
 }
 
+/// Whoever needs several of these locks takes them in the order in which they stand here.
 struct Shared {
     epoch: Epoch,
     writer: Mutex<Writer>,
     ring: RwLock<Ring>,
+    keyframes: Keyframes,
     head: watch::Sender<Option<Offset>>,
     clock: watch::Sender<RunningClock>,
     snapshots: tokio::sync::Mutex<SnapshotCache>,
@@ -153,13 +160,28 @@ impl Log {
 
     /// A log whose first event will be `first`.
     fn of(bounds: RingBounds, metrics: Metrics, epoch: Epoch, first: Offset) -> Self {
+        Self::with_keyframes(bounds, KeyframeBounds::of(bounds), metrics, epoch, first)
+    }
+
+    fn with_keyframes(
+        bounds: RingBounds,
+        keyframe_bounds: KeyframeBounds,
+        metrics: Metrics,
+        epoch: Epoch,
+        first: Offset,
+    ) -> Self {
+        let keyframes = Keyframes::new(keyframe_bounds);
+        let mut keyframer = Keyframer::new(keyframe_bounds, keyframes.clone());
+        keyframer.begin(first, &Civilization::default());
         let shared = Shared {
             epoch,
+            keyframes,
             writer: Mutex::new(Writer {
                 fold: Civilization::default(),
                 identities: Identities::new(random::hash_key()),
                 topics: Topics::default(),
                 last_recorded: Timestamp::default(),
+                keyframer,
             }),
             ring: RwLock::new(Ring::beginning_at(first, bounds)),
             head: watch::Sender::new(first.0.checked_sub(1).map(Offset)),

@@ -1,13 +1,14 @@
 //! The ring: the newest events, bounded by count and by bytes; the oldest go first.
 //!
-//! Owns which offsets are held. Knows nothing of the fold, of identities, of locks or of subscribers.
+//! Owns which offsets are held, what the sources' time was at each, and the JSON of a few that are held no longer and from
+//! which the fold is still begun. Knows nothing of the fold, of identities, of locks or of subscribers.
 
 use super::{
     identity::Identity,
     interest::{Interest, Topic},
 };
 use bytes::Bytes;
-use monkeytown_protocol::Offset;
+use monkeytown_protocol::{Offset, Timestamp};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -39,6 +40,8 @@ pub(crate) struct EventRecord {
     pub(crate) topic: Arc<Topic>,
     /// Who it is.
     pub(crate) identity: Identity,
+    /// The latest moment that any event named up to here.
+    pub(crate) clock: Timestamp,
 }
 
 /// An event as it is held. There are a million, so that every byte counts.
@@ -49,6 +52,7 @@ struct Record {
     accepted_nanos: u64,
     topic: Arc<Topic>,
     identity: Identity,
+    clock: Timestamp,
 }
 
 impl Record {
@@ -95,12 +99,50 @@ pub(crate) struct Ring {
     bytes: usize,
     bounds: RingBounds,
     began: Instant,
+    behind: Behind,
+}
+
+/// Events that have gone and are folded again: those right before the first that is held.
+#[derive(Debug, Default)]
+struct Behind {
+    /// From here on they are kept.
+    from: u64,
+    events: VecDeque<Bytes>,
+    bytes: usize,
+    /// The sources' time at the newest that has gone.
+    clock: Option<Timestamp>,
+}
+
+impl Behind {
+    fn push(&mut self, offset: Offset, gone: Record) {
+        self.clock = Some(gone.clock);
+        if offset.0 >= self.from {
+            self.bytes += gone.json.len() + size_of::<Bytes>();
+            self.events.push_back(gone.json);
+        }
+    }
+
+    /// Lets go what lies before `from`, of those that end before `first`.
+    fn keep_from(&mut self, from: u64, first: u64) {
+        self.from = from;
+        while self.events.len() as u64 > first.saturating_sub(from) {
+            let Some(json) = self.events.pop_front() else { break };
+            self.bytes -= json.len() + size_of::<Bytes>();
+        }
+    }
 }
 
 impl Ring {
     /// An empty ring whose first event will be `first`.
     pub(crate) fn beginning_at(first: Offset, bounds: RingBounds) -> Self {
-        Self { records: VecDeque::new(), next: first.0, bytes: 0, bounds, began: Instant::now() }
+        Self {
+            records: VecDeque::new(),
+            next: first.0,
+            bytes: 0,
+            bounds,
+            began: Instant::now(),
+            behind: Behind::default(),
+        }
     }
 
     /// The oldest offset held; equal to [`Ring::next`] when none is.
@@ -122,10 +164,10 @@ impl Ring {
 
     /// Appends one event; `evicted` hears who had to go, and which offset each had.
     pub(crate) fn push(&mut self, event: EventRecord, mut evicted: impl FnMut(Identity, Offset)) {
-        let EventRecord { json, accepted, topic, identity } = event;
+        let EventRecord { json, accepted, topic, identity, clock } = event;
         let since = accepted.saturating_duration_since(self.began).as_nanos();
         let accepted_nanos = u64::try_from(since).unwrap_or(u64::MAX);
-        let record = Record { json, accepted_nanos, topic, identity };
+        let record = Record { json, accepted_nanos, topic, identity, clock };
         self.bytes += record.cost_bytes();
         self.records.push_back(record);
         self.next += 1;
@@ -134,6 +176,7 @@ impl Ring {
             let Some(oldest) = self.records.pop_front() else { break };
             self.bytes -= oldest.cost_bytes();
             evicted(oldest.identity, offset);
+            self.behind.push(offset, oldest);
         }
     }
 
@@ -141,6 +184,46 @@ impl Ring {
     pub(crate) fn at(&self, offset: Offset) -> Option<(Identity, Bytes)> {
         let place = usize::try_from(offset.0.checked_sub(self.first().0)?).ok()?;
         self.records.get(place).map(|record| (record.identity, record.json.clone()))
+    }
+
+    /// Keeps the JSON of what goes, from `from` on.
+    pub(crate) fn keep_behind(&mut self, from: Offset) {
+        self.behind.keep_from(from.0, self.first().0);
+    }
+
+    /// What is kept of events that have gone, in bytes.
+    pub(crate) fn behind_bytes(&self) -> usize {
+        self.behind.bytes
+    }
+
+    /// The JSON of at most `count` events from `from` up to `until`, of those too that have gone and are kept.
+    ///
+    /// # Errors
+    /// When `from` is kept no longer.
+    pub(crate) fn json(&self, from: Offset, until: Offset, count: usize) -> Result<Vec<Bytes>, FellBehind> {
+        let begin = self.first().0 - self.behind.events.len() as u64;
+        let skipped = usize::try_from(from.0.checked_sub(begin).ok_or(FellBehind)?).map_err(|_| FellBehind)?;
+        let count = usize::try_from(until.0.saturating_sub(from.0)).map_or(count, |most| most.min(count));
+        let kept = self.behind.events.len();
+        let gone = self.behind.events.range(skipped.min(kept)..);
+        let held = self.records.range(skipped.saturating_sub(kept).min(self.records.len())..);
+        Ok(gone.chain(held.map(|record| &record.json)).take(count).cloned().collect())
+    }
+
+    /// The sources' time at an offset that is held, or at the newest that has gone.
+    pub(crate) fn clock_at(&self, offset: Offset) -> Option<Timestamp> {
+        if offset.next() == self.first() {
+            return self.behind.clock;
+        }
+        let place = usize::try_from(offset.0.checked_sub(self.first().0)?).ok()?;
+        self.records.get(place).map(|record| record.clock)
+    }
+
+    /// The first offset held at which the sources' time is later than `moment`; the next one when there is none.
+    pub(crate) fn first_after(&self, moment: Timestamp) -> Offset {
+        // The sources' time never goes back from one offset to the next.
+        let until = self.records.partition_point(|record| record.clock <= moment);
+        Offset(self.first().0 + until as u64)
     }
 
     /// Events from `from` on, within `bounds` and of `interest`. `None` when there are none yet.
@@ -189,6 +272,7 @@ mod tests {
             accepted: Instant::now(),
             topic: Arc::new(Topic::untold("org.example.test")),
             identity: Identity::of_test(number),
+            clock: Timestamp::from_millis(i64::try_from(number / 3).expect("a small number")),
         }
     }
 

@@ -31,6 +31,11 @@ impl Snapshot {
         Position { epoch: self.epoch.clone(), after: self.offset }
     }
 
+    /// How long its state is, in bytes of JSON.
+    pub(crate) fn bytes(&self) -> usize {
+        self.state.get().len()
+    }
+
     /// As the wire has it.
     pub(crate) fn envelope(&self) -> SnapshotEnvelope<&RawValue> {
         SnapshotEnvelope { epoch: self.epoch.clone(), offset: self.offset, state: &self.state }

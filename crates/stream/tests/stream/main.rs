@@ -27,6 +27,7 @@ mod publishing;
 mod racing;
 mod resuming;
 mod returning;
+mod rewinding;
 mod sent_events;
 mod site;
 mod speed;

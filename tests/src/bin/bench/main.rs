@@ -21,10 +21,11 @@ use monkeytown_tests::words::{self, Words};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "stream",
     "resume",
     "footprint",
+    "rewind",
     "attack",
     "soak",
     "latency",
@@ -85,6 +86,7 @@ async fn run() -> Result<()> {
             "stream" => stream::measure(&asked).await?,
             "resume" => stream::resume().await?,
             "footprint" => stream::footprint().await?,
+            "rewind" => stream::rewind().await?,
             "soak" => stream::soak(&asked).await?,
             "latency" => latency::measure().await?,
             "git" => git::measure().await?,

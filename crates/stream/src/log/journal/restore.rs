@@ -120,7 +120,7 @@ impl Reading {
         let reading = Self::empty(bounds, metrics, head.epoch.clone(), head.first);
         let state: Civilization =
             serde_json::from_slice(head.state).map_err(|error| format!("its state cannot be read: {error}"))?;
-        reading.log.restore_state(state, head.recorded);
+        reading.log.restore_state(state, head.recorded, head.first);
         Ok(reading)
     }
 

@@ -128,7 +128,7 @@ async fn read(
     if let Some(state) = state {
         let fold: Civilization = serde_json::from_slice(&state.json)
             .map_err(|error| damaged(format!("the state that is kept cannot be read: {error}")))?;
-        log.restore_state(fold, state.recorded);
+        log.restore_state(fold, state.recorded, Offset(state.next));
         folded_from = state.next;
     }
     if first > folded_from {

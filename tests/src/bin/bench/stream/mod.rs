@@ -9,6 +9,7 @@ mod process;
 mod publishing;
 mod reading;
 mod resume;
+mod rewind;
 mod soak;
 mod socket;
 mod subjects;
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use process::Processes;
 use publishing::{Publisher, Schedule};
 pub(crate) use resume::{footprint, resume};
+pub(crate) use rewind::rewind;
 pub(crate) use soak::soak;
 use std::{
     sync::{Arc, atomic::Ordering},
