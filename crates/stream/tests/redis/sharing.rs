@@ -189,3 +189,40 @@ async fn the_largest_request_is_one_append() {
     other.reaches(10_251).await;
     assert_eq!(one.read("earliest".to_owned()).await, other.read("earliest".to_owned()).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_gives_the_same_state_at_a_moment_and_one_that_joins_late_goes_back_to_where_it_began() {
+    let ring = RingBounds { max_events: 4_000, max_bytes: 1 << 26 };
+    let redis = Redis::start();
+    let (one, other) = (Node::with(&redis, ring, patience()).await, Node::with(&redis, ring, patience()).await);
+    for first in (0..7_000).step_by(500) {
+        one.publish(&events(first..first + 500)).await;
+    }
+    other.reaches(6_999).await;
+    let late = Node::with(&redis, ring, patience()).await;
+    let epoch = one.log.epoch().to_string();
+    let at = |offset: u64| format!("/api/v1/snapshot?at={epoch}:{offset}");
+    let earliest = async |node: &Node| node.get("/api/v1/snapshot").await["earliest"]["offset"].as_u64().unwrap();
+    let (oldest, began) = (earliest(&one).await, earliest(&late).await);
+    assert_eq!((oldest, earliest(&other).await), (2_999, 2_999));
+    assert!((oldest..6_999).contains(&began), "it joined with a state, and not with the newest: {began}");
+    for offset in (oldest..7_000).step_by(321).chain([began, 6_999]) {
+        let here = one.get(&at(offset)).await;
+        assert_eq!(here["state"]["totals"]["events"], offset + 1);
+        let there = other.get(&at(offset)).await;
+        assert_eq!((&here["state"], &here["clock"]), (&there["state"], &there["clock"]), "{offset}");
+        let there = late.get(&at(offset)).await;
+        if offset < began {
+            assert_eq!((&there["status"], &there["earliest"]), (&json!(410), &json!(format!("{epoch}:{began}"))));
+        } else {
+            assert_eq!((&here["state"], &here["clock"]), (&there["state"], &there["clock"]), "{offset}");
+        }
+    }
+    // A moment that another node has told already is waited for; one that nobody has is not there.
+    let asked = at(7_000);
+    let (there, ()) = tokio::join!(other.get(&asked), async {
+        one.publish(&events(7_000..7_001)).await;
+    });
+    assert_eq!(there["offset"], 7_000);
+    assert_eq!(other.get(&at(9_999)).await["status"], 404);
+}

@@ -446,3 +446,39 @@ async fn a_history_of_git_read_again_adds_nothing() {
     let unique: std::collections::BTreeSet<&String> = later.iter().collect();
     assert_eq!((unique.len(), later.get(..all.len())), (later.len(), Some(all.as_slice())));
 }
+
+/// Moments that can be gone to are the same after every kill, for as long as the ring holds what follows them.
+#[tokio::test]
+async fn moments_outlive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut told: Vec<(i64, Value)> = Vec::new();
+    for kill in 0..4 {
+        let process = Process::run(command(folder.path()).args(["--ring-events", "3000"]));
+        let present = process.get("/api/v1/snapshot").await;
+        let epoch = present["epoch"].as_str().unwrap().to_owned();
+        let at = async |offset: i64| process.get(&format!("/api/v1/snapshot?at={epoch}:{offset}")).await;
+        let oldest = present["earliest"]["offset"].as_i64().unwrap();
+        assert_eq!(oldest, (present["offset"].as_i64().unwrap() - 3_000).max(-1));
+        for (offset, before) in &told {
+            let now = at(*offset).await;
+            if *offset < oldest {
+                let cursor = format!("{epoch}:{oldest}");
+                assert_eq!((&now["status"], &now["earliest"]), (&json!(410), &json!(cursor)), "{offset}: {now}");
+            } else {
+                assert_eq!((&now["state"], &now["clock"]), (&before["state"], &before["clock"]), "{offset}");
+            }
+        }
+        for batch in 0..4 {
+            let first = kill * 4_000 + batch * 1_000;
+            let events: Vec<Value> = (first..first + 1_000).map(|number| event(&number.to_string())).collect();
+            process.publish(&events).await;
+        }
+        let head = kill * 4_000 + 3_999;
+        for offset in [head - 3_000, head - 2_000, head - 1_001, head - 7, head] {
+            let state = at(offset).await;
+            assert_eq!(state["state"]["totals"]["events"], offset + 1, "{state}");
+            told.push((offset, state));
+        }
+        process.kill();
+    }
+}

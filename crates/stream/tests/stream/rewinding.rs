@@ -3,7 +3,7 @@
 
 use crate::harness::{ROOMY, Stream, apply, event, events, soon, with_token};
 use monkeytown_civilization::Civilization;
-use monkeytown_stream::{Log, Metrics, RingBounds, Server};
+use monkeytown_stream::{Options, RingBounds};
 use serde_json::{Value, json, value::RawValue};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
@@ -152,68 +152,19 @@ async fn what_is_no_moment_or_is_not_held_is_refused_in_words() {
     }
 }
 
-/// A server over a log that was opened elsewhere.
-async fn serve(log: Log) -> (String, tokio::task::JoinHandle<()>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server::new(log, Metrics::new(), with_token());
-    let running = tokio::spawn(async move { server.serve(listener, std::future::pending()).await.unwrap() });
-    (address, running)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn moments_outlive_a_restart_with_a_journal() {
-    let folder = tempfile::tempdir().unwrap();
-    let ring = RingBounds { max_events: 3_000, max_bytes: 1 << 26 };
-    let mut told: Vec<(i64, Value)> = Vec::new();
-    for restart in 0..3 {
-        let (log, _) = Log::open(ring, Metrics::new(), folder.path()).unwrap();
-        let epoch = log.epoch().to_string();
-        let (address, running) = serve(log.clone()).await;
-        let get = async |offset: i64| {
-            let answer = soon(reqwest::get(format!("{address}/api/v1/snapshot?at={epoch}:{offset}"))).await.unwrap();
-            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-        };
-        let head = log.head().map_or(-1, |head| i64::try_from(head.0).unwrap());
-        for (offset, before) in &told {
-            let (status, snapshot) = get(*offset).await;
-            if *offset < head - 3_000 {
-                assert_eq!(status, 410, "{offset} of {head}");
-            } else {
-                assert_eq!(
-                    (status, &snapshot["state"], &snapshot["clock"]),
-                    (200, &before["state"], &before["clock"]),
-                    "{offset}"
-                );
-            }
-        }
-        for batch in 0..4 {
-            let first = restart * 4_000 + batch * 1_000;
-            let body = Value::from(events(first..first + 1_000)).to_string();
-            let request =
-                reqwest::Client::new().post(format!("{address}/api/v1/events")).bearer_auth(crate::harness::TOKEN);
-            let request = request.header("content-type", crate::harness::BATCHED).body(body);
-            assert_eq!(soon(request.send()).await.unwrap().status(), 200);
-        }
-        let head = i64::try_from(log.head().unwrap().0).unwrap();
-        for offset in [head - 2_999, head - 2_000, head - 1_001, head - 7, head] {
-            let (status, snapshot) = get(offset).await;
-            assert_eq!(status, 200, "{offset} of {head}: {snapshot}");
-            assert_eq!(snapshot["state"]["totals"]["events"], offset + 1);
-            told.push((offset, snapshot));
-        }
-        running.abort();
-        let _ = running.await;
+/// A stream that has told of more than lies between two keyframes.
+async fn long() -> Stream {
+    let stream = Stream::with(ROOMY, Options { max_events_per_second: 1_000_000, ..with_token() }).await;
+    for first in (0..20_000).step_by(2_000) {
+        stream.publish(&events(first..first + 2_000)).await;
     }
+    stream
 }
 
 /// A hundred who follow one link, and a crowd of one address that asks for a place each: all are answered, the link soon.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_moments_keeps_nobody_from_the_present() {
-    let stream = Stream::start().await;
-    for first in (0..20_000).step_by(2_000) {
-        stream.publish(&events(first..first + 2_000)).await;
-    }
+    let stream = long().await;
     let epoch = stream.log.epoch().to_string();
     let client = reqwest::Client::new();
     let link = stream.url(&format!("/api/v1/snapshot?at={epoch}:15000"));
@@ -246,10 +197,7 @@ async fn a_flood_of_moments_keeps_nobody_from_the_present() {
 /// Whoever asks and goes leaves no place taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_ask_and_go_keep_nobody_waiting() {
-    let stream = Stream::start().await;
-    for first in (0..20_000).step_by(2_000) {
-        stream.publish(&events(first..first + 2_000)).await;
-    }
+    let stream = long().await;
     let epoch = stream.log.epoch().to_string();
     for number in 0..200 {
         let mut connection = tokio::net::TcpStream::connect(stream.address).await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::{restore::open_on, scribe::Paper};
 use crate::{
-    log::{Appended, Draft, Interest, Keeper, Log, ReadBounds, RingBounds, append::Unwritten},
+    log::{Appended, Draft, Interest, Keeper, Log, Moment, ReadBounds, RingBounds, append::Unwritten},
     metrics::Metrics,
     sources::{
         Sink,
@@ -10,12 +10,12 @@ use crate::{
     },
 };
 use fastrand::Rng;
-use monkeytown_protocol::{Event, Offset};
+use monkeytown_protocol::{Event, Offset, Position};
 use std::{
     fs::{self, File},
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 const ROOMY: RingBounds = RingBounds { max_events: 100_000, max_bytes: 1 << 30 };
@@ -90,12 +90,16 @@ fn set(disk: &Mutex<Disk>, to: Disk) {
 
 /// The log as it would be if the machine had stopped now.
 fn as_found(folder: &Path) -> (Log, tempfile::TempDir) {
+    found_by(ROOMY, folder)
+}
+
+fn found_by(ring: RingBounds, folder: &Path) -> (Log, tempfile::TempDir) {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
-    (Log::open(ROOMY, Metrics::new(), copy.path()).unwrap().0, copy)
+    (Log::open(ring, Metrics::new(), copy.path()).unwrap().0, copy)
 }
 
 #[tokio::test]
@@ -165,5 +169,29 @@ async fn whenever_a_disk_refuses_what_was_acknowledged_is_found_and_nothing_is_s
             let Keeper::Journal(journal) = &log.1 else { panic!("a journal keeps it") };
             journal.writable().await;
         }
+    }
+}
+
+/// Keyframes are made again as the journal is read: every moment that the ring holds is the same, and so is the oldest.
+#[tokio::test]
+async fn moments_are_found_again() {
+    let ring = RingBounds { max_events: 3_000, max_bytes: 1 << 24 };
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::open(ring, Metrics::new(), folder.path()).unwrap().0;
+    let mut simulator = simulator();
+    for _ in 0..14 {
+        append(&log, &told(&mut simulator, 500)).await.unwrap();
+    }
+    let (found, _copy) = found_by(ring, folder.path());
+    let oldest = log.oldest();
+    assert_eq!(oldest.position.next(), log.retention().0);
+    assert_eq!(found.oldest(), oldest);
+    for next in (oldest.position.next().0..=7_000).step_by(97) {
+        let position = Position { epoch: log.epoch().clone(), after: Some(Offset(next - 1)) };
+        let moment = Moment::At(position.clone());
+        assert_eq!(found.find(&moment).await, log.find(&moment).await);
+        let state =
+            |log: &Log| log.fold_to(&position, &AtomicBool::new(false)).unwrap().envelope().state.get().to_owned();
+        assert_eq!(state(&found), state(&log), "before {next}");
     }
 }
