@@ -225,12 +225,12 @@ fn what_is_evicted_while_it_is_folded_is_refused_and_never_wrong() {
     let bounds = KeyframeBounds { events: 64, bytes: 1 << 20, packed_bytes: 1 << 26 };
     let ring = RingBounds { max_events: 400, max_bytes: 1 << 24 };
     let mut told = Told::beginning(log(ring, bounds));
-    let events = history(3, 6_000, 5);
+    let events = history(3, 2_400, 5);
     let seen = thread::scope(|scope| {
         let log = told.log.clone();
         let looking = scope.spawn(move || {
             let (mut seen, mut rng) = (Vec::new(), Rng::with_seed(4));
-            while log.head().is_none_or(|head| head.0 < 5_900) {
+            while log.head().is_none_or(|head| head.0 < 2_300) {
                 let (oldest, head) = (log.oldest().position.next().0, log.head().map_or(0, |head| head.0));
                 let after = Offset(rng.u64(oldest..=oldest.max(head).max(oldest + 3)).max(1) - 1);
                 let position = Position { epoch: log.epoch().clone(), after: Some(after) };
@@ -272,9 +272,9 @@ fn a_fold_that_nobody_waits_for_stops() {
 #[test]
 fn keyframes_that_do_not_fit_are_thinned_and_the_bound_holds() {
     let bounds = KeyframeBounds { events: 20, bytes: 20_000, packed_bytes: 120_000 };
-    let mut told = Told::beginning(log(RingBounds { max_events: 800, max_bytes: 1 << 24 }, bounds));
+    let mut told = Told::beginning(log(RingBounds { max_events: 400, max_bytes: 1 << 24 }, bounds));
     let mut longest = 0;
-    for events in history(6, 3_000, 0).chunks(50) {
+    for events in history(6, 1_500, 0).chunks(50) {
         told.tell(events);
         // Those that are still being packed are packed in a moment.
         while told.log.0.keyframes.unpacked() > 1 {
@@ -289,7 +289,7 @@ fn keyframes_that_do_not_fit_are_thinned_and_the_bound_holds() {
             longest = longest.max(next as u64 - frame.next.0);
         }
     }
-    assert!(longest > 20 && longest < 800, "{longest}");
+    assert!(longest > 20 && longest < 400, "{longest}");
     hold_places(&told).unwrap();
 }
 
