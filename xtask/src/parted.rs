@@ -205,7 +205,8 @@ pub(crate) fn write(workspace: &Workspace, program: &[u8], target: &Path, folder
     std::fs::write(target, packed).with_context(|| format!("{} cannot be written", target.display()))?;
     for reader in ["unpack.js", "lzma.js"] {
         let source = workspace.root.join("src").join(reader);
-        std::fs::copy(&source, folder.join(reader)).with_context(|| format!("{} cannot be copied", source.display()))?;
+        std::fs::copy(&source, folder.join(reader))
+            .with_context(|| format!("{} cannot be copied", source.display()))?;
     }
     std::fs::write(folder.join("package.json"), r#"{"type":"module"}"#).context("a script cannot be written")?;
     let (script, back) = (folder.join("back.js"), folder.join("back.wasm"));
@@ -266,7 +267,8 @@ mod tests {
         program.extend([size + 3, 1, 1, size, 1]);
         program.extend(&body);
         for script in ["unpack.js", "lzma.js"] {
-            std::fs::copy(Workspace::find().unwrap().root.join("src").join(script), folder.path().join(script)).unwrap();
+            std::fs::copy(Workspace::find().unwrap().root.join("src").join(script), folder.path().join(script))
+                .unwrap();
         }
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
         write("package.json", br#"{"type":"module"}"#);
