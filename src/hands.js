@@ -1,9 +1,13 @@
 // What the witness takes along or brings, and what else only the browser can do: files, the clipboard, how much room
-// there is. The program asks by an event on the document (src/hands.rs); words go there and back by the element #hands.
+// there is, the address and its history, where the focus goes. The program asks by an event on the document (src/hands.rs); words go there and back by the element #hands.
 // Knows nothing of what they say.
 
 // The largest file that is read: over it, it cannot be one that this page wrote.
 const FILE_MAX_BYTES = 10_000_000;
+// Least time between two changes of the address, in milliseconds: browsers take 100 in 30 seconds (Safari).
+const ADDRESS_MILLIS = 400;
+// Steps back that are remembered.
+const TRAIL_MAX = 30;
 // How long a file is offered: the browser may still be reading it.
 const OFFERED_MILLIS = 60_000;
 
@@ -23,13 +27,92 @@ const hold = ({ target }) => {
 };
 addEventListener("click", hold);
 
+// The change of the address that waits, the one that was last made, and whether the browser is on its way to a step back.
+let waiting;
+let resting;
+let goingTo;
+
+/** Changes the address to what waits: each step of the history remembers those before it. */
+function move() {
+  resting = undefined;
+  if (!waiting) return;
+  const { how, hash } = waiting;
+  waiting = undefined;
+  const here = location.hash;
+  if (hash === here) return;
+  resting = setTimeout(move, ADDRESS_MILLIS);
+  const trail = history.state?.trail ?? [];
+  const behind = how === "back" ? trail.lastIndexOf(hash) : -1;
+  if (behind >= 0) {
+    goingTo = hash;
+    return history.go(behind - trail.length);
+  }
+  const to = location.pathname + location.search + hash;
+  if (how === "on") history.pushState({ trail: [...trail, here].slice(-TRAIL_MAX) }, "", to);
+  else history.replaceState({ trail }, "", to);
+}
+
+/** Changes the address, but not too often: of what comes meanwhile the last counts. */
+function change(how) {
+  waiting = { how: how === "here" ? (waiting?.how ?? how) : how, hash: hands.value };
+  if (!resting) move();
+}
+
+addEventListener("hashchange", () => {
+  const ours = location.hash === goingTo;
+  goingTo = undefined;
+  // A place within the page, where a link led, is no address of ours.
+  if (ours || /^#[^=]*$/.test(location.hash)) return;
+  waiting = undefined;
+  tell("address", location.hash);
+});
+
+// What had the focus before it was sent somewhere.
+let before;
+
 const size = (bytes) => (bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);
 
 const asked = {
   /** The program listens. */
   listens() {
     removeEventListener("click", hold);
+    tell("address", location.hash);
     if (pressed?.isConnected) pressed.click();
+  },
+  on: () => change("on"),
+  back: () => change("back"),
+  here: () => change("here"),
+  /** Gives the focus to what is in hand, once it is there. */
+  focus() {
+    before = document.activeElement;
+    const to = hands.value;
+    requestAnimationFrame(() => document.querySelector(to)?.focus());
+  },
+  /** Takes the focus back to where it was before. */
+  unfocus() {
+    document.activeElement.blur();
+    before?.focus();
+    if (document.activeElement === document.body) document.getElementById("pause").focus();
+  },
+  /** Gives the focus to the nearest agent that way: aside counts twice. From nobody, to the first. */
+  step() {
+    const [x, y] = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] }[hands.value.toLowerCase()];
+    const middle = (one) => {
+      const { left, top, width, height } = one.getBoundingClientRect();
+      return [left + width / 2, top + height / 2];
+    };
+    const all = [...document.querySelectorAll("#agents h3 button")];
+    const from = document.activeElement.closest(".agent")?.querySelector("h3 button");
+    const [fromX, fromY] = from ? middle(from) : [0, 0];
+    let best = Infinity;
+    let next = from ? undefined : all[0];
+    for (const one of from ? all : []) {
+      const [toX, toY] = middle(one);
+      const ahead = (toX - fromX) * x + (toY - fromY) * y;
+      const far = ahead + 2 * Math.abs((toX - fromX) * y + (toY - fromY) * x);
+      if (ahead > 1 && far < best) [best, next] = [far, one];
+    }
+    next?.focus();
   },
   /** Brings the seed whose key is in hand into view, once the sheet is there. */
   find() {
@@ -51,6 +134,11 @@ const asked = {
   async copy() {
     await navigator.clipboard.writeText(hands.value);
     tell("told", "copied");
+  },
+  /** Copies the address of what is in hand. */
+  link() {
+    hands.value = location.href.split("#")[0] + hands.value;
+    return asked.copy();
   },
   async room() {
     const { usage, quota } = await navigator.storage.estimate();

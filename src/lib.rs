@@ -4,11 +4,14 @@
 //! callback. Each effect lives in one place: sockets and requests in [`transport`], `LocalStorage` in
 //! [`storage`], time and frames in [`clock`], what the browser does in its own time in [`hands`].
 
+pub mod address;
 pub mod app;
 pub mod clock;
+pub mod commands;
 pub mod components;
 pub mod config;
 pub mod dom;
+pub mod fuzzy;
 pub mod hands;
 pub mod ingest;
 pub mod intent;

@@ -137,6 +137,7 @@ impl Panel {
                 past_read.stay(&seen);
             }
         }
+        piece.say("linked", if kept.of_browser { &kept.answer } else { "" });
         for (part, class) in [("pin", Class::Pin), ("mute", Class::Mute)] {
             piece.set(part, "aria-pressed", if kept.has(class, detail.id.as_str()) { "true" } else { "false" });
         }

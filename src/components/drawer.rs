@@ -3,7 +3,7 @@
 use crate::dom::{Piece, document};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::JsCast;
-use web_sys::HtmlElement;
+use web_sys::{Element, HtmlElement};
 
 /// What the page as a whole is marked with while it is open, and what it covers.
 pub struct Drawer {
@@ -34,7 +34,7 @@ impl Drawer {
         self.page.mark("", self.mark, mark);
         piece.mark("", "data-open", mark);
         for behind in &self.behind {
-            behind.mark("", "inert", mark);
+            cover(behind.root(), open);
         }
         if open {
             focus(piece.root().dyn_ref());
@@ -45,6 +45,18 @@ impl Drawer {
             focus(back.or_else(pause).as_ref());
         }
     }
+}
+
+/// Covers an element once more, or once less: one that several lie over can be reached again when the last has gone.
+fn cover(element: &Element, more: bool) {
+    let mut times = element.get_attribute("inert").unwrap_or_default();
+    if more {
+        times.push('.');
+    } else {
+        times.pop();
+    }
+    // The attribute's name is ours, so that the browser refuses neither.
+    let _ = if times.is_empty() { element.remove_attribute("inert") } else { element.set_attribute("inert", &times) };
 }
 
 /// Gives an element the focus.

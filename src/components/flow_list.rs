@@ -38,7 +38,7 @@ pub fn bind(signals: &Signals) {
     let (key, list) = (Piece::section("key"), Piece::section("flows"));
     let rows = RefCell::new(Rows::of("flow-list"));
     follow(move || {
-        let flows = signals.flows.read();
+        let (flows, listed) = (signals.flows.read(), signals.gaze.read().listed);
         let (count, more) = count(&flows);
         key.say("count", &count);
         key.say("count-more", &more);
@@ -58,6 +58,7 @@ pub fn bind(signals: &Signals) {
         for (piece, bundle) in pieces.zip(&flows.bundles) {
             piece.say("", &format!("{} more {}", bundle.count, bundle.between));
         }
-        list.mark("", "data-open", if flows.open.is_some() { "yes" } else { "" });
+        list.show("close", listed);
+        list.mark("", "data-open", if flows.open.is_some() || listed { "yes" } else { "" });
     });
 }

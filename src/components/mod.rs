@@ -14,10 +14,12 @@ mod flow_list;
 mod foot;
 mod ghost_column;
 mod holding;
+mod looked_at;
 mod mask;
 mod note;
 mod notice;
 mod painter;
+mod palette;
 mod passing;
 mod reading;
 mod seed_form;
@@ -31,6 +33,9 @@ mod wordmark;
 
 /// Brings the page's markup to life.
 pub fn bind(signals: &Signals) {
+    // Before all that opens: it closes first, and gives the focus back.
+    palette::bind(signals);
+    looked_at::bind(signals);
     wordmark::bind(signals);
     system_pulse::bind(signals);
     connection_panel::bind(signals);

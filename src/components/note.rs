@@ -19,6 +19,6 @@ pub fn bind(signals: &Signals) {
         if value(field.root()) != words {
             write_value(field.root(), &words);
         }
-        told.say("", &kept.answer);
+        told.say("", if kept.of_browser { "" } else { &kept.answer });
     });
 }

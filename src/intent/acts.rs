@@ -5,7 +5,7 @@
 use crate::{
     dom::{document, listen, value},
     intent::dismiss,
-    signals::{FOR_THIS_VISIT, STILL, Sheet},
+    signals::{FOR_THIS_VISIT, KEYLESS, STILL, Sheet},
 };
 use monkeytown_protocol::EntityId;
 use web_sys::Element;
@@ -93,6 +93,7 @@ pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>)
         "erase" => Some(Act::Erase(true)),
         "for-this-visit" => Some(Act::Prefer(FOR_THIS_VISIT)),
         "stilled" => Some(Act::Prefer(STILL)),
+        "keyless" => Some(Act::Prefer(KEYLESS)),
         _ => None,
     }
 }

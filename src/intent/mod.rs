@@ -4,13 +4,15 @@
 //! an intent does; the composition root hands it to the session.
 
 mod acts;
+mod keys;
 
 pub use acts::{Act, Field};
 
 use crate::{
     clock::Timer,
+    commands::Command,
     dom::{document, leaked, listen, value},
-    signals::{BundleName, Tab},
+    signals::{BundleName, Over, Tab},
 };
 use js_sys::Reflect;
 use monkeytown_protocol::EntityId;
@@ -49,6 +51,20 @@ pub enum Intent {
     History(bool),
     /// What broke, put aside; it stays broken on its card.
     Ignore(EntityId),
+    /// A line of the table of commands.
+    Command(Command),
+    /// The palette or the list of keys, or no longer.
+    Over(Over),
+    /// What can be done, where these words are in it.
+    Type(String),
+    /// The next line of the palette to be marked, or the one before.
+    Mark(bool),
+    /// To do what a line of the palette says: this one, or the one that is marked.
+    Choose(Option<usize>),
+    /// To copy the address of what is looked at.
+    Link,
+    /// To look at what an address names.
+    Follow(String),
 }
 
 /// How long a bundle is pointed at before it opens, in milliseconds.
@@ -105,6 +121,8 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
         let Some(field) = event.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
         let intent = match &*field.id() {
             "search" => Some(Intent::Search(value(&field))),
+            "typed" => Some(Intent::Type(value(&field))),
+            "hands" if field.get_attribute("name").as_deref() == Some("address") => Some(Intent::Follow(value(&field))),
             _ => acts::meant_by_field(&field).map(Intent::Act),
         };
         intent.into_iter().for_each(run);
@@ -112,7 +130,7 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
     acts::on_plant(move |act| run(Intent::Act(act)));
     listen(&document, "keydown", move |event| {
         let Ok(key) = event.dyn_into::<KeyboardEvent>() else { return };
-        if let Some(intent) = meant_by_key(&key) {
+        if let Some(intent) = keys::meant_by_key(&key) {
             let focused = focused();
             run(intent);
             mind_the_focus(focused);
@@ -158,6 +176,10 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     if target.closest("a[href]").ok()?.is_some() {
         return None;
     }
+    if let Some(offer) = target.closest("#offers li").ok()? {
+        let at: u64 = offer.get_attribute("data-at")?.parse().ok()?;
+        return Some(Intent::Choose(usize::try_from(at).ok()));
+    }
     let Some(pressed) = target.closest("button,#scrim").ok()? else {
         // A card is pressed wherever it is touched.
         let card = target.closest(".agent").ok()??;
@@ -186,62 +208,15 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),
         "count" => Some(Intent::Bundle(bundle(&pressed))),
+        "to-palette" => Some(Intent::Over(Over::Palette)),
+        "to-keys" => Some(Intent::Over(Over::Keys)),
+        "copy-link" => Some(Intent::Link),
         name => acts::meant_by_button(name, &near).map(Intent::Act),
-    }
-}
-
-fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
-    if key.ctrl_key() || key.meta_key() || key.alt_key() {
-        return None;
-    }
-    if key.key() == "Delete" {
-        let focused: Element = key.target()?.dyn_into().ok()?;
-        let ghost = focused.closest("[data-numbers]").ok()??;
-        return ghost.get_attribute("data-numbers").map(|numbers| Intent::Act(dismiss(&numbers)));
-    }
-    if let Some(intent) = meant_in_tabs(key) {
-        return Some(intent);
-    }
-    let target: Option<Element> = key.target().and_then(|target| target.dyn_into().ok());
-    let typing = target.is_some_and(|target| target.matches("input,textarea").unwrap_or(false));
-    match key.key().as_str() {
-        "Escape" => Some(Intent::Back),
-        "/" if !typing => {
-            let search = document().query_selector("input[type=search]").ok()??;
-            if search.closest("[inert]").ok()?.is_some() {
-                return None;
-            }
-            key.prevent_default();
-            // An element that cannot be focused is left as it is.
-            let _ = search.unchecked_into::<HtmlElement>().focus();
-            None
-        }
-        "1" if !typing => Some(Intent::Tab(Tab::Status)),
-        "2" if !typing => Some(Intent::Tab(Tab::Logs)),
-        "3" if !typing => Some(Intent::Tab(Tab::Connections)),
-        "4" if !typing => Some(Intent::Tab(Tab::History)),
-        _ => None,
     }
 }
 
 fn dismiss(numbers: &str) -> Act {
     Act::Dismiss(numbers.split(' ').filter_map(|number| number.parse().ok()).collect())
-}
-
-/// Arrows move between tabs that stand in a row (WAI-ARIA Authoring Practices, "Tabs").
-fn meant_in_tabs(key: &KeyboardEvent) -> Option<Intent> {
-    let step = match key.key().as_str() {
-        "ArrowRight" => 1,
-        "ArrowLeft" => TABS.len() - 1,
-        _ => return None,
-    };
-    let focused: Element = key.target()?.dyn_into().ok()?;
-    let at = TABS.iter().position(|(id, _)| focused.id() == *id)?;
-    let (id, tab) = TABS.get((at + step) % TABS.len())?;
-    let next: HtmlElement = document().get_element_by_id(id)?.dyn_into().ok()?;
-    // A tab that is gone is not focused.
-    let _ = next.focus();
-    Some(Intent::Tab(*tab))
 }
 
 const TABS: [(&str, Tab); 4] = [

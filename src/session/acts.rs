@@ -43,6 +43,7 @@ impl Session {
             let kept = &mut *topic.peek_mut();
             is_answered = !kept.answer.is_empty();
             kept.answer.clear();
+            kept.of_browser = matches!(act, Act::Told(_));
             if withdraws {
                 kept.undo = Undo::default();
             }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::{
+    hands,
     intent::Intent,
     signals::{Gaze, Tab},
 };
@@ -10,10 +11,29 @@ impl Session {
     /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
     /// seen in the next frame.
     pub fn intend(&self, intent: Intent) {
+        match intent {
+            // The address says already what is looked at by it.
+            Intent::Follow(address) => self.follow(&address),
+            intent => {
+                self.carry(intent);
+                self.write_address();
+            }
+        }
+    }
+
+    pub(super) fn carry(&self, intent: Intent) {
         let intent = match intent {
             Intent::Act(act) => return self.act(act),
+            Intent::Command(command) => return self.command(command),
+            Intent::Type(words) => return self.type_in(&words),
+            Intent::Choose(at) => return self.choose(at),
+            Intent::Over(over) => return self.open_over(over),
+            Intent::Link => return self.copy_link(),
             intent => intent,
         };
+        if matches!(intent, Intent::Close | Intent::Back) && self.0.borrow().signals.close_over() {
+            return;
+        }
         let mut core = self.0.borrow_mut();
         if matches!(intent, Intent::Open(_) | Intent::Close | Intent::Back | Intent::Tab(_)) {
             core.signals.kept.peek_mut().answer.clear();
@@ -21,7 +41,14 @@ impl Session {
         core.tend_kept();
         let gaze = core.signals.gaze.clone();
         match intent {
-            Intent::Act(_) => {}
+            Intent::Act(_)
+            | Intent::Command(_)
+            | Intent::Type(_)
+            | Intent::Choose(_)
+            | Intent::Over(_)
+            | Intent::Link
+            | Intent::Follow(_) => {}
+            Intent::Mark(on) => core.signals.mark_offer(on),
             // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
             Intent::Open(id) if core.state.entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
@@ -36,8 +63,13 @@ impl Session {
                 core.write_flows();
             }
             Intent::Back => {
+                let listed = gaze.peek().listed;
                 gaze.change(Gaze::close_last);
                 core.write_flows();
+                if listed && !gaze.peek().listed {
+                    // What had it is out of sight.
+                    hands::ask("unfocus", "");
+                }
             }
             Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
             Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),

@@ -7,6 +7,8 @@ mod acts;
 mod intents;
 mod keeping;
 mod latency;
+mod links;
+mod palette;
 mod recent;
 mod seeds;
 mod showing;
@@ -14,6 +16,7 @@ mod standing;
 
 use keeping::Keeping;
 use latency::Latency;
+use links::Links;
 use recent::Recent;
 use standing::{Order, RESTED};
 
@@ -115,6 +118,7 @@ struct Core {
     warned: bool,
     /// Whether another tab has changed something that is kept.
     heard_elsewhere: bool,
+    links: Links,
 }
 
 /// The session. Cloning shares it.
@@ -179,6 +183,7 @@ impl Session {
             beside_history: Vec::new(),
             warned: false,
             heard_elsewhere: false,
+            links: Links::default(),
         };
         let session = Self(Box::leak(Box::new(RefCell::new(core))));
         {
@@ -262,6 +267,7 @@ impl Session {
             (orders, core.frame_asked)
         };
         self.carry_out(orders);
+        self.meet_wanted();
         if more && !clock::is_hidden() {
             self.work_between_frames();
             self.ask_for_frame();

@@ -9,6 +9,8 @@ use monkeytown_protocol::{EntityId, SeedType};
 pub const FOR_THIS_VISIT: &str = "ghosts";
 /// The preference under which nothing moves.
 pub const STILL: &str = "still";
+/// The preference under which single letters, digits and marks do nothing (WCAG 2.1.4).
+pub const KEYLESS: &str = "keyless";
 
 /// An act that can be taken back: what was taken away comes back, what was put goes.
 #[derive(Default)]
@@ -41,6 +43,8 @@ pub struct Kept {
     pub used_units: usize,
     /// What came of the last act, in words.
     pub answer: String,
+    /// Whether the browser itself has answered: it is told where it was asked.
+    pub of_browser: bool,
     /// What can be taken back.
     pub undo: Undo,
     /// Until when the last act is told over the page, on the monotonic clock; on the sheet it stands until the next.
@@ -72,6 +76,7 @@ impl Default for Kept {
             lasts: false,
             used_units: 0,
             answer: String::new(),
+            of_browser: false,
             undo: Undo::default(),
             told_until: 0.0,
             seconds: Default::default(),

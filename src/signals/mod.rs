@@ -3,11 +3,13 @@
 //! A component reads these and nothing else. Knows nothing of transports, storage or drawing.
 
 mod kept;
+mod palette;
 mod views;
 
 use crate::voice;
 pub use crate::{ingest::Counters, transport::ConnectionState};
-pub use kept::{Draft, FOR_THIS_VISIT, Kept, STILL, Undo};
+pub use kept::{Draft, FOR_THIS_VISIT, KEYLESS, Kept, STILL, Undo};
+pub use palette::{Choice, Offer, Over, Palette};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
     Gaze, GhostsView, HourView, LaneView, Sheet, Tab, Times, Toast,
@@ -118,6 +120,8 @@ pub struct Signals {
     pub kept: Topic<Kept>,
     /// That something was typed into the seed's form or a note (they are in `kept`): a key pressed changes nothing else.
     pub typed: Topic<()>,
+    /// What lies over everything: the palette, or the list of keys.
+    pub palette: Topic<Palette>,
 }
 
 impl Signals {
@@ -139,6 +143,7 @@ impl Signals {
             detail: Topic::new(None),
             kept: Topic::new(Kept::default()),
             typed: Topic::new(()),
+            palette: Topic::new(Palette::default()),
         }
     }
 
@@ -265,6 +270,21 @@ impl Signals {
         self.ghosts.set(ghosts);
     }
 
+    /// Closes what lies over everything. False when nothing does.
+    pub fn close_over(&self) -> bool {
+        let is_open = self.palette.peek().over != Over::Nothing;
+        self.palette.set(Palette::default());
+        is_open
+    }
+
+    /// Marks the next line of the palette, or the one before.
+    pub fn mark_offer(&self, next: bool) {
+        self.palette.change(|palette| {
+            let count = palette.offers.len().max(1);
+            palette.at = (palette.at + if next { 1 } else { count - 1 }) % count;
+        });
+    }
+
     /// What `query` finds among agents and history, in words.
     #[must_use]
     pub fn find(&self, state: &Civilization, kept: &[Rc<HistoryItem>], query: &str) -> String {
@@ -305,7 +325,8 @@ pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> b
         || item.agent.as_ref().is_some_and(|agent| has(agent.as_str()))
 }
 
-fn lower(text: &str) -> String {
+/// With small letters, by the browser: Rust's tables for them cost 10 KB.
+pub fn lower(text: &str) -> String {
     js_sys::JsString::from(text).to_lower_case().into()
 }
 

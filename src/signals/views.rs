@@ -299,6 +299,8 @@ pub struct Gaze {
     pub everyone: bool,
     /// On a narrow screen: whether history stands in the place of the agents.
     pub history: bool,
+    /// Whether all flows are told one by one.
+    pub listed: bool,
     /// The bundle whose flows are told one by one: its source and its target.
     pub bundle: Option<BundleName>,
     /// Whether the proof of the connection is shown.
@@ -326,6 +328,8 @@ impl Gaze {
             self.entity = None;
         } else if self.bundle.is_some() {
             self.bundle = None;
+        } else if self.listed {
+            self.listed = false;
         } else {
             self.everyone = false;
         }

@@ -105,7 +105,7 @@ async fn every_link_and_button_is_reached_by_keyboard_alone() {
     browser.close().await;
 }
 
-async fn breaks_no_rule(page: &Page, view: &str) {
+pub(crate) async fn breaks_no_rule(page: &Page, view: &str) {
     until_settled(page).await;
     let broken = axe::violations(page).await;
     assert!(broken.is_empty(), "{view}: {broken:#?}");

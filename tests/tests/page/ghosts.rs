@@ -37,7 +37,7 @@ fn ghost(id: &str) -> String {
 async fn a_search_shows_what_matches_with_its_count_and_clearing_it_shows_all() {
     let (stream, browser, page) = visit(&stones(30)).await;
     until_ghosts(&page, 30).await;
-    page.press("/").await;
+    page.press("f").await;
     write(&page, "MARBLE 1").await;
     // 1, 10, 13, 16, 19.
     until_ghosts(&page, 5).await;

@@ -162,7 +162,7 @@ async fn what_settled_is_put_away_brought_back_and_searched_by_keyboard() {
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 3").await;
     until_unseen(&page, "#restore").await;
 
-    page.press("/").await;
+    page.press("f").await;
     has_focus(&page, "#search").await;
     write(&page, "granite").await;
     page.until("document.querySelectorAll('[data-testid=ghost-item]').length === 1").await;
