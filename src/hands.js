@@ -35,6 +35,7 @@ let goingTo;
 /** Changes the address to what waits: each step of the history remembers those before it. */
 function move() {
   resting = undefined;
+  goingTo = undefined;
   if (!waiting) return;
   const { how, hash } = waiting;
   waiting = undefined;

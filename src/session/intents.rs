@@ -4,7 +4,7 @@ use super::Session;
 use crate::{
     hands,
     intent::Intent,
-    signals::{Gaze, Tab},
+    signals::Tab,
 };
 
 impl Session {
@@ -55,16 +55,12 @@ impl Session {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
                 gaze.entity = Some(id);
             }),
-            Intent::Close => {
+            Intent::Close | Intent::Back => {
+                let listed = gaze.peek().listed;
                 gaze.change(|gaze| {
-                    gaze.raw = false;
+                    gaze.raw &= intent == Intent::Back;
                     gaze.close_last();
                 });
-                core.write_flows();
-            }
-            Intent::Back => {
-                let listed = gaze.peek().listed;
-                gaze.change(Gaze::close_last);
                 core.write_flows();
                 if listed && !gaze.peek().listed {
                     // What had it is out of sight.

@@ -28,6 +28,7 @@ impl Session {
         let (view, before) = {
             let mut core = self.0.borrow_mut();
             core.links.wanted = None;
+            core.signals.close_over();
             let gaze = core.signals.gaze.peek();
             (address.view, (gaze.sheet, gaze.query.clone(), gaze.entity.clone()))
         };

@@ -53,7 +53,10 @@ impl Session {
         let Some(offer) = chosen else { return };
         palette.set(Palette::default());
         match offer.choice {
-            Choice::Somebody(id) => self.carry(Intent::Open(id)),
+            Choice::Somebody(id) => {
+                self.uncover();
+                self.carry(Intent::Open(id));
+            }
             Choice::Find(words) => {
                 self.carry(Intent::Search(words));
                 self.go(Place::History);
@@ -100,7 +103,10 @@ impl Session {
             Command::Raw => Some(Intent::Raw),
             Command::Link => Some(Intent::Link),
             Command::Bookmark => Some(Intent::Act(Act::Bookmark)),
-            Command::Proof => Some(Intent::Proof),
+            Command::Proof => {
+                self.uncover();
+                Some(Intent::Proof)
+            }
             Command::Kept => Some(Intent::Act(Act::Sheet(Some(Sheet::Kept)))),
             Command::Export => Some(Intent::Act(Act::TakeAlong)),
             Command::Restore => Some(Intent::Act(Act::Restore)),
@@ -112,6 +118,11 @@ impl Session {
             Command::Arrows | Command::Dismiss => None,
         };
         intent.into_iter().for_each(|intent| self.carry(intent));
+    }
+
+    /// Closes the sheet, which would lie over what opens.
+    fn uncover(&self) {
+        self.0.borrow().signals.gaze.change(|gaze| gaze.sheet = None);
     }
 
     /// Goes somewhere: what lies over it closes, and the focus lands there.
