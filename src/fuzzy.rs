@@ -10,6 +10,8 @@ const TYPED_MAX: usize = 48;
 const WORD: u32 = 4;
 const MIDDLE: u32 = 16;
 const NOT_FIRST: u32 = 1;
+/// What nothing costs.
+const NOWHERE: u32 = 1 << 20;
 
 /// What it costs to find `typed` in `name`: the less, the better it fits. `None` when it is not there.
 #[must_use]
@@ -21,41 +23,29 @@ pub fn cost(name: &str, typed: &str) -> Option<u32> {
         before.is_none_or(|before| !before.is_alphanumeric())
     };
     // What it costs at best when the last of the letters typed so far is found at each place.
-    let mut ends: Vec<Option<u32>> = Vec::new();
+    let mut ends = vec![0; letters.len()];
+    let mut least = 0;
     for (number, wanted) in typed.chars().filter(|letter| *letter != ' ').take(TYPED_MAX).enumerate() {
-        let mut best = None;
-        let mut next = Vec::with_capacity(letters.len());
-        for (at, letter) in letters.iter().enumerate() {
+        // Before a place; before it but for the one right before it; and of all.
+        let (mut last, mut earlier) = (NOWHERE, NOWHERE);
+        least = NOWHERE;
+        for (at, (letter, end)) in letters.iter().zip(&mut ends).enumerate() {
             let jump = if begins(at) { WORD } else { MIDDLE };
-            let here = match number {
-                0 if at == 0 => Some(0),
-                0 => Some(NOT_FIRST + jump),
-                _ => {
-                    // Behind any of the places before it, or right behind the last.
-                    let last = at.checked_sub(1).and_then(|before| ends.get(before).copied().flatten());
-                    let jumped = best.map(|best: u32| best + jump);
-                    best = least(best, last);
-                    least(jumped, last)
-                }
+            let here = match (number, at) {
+                (0, 0) => 0,
+                (0, _) => NOT_FIRST + jump,
+                _ => last.min(earlier + jump),
             };
-            next.push(here.filter(|_| *letter == wanted));
+            earlier = earlier.min(last);
+            last = std::mem::replace(end, if *letter == wanted { here.min(NOWHERE) } else { NOWHERE });
+            least = least.min(*end);
         }
-        ends = next;
-        if ends.iter().all(Option::is_none) {
+        if least == NOWHERE {
             return None;
         }
     }
-    // Nothing typed fits everything.
-    let cost = if ends.is_empty() { Some(0) } else { ends.into_iter().fold(None, least) };
     // Of equals the shorter: more of it was typed.
-    cost.and_then(|cost| u32::try_from(letters.len()).ok().map(|length| cost * 128 + length))
-}
-
-fn least(one: Option<u32>, other: Option<u32>) -> Option<u32> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+    u32::try_from(letters.len()).ok().map(|length| least * 128 + length)
 }
 
 #[cfg(test)]

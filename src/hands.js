@@ -4,8 +4,11 @@
 
 // The largest file that is read: over it, it cannot be one that this page wrote.
 const FILE_MAX_BYTES = 10_000_000;
-// Least time between two changes of the address, in milliseconds: browsers take 100 in 30 seconds (Safari).
+// Changes of the address that may be made at once, and in how many milliseconds another may: Safari takes 100 in 30 seconds.
+const ADDRESS_BURST = 10;
 const ADDRESS_MILLIS = 400;
+// How long a step back may take.
+const BACK_MILLIS = 1_000;
 // Steps back that are remembered.
 const TRAIL_MAX = 30;
 // How long a file is offered: the browser may still be reading it.
@@ -27,26 +30,40 @@ const hold = ({ target }) => {
 };
 addEventListener("click", hold);
 
-// The change of the address that waits, the one that was last made, and whether the browser is on its way to a step back.
+// The change of the address that waits, how many may be made now and since when, and to where the browser is on its way back.
 let waiting;
-let resting;
+let free = ADDRESS_BURST;
+let freeAt = 0;
 let goingTo;
+let timer;
+
+function moveIn(millis) {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    goingTo = undefined;
+    move();
+  }, millis);
+}
 
 /** Changes the address to what waits: each step of the history remembers those before it. */
 function move() {
-  resting = undefined;
-  goingTo = undefined;
-  if (!waiting) return;
+  if (!waiting || goingTo !== undefined) return;
+  const now = performance.now();
+  free = Math.min(ADDRESS_BURST, free + (now - freeAt) / ADDRESS_MILLIS);
+  freeAt = now;
+  if (free < 1) return moveIn(ADDRESS_MILLIS);
   const { how, hash } = waiting;
   waiting = undefined;
   const here = location.hash;
   if (hash === here) return;
-  resting = setTimeout(move, ADDRESS_MILLIS);
+  free -= 1;
   const trail = history.state?.trail ?? [];
   const behind = how === "back" ? trail.lastIndexOf(hash) : -1;
   if (behind >= 0) {
     goingTo = hash;
-    return history.go(behind - trail.length);
+    history.go(behind - trail.length);
+    // It may be called off.
+    return moveIn(BACK_MILLIS);
   }
   const to = location.pathname + location.search + hash;
   if (how === "on") history.pushState({ trail: [...trail, here].slice(-TRAIL_MAX) }, "", to);
@@ -56,14 +73,15 @@ function move() {
 /** Changes the address, but not too often: of what comes meanwhile the last counts. */
 function change(how) {
   waiting = { how: how === "here" ? (waiting?.how ?? how) : how, hash: hands.value };
-  if (!resting) move();
+  move();
 }
 
 addEventListener("hashchange", () => {
   const ours = location.hash === goingTo;
   goingTo = undefined;
+  if (ours) return move();
   // A place within the page, where a link led, is no address of ours.
-  if (ours || /^#[^=]*$/.test(location.hash)) return;
+  if (/^#[^=]*$/.test(location.hash)) return;
   waiting = undefined;
   tell("address", location.hash);
 });

@@ -1,11 +1,7 @@
 //! What becomes of a witness's intents. What only changes the view is written to the signals at once.
 
 use super::Session;
-use crate::{
-    hands,
-    intent::Intent,
-    signals::Tab,
-};
+use crate::{hands, intent::Intent, signals::Tab};
 
 impl Session {
     /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is

@@ -10,6 +10,7 @@ use crate::{
 use monkeytown_tests::{
     browser::{Browser, Page},
     proxy::Proxy,
+    script::is_seen,
     stream::{Source, Stream},
     wait::soon,
 };
@@ -33,8 +34,12 @@ pub(crate) fn ghost(name: &str) -> String {
 /// Opens the panel of an agent, and waits until it stands.
 pub(crate) async fn open_panel(page: &Page, agent: &str) {
     page.until(&format!("document.querySelector({})", quoted(&card(agent)))).await;
-    focus(page, &opener(agent)).await;
-    page.press("Enter").await;
+    // Its address may have opened it again.
+    let is_open = format!("document.querySelector('#panel[data-open]')?.dataset.entityId === {}", quoted(agent));
+    if !page.value::<bool>(&is_open).await {
+        focus(page, &opener(agent)).await;
+        page.press("Enter").await;
+    }
     until_seen(page, "#note").await;
     until_settled(page).await;
 }
@@ -43,7 +48,9 @@ pub(crate) async fn open_panel(page: &Page, agent: &str) {
 pub(crate) async fn open_kept(page: &Page) {
     // Before the page has begun nobody hears a click.
     page.until_state("live").await;
-    click(page, "#storage").await;
+    if !page.value::<bool>(&is_seen("#sheet-kept")).await {
+        click(page, "#storage").await;
+    }
     until_seen(page, "#sheet-kept").await;
 }
 

@@ -266,6 +266,8 @@ async fn a_seed_is_there_after_a_reload_and_one_that_is_cancelled_is_not_unless_
     let (_stream, browser, page) = visit(&[turns("1", "ada", "active", "draws a map")]).await;
     open_seeds(&page).await;
     let id = plant(&page, "stones").await;
+    page.press("Escape").await;
+    until_unseen(&page, "#sheet").await;
     page.reload().await;
     page.until_state("live").await;
     until_stage(&page, &id, "germinating").await;
