@@ -21,6 +21,8 @@ function tell(name, words) {
   hands.name = name;
   hands.value = words;
   hands.dispatchEvent(new Event("input", { bubbles: true }));
+  // Browsers keep what stands in fields for the next visit.
+  hands.value = "";
 }
 
 // What is pressed before the program listens is pressed once it does: the last, so that nothing happens twice.
@@ -135,8 +137,9 @@ const asked = {
   },
   /** Brings the seed whose key is in hand into view, once the sheet is there. */
   find() {
+    const key = hands.value;
     requestAnimationFrame(() => {
-      const row = [...document.querySelectorAll("#garden li")].find(({ dataset }) => dataset.key === hands.value);
+      const row = [...document.querySelectorAll("#garden li")].find(({ dataset }) => dataset.key === key);
       row?.scrollIntoView({ block: "center" });
       row?.querySelector("[href], button:not([hidden])")?.focus({ preventScroll: true });
     });

@@ -43,6 +43,12 @@ impl Drawer {
             let back = self.came_from.take().filter(|element| element.is_connected());
             let pause = || document().get_element_by_id("pause")?.dyn_into().ok();
             focus(back.or_else(pause).as_ref());
+            // Where it came from the page as a whole, that takes none: what is closed has it no longer all the same.
+            let left = document().active_element().filter(|left| piece.root().contains(Some(left)));
+            if let Some(left) = left.and_then(|left| left.dyn_into::<HtmlElement>().ok()) {
+                // It has the focus, and can be left.
+                let _ = left.blur();
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ const OFFER: &str = "#offers [role=option]";
 const PANEL: &str = "[data-testid=detail-panel][data-open]";
 const GHOST: &str = "[data-testid=ghost-item]";
 
-fn town() -> Vec<Value> {
+pub(crate) fn town() -> Vec<Value> {
     let mut events: Vec<Value> = vec![
         turns("1", "mossy-mapper", "active", "draws a map"),
         turns("1", "hammer", "active", "lays stones"),
