@@ -20,7 +20,8 @@ pub fn cost(name: &str, typed: &str) -> Option<u32> {
     // Where a letter is the first of a word.
     let begins = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| letters.get(before));
-        before.is_none_or(|before| !before.is_alphanumeric())
+        // Unicode's tables of letters would be kilobytes of the page.
+        before.is_none_or(|before| before.is_ascii() && !before.is_ascii_alphanumeric())
     };
     // What it costs at best when the last of the letters typed so far is found at each place.
     let mut ends = vec![0; letters.len()];

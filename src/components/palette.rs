@@ -5,7 +5,7 @@ use super::{
     mask,
 };
 use crate::{
-    commands::COMMANDS,
+    commands::{COMMANDS, When},
     dom::{Piece, Rows, follow, value, write_value},
     signals::{Choice, KEYLESS, Offer, Over, Signals},
     voice,
@@ -82,7 +82,9 @@ pub fn bind(signals: &Signals) {
             lines.keep(&told, |_| "t-key", &|key, piece| {
                 let line = COMMANDS.iter().find(|line| line.key == key);
                 piece.say("key", key);
-                piece.say("name", line.map_or("", |line| line.name));
+                let of_somebody = line.is_some_and(|line| line.when == When::Somebody);
+                let whom = if of_somebody { " whom you look at" } else { "" };
+                piece.say("name", &[line.map_or("", |line| line.name), whom].concat());
             });
             keys.say("off", if is_off { "single keys do nothing now" } else { "" });
             keys.set("keyless", "aria-pressed", if is_off { "true" } else { "false" });

@@ -48,7 +48,8 @@ pub(super) fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
         // As without the lock for capitals.
         name.make_ascii_lowercase();
     }
-    let off = is_in("input,textarea,select") || is_in("[data-keyless]");
+    let off =
+        is_in("input,textarea,select") || document().query_selector("[data-keyless]").is_ok_and(|off| off.is_some());
     let now = monotonic_millis();
     let before = BEFORE.take().filter(|(_, since)| now - since < WAITS_MILLIS);
     let command = by_key(&name, before.as_ref().map(|(before, _)| before.as_str()), off);

@@ -4,7 +4,7 @@
 
 use super::{Core, Session};
 use crate::{
-    commands::{COMMANDS, Command, Place, When},
+    commands::{COMMANDS, Command, Line, Place, When},
     fuzzy::cost,
     hands,
     intent::{Act, Intent},
@@ -30,7 +30,8 @@ impl Session {
         if over == Over::Palette {
             core.offer(&mut next);
         }
-        palette.set(next);
+        *palette.peek_mut() = next;
+        palette.notify();
     }
 
     /// What is typed is another.
@@ -46,12 +47,9 @@ impl Session {
     /// was before anything else takes it.
     pub(super) fn choose(&self, at: Option<usize>) {
         let palette = self.0.borrow().signals.palette.clone();
-        let chosen = {
-            let palette = palette.peek();
-            palette.offers.get(at.unwrap_or(palette.at)).cloned()
-        };
-        let Some(offer) = chosen else { return };
-        palette.set(Palette::default());
+        let Palette { offers, at: marked, .. } = std::mem::take(&mut *palette.peek_mut());
+        palette.notify();
+        let Some(offer) = offers.into_iter().nth(at.unwrap_or(marked)) else { return };
         match offer.choice {
             Choice::Somebody(id) => {
                 self.uncover();
@@ -188,52 +186,46 @@ impl Core {
         let gaze = self.signals.gaze.peek();
         let whom =
             gaze.entity.as_ref().map(|id| of(&agents, id).map_or(id.as_str(), |agent| agent.entity.label.as_str()));
-        let mut names: Vec<(Choice, String)> = Vec::new();
-        // What it costs, and where it is among the names.
+        let name_of = |line: &Line| match (line.when, whom) {
+            (When::Somebody, Some(whom)) => [line.name, " ", &voice::name(whom)].concat(),
+            _ => line.name.to_owned(),
+        };
+        // What it costs, and its place in the table, or behind that among the agents.
         let mut found = Vec::new();
-        let mut try_on = |name: &str, choice: &dyn Fn() -> Choice, small_name: &str| {
-            if let Some(cost) = cost(small_name, &typed) {
-                found.push(u64::from(cost) << 32 | names.len() as u64);
-                names.push((choice(), name.to_owned()));
-            }
+        let mut try_on = |name: &str, at: usize| {
+            // In the order of the table, while nothing is typed.
+            let cost = if typed.is_empty() { Some(0) } else { cost(&lower(name), &typed) };
+            found.extend(cost.map(|cost| u64::from(cost) << 32 | at as u64));
         };
         for (at, line) in COMMANDS.iter().enumerate() {
             if line.when != When::ByKey && self.can(line.when) {
-                let name = match (line.when, whom) {
-                    (When::Somebody, Some(whom)) => [line.name, " ", &voice::name(whom)].concat(),
-                    _ => line.name.to_owned(),
-                };
-                // In the order of the table, while nothing is typed.
-                let small = if typed.is_empty() { String::new() } else { lower(&name) };
-                try_on(&name, &|| Choice::Command(at), &small);
+                try_on(&name_of(line), at);
             }
         }
-        for agent in agents.iter().filter(|_| !typed.is_empty()) {
-            let label = agent.entity.label.as_str();
-            try_on(label, &|| Choice::Somebody(agent.id.clone()), &lower(label));
+        for (at, agent) in agents.iter().enumerate().filter(|_| !typed.is_empty()) {
+            try_on(agent.entity.label.as_str(), COMMANDS.len() + at);
         }
         let words = palette.typed.trim_ascii();
         let words = words.strip_prefix("find:").map_or(words, str::trim_ascii).to_owned();
-        palette.fitting = names.len();
+        palette.fitting = found.len();
         palette.offers.clear();
         palette.at = 0;
         let is_keyless = self.signals.kept.peek().has(Class::Preference, KEYLESS);
         let room = OFFERS_MAX - usize::from(!words.is_empty());
         for number in rising(found).into_iter().take(room) {
-            let Some((choice, name)) = names.get((number & 0xffff_ffff) as usize).cloned() else { continue };
-            let status = match &choice {
-                Choice::Somebody(id) => of(&agents, id).map(|agent| agent.entity.status),
-                _ => None,
-            };
-            let beside = match &choice {
-                Choice::Command(line) => match COMMANDS.get(*line) {
-                    Some(line) if self.is_on(line.command) == Some(true) => "on",
-                    Some(line) if !is_keyless => line.key,
-                    _ => "",
-                },
-                _ => status.map_or("", voice::status),
-            };
-            palette.offers.push(Offer { choice, name, beside, status: status.map_or("", |status| status.as_str()) });
+            let at = (number & 0xffff_ffff) as usize;
+            if let Some(line) = COMMANDS.get(at) {
+                let beside = match self.is_on(line.command) {
+                    Some(true) => "on",
+                    _ if is_keyless => "",
+                    _ => line.key,
+                };
+                palette.offers.push(Offer { choice: Choice::Command(at), name: name_of(line), beside, status: "" });
+            } else if let Some(agent) = agents.get(at - COMMANDS.len()) {
+                let (name, status) = (agent.entity.label.to_string(), agent.entity.status);
+                let (choice, beside) = (Choice::Somebody(agent.id.clone()), voice::status(status));
+                palette.offers.push(Offer { choice, name, beside, status: status.as_str() });
+            }
         }
         if !words.is_empty() {
             palette.fitting += 1;

@@ -273,7 +273,9 @@ impl Signals {
     /// Closes what lies over everything. False when nothing does.
     pub fn close_over(&self) -> bool {
         let is_open = self.palette.peek().over != Over::Nothing;
-        self.palette.set(Palette::default());
+        if is_open {
+            self.palette.change(|palette| *palette = Palette::default());
+        }
         is_open
     }
 

@@ -17,7 +17,7 @@ pub enum Over {
 }
 
 /// What can be chosen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Choice {
     /// A line of the table of commands.
     Command(usize),
@@ -28,7 +28,7 @@ pub enum Choice {
 }
 
 /// A line of the palette.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Offer {
     /// What it does.
     pub choice: Choice,
@@ -41,7 +41,7 @@ pub struct Offer {
 }
 
 /// The palette.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Palette {
     /// What is open.
     pub over: Over,

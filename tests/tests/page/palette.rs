@@ -2,7 +2,7 @@
 
 use crate::{
     access::breaks_no_rule,
-    keepsakes::{keep_note, open_panel},
+    keepsakes::open_panel,
     keyboard::has_focus,
     planting::{count, until_count},
     witness::{
@@ -117,7 +117,7 @@ async fn everything_is_done_by_its_name_and_the_keyboard_alone() {
 async fn words_that_fit_nothing_are_looked_for_in_what_settled() {
     let (stream, browser, page) = visit(&town()).await;
     until_caught_up(&page, &stream).await;
-    until_count(&page, GHOST, 2).await;
+    until_count(&page, GHOST, 3).await;
     open(&page).await;
     write(&page, "marble").await;
     page.until("document.querySelector('#offers').lastElementChild.textContent.includes('find: marble')").await;
@@ -204,7 +204,7 @@ async fn by_mouse_it_opens_by_its_button_closes_beside_it_and_does_what_is_press
 async fn over_the_panel_it_closes_alone_and_the_field_stays_out_of_reach() {
     let (stream, browser, page) = visit(&town()).await;
     until_caught_up(&page, &stream).await;
-    keep_note(&page, "hammer", "knows the way").await;
+    open_panel(&page, "hammer").await;
     page.value::<bool>("document.querySelector('#panel [data-p=pin]').focus(); true").await;
     open(&page).await;
     page.press("Escape").await;
