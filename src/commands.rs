@@ -113,7 +113,7 @@ pub const COMMANDS: [Line; 30] = [
     line("go to flows", "g f", Command::Go(Place::Flows), When::Always),
     line("plant a seed, go to seeds", "g s", Command::Go(Place::Seeds), When::Always),
     line("go to history", "g h", Command::Go(Place::History), When::Always),
-    line("search what settled", "f", Command::Go(Place::Search), When::Always),
+    line("filter the page", "f", Command::Go(Place::Search), When::Always),
     line("pause", "", Command::Pause, When::Following),
     line("follow again", "", Command::Pause, When::Paused),
     line("copy a link to what is shown", "", Command::Link, When::Always),

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod components;
 pub mod config;
 pub mod dom;
+pub mod filter;
 pub mod fuzzy;
 pub mod hands;
 pub mod ingest;

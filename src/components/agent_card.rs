@@ -75,6 +75,8 @@ pub fn fill(piece: &Piece, agent: &AgentView, seat: &Seat, (gaze, kept): (&Gaze,
         piece.mark("", attribute, &if number > 0 { number.to_string() } else { String::new() });
     }
     piece.mark("", "data-selected", if gaze.entity.as_ref() == Some(&agent.id) { "yes" } else { "" });
+    piece.mark("", "data-dim", if agent.dim { "yes" } else { "" });
+    piece.mark("name", "aria-description", if agent.dim { "left out by the filter" } else { "" });
     piece.mark("", "data-contradiction", if agent.contradiction.is_some() { "yes" } else { "" });
     let mut marks = String::new();
     for (class, word) in [(Class::Pin, "pinned"), (Class::Mute, "muted"), (Class::Note, "noted")] {

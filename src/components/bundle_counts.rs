@@ -40,6 +40,7 @@ impl BundleCounts {
         rows.keep(&keys, |_| "t-bundle", &|_, _| {});
         for (((piece, key), bundle), at) in rows.pieces().zip(keys).zip(&flows.bundles).zip(places) {
             piece.set("", "data-kind", bundle.kind.as_str());
+            piece.mark("", "data-dim", if bundle.dim == bundle.count { "yes" } else { "" });
             piece.set("", "data-source", bundle.source.as_ref().map_or("", |id| id.as_str()));
             piece.set("", "data-target", bundle.target.as_ref().map_or("", |id| id.as_str()));
             if held.as_deref() != Some(key) {

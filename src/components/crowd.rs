@@ -66,6 +66,7 @@ impl Crowd {
         rows.keep(&keys, |_| "t-somebody", &|id, piece| piece.set("", "data-entity-id", id));
         for (piece, agent) in rows.pieces().zip(unseated) {
             piece.say("name", &agent.entity.label.to_string());
+            piece.mark("", "data-dim", if agent.dim { "yes" } else { "" });
             piece.say("word", voice::status(agent.entity.status));
         }
     }

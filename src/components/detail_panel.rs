@@ -128,7 +128,7 @@ impl Panel {
         }
         match gaze.tab {
             Tab::Status => self.fill_status(detail, &mut lists),
-            Tab::Logs => self.fill_logs(detail, &mut lists),
+            Tab::Logs => self.fill_logs(detail, &mut lists, gaze.sifted && !gaze.query.trim_ascii().is_empty()),
             Tab::Connections => fill_works(&mut lists.connections, &detail.flows, &detail.id),
             Tab::History => {
                 let Lists { past, past_read, .. } = &mut *lists;
@@ -179,9 +179,14 @@ impl Panel {
         piece.set("days", "aria-label", &format!("at work in {busy} half hours of six days"));
     }
 
-    fn fill_logs(&self, detail: &DetailView, lists: &mut Lists) {
+    fn fill_logs(&self, detail: &DetailView, lists: &mut Lists, is_sifted: bool) {
         let (held, missing) = detail.log_counts;
+        self.piece.mark("lines", "data-sifted", if is_sifted { "yes" } else { "" });
         let words = match (held, missing) {
+            _ if is_sifted => {
+                let found = voice::grouped(detail.found.len() as u64);
+                format!("{found} of {} lines, as the filter takes them", voice::grouped(held as u64))
+            }
             (0, 0) => "it has said nothing".to_owned(),
             // Always a line, so that none that comes moves what is below it.
             (_, 0) => "from its first line on".to_owned(),
@@ -199,6 +204,10 @@ impl Panel {
             if piece.is_blank() {
                 write_line(piece, line);
             }
+        }
+        for (piece, number) in lines.pieces().zip(missing..) {
+            let is_found = detail.found.binary_search(&number).is_ok();
+            piece.mark("", "data-found", if is_found { "yes" } else { "" });
         }
         lines_read.stay(&seen);
     }

@@ -53,9 +53,12 @@ pub fn bind(signals: &Signals) {
         for (piece, flow) in pieces.by_ref().zip(&told) {
             piece.set("", "data-flow-id", flow.id.as_str());
             piece.set("", "data-status", flow.status.as_str());
+            piece.mark("", "data-dim", if flow.dim { "yes" } else { "" });
+            piece.mark("", "aria-description", if flow.dim { "left out by the filter" } else { "" });
             piece.say("", &sentence(flow));
         }
         for (piece, bundle) in pieces.zip(&flows.bundles) {
+            piece.mark("", "data-dim", if bundle.dim == bundle.count { "yes" } else { "" });
             piece.say("", &format!("{} more {}", bundle.count, bundle.between));
         }
         list.show("close", listed);

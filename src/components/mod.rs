@@ -10,6 +10,7 @@ mod connection_panel;
 mod crowd;
 mod detail_panel;
 mod drawer;
+mod filter;
 mod flow_list;
 mod foot;
 mod ghost_column;
@@ -43,6 +44,7 @@ pub fn bind(signals: &Signals) {
     flow_list::bind(signals);
     terrarium::bind(signals);
     ghost_column::bind(signals);
+    filter::bind(signals);
     foot::bind(signals);
     detail_panel::bind(signals);
     note::bind(signals);

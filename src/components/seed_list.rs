@@ -17,6 +17,7 @@ pub fn bind(signals: &Signals) {
     let lists = RefCell::new([Rows::of("seeds"), Rows::of("garden")]);
     follow(move || {
         let kept = signals.kept.read();
+        let sought = signals.sought.read();
         let now = u64::try_from(signals.times.read().wall.millis()).unwrap_or_default();
         let mut seeds = Vec::new();
         let mut under_way = 0_u64;
@@ -37,6 +38,8 @@ pub fn bind(signals: &Signals) {
             rows.keep(&keys, template, &|_, _| {});
             for (piece, (seed, key)) in rows.pieces().zip(&seeds) {
                 fill(piece, seed, key, now);
+                let is_out = sought.seeds_out.iter().any(|out| out == key);
+                piece.mark("", "data-dim", if is_out { "yes" } else { "" });
                 let issue = seed.issue_address(&kept.repository);
                 piece.mark("issue", "href", issue.as_deref().unwrap_or_default());
                 piece.show("issue", issue.is_some());

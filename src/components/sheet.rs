@@ -21,6 +21,7 @@ const NAMES: [&str; Class::ALL.len() + 1] = [
     "bookmarks",
     "pins",
     "mutes",
+    "filters",
     "preferences",
     "put away",
     "history of before",
@@ -113,7 +114,9 @@ fn fill(
         piece.say("words", &[&*voice::size(units as u64), " of ", &voice::size(may as u64)].concat());
         piece.style("", "--done", &[&*(units * 100 / may).to_string(), "%"].concat());
     }
-    let is_told = |record: &&Record| matches!(record.class, Class::Note | Class::Bookmark | Class::Pin | Class::Mute);
+    let is_told = |record: &&Record| {
+        matches!(record.class, Class::Note | Class::Bookmark | Class::Pin | Class::Mute | Class::Filter)
+    };
     let mut records: Vec<&Record> = kept.store.iter().filter(is_told).collect();
     let more = records.len().saturating_sub(ROWS_MAX);
     records.truncate(ROWS_MAX);
@@ -124,8 +127,9 @@ fn fill(
     for ((piece, record), key) in rows.pieces().zip(records).zip(keys) {
         piece.set("", "data-key", key);
         let words = words_of(record);
-        // A bookmark's id is a place in the stream, a pinned ghost's a number: they say nothing to people.
-        let is_moment = record.class == Class::Bookmark || (record.class == Class::Pin && !words.is_empty());
+        // A bookmark's id is a place in the stream, a filter's and a pinned ghost's a number: they say nothing to people.
+        let is_moment = matches!(record.class, Class::Bookmark | Class::Filter)
+            || (record.class == Class::Pin && !words.is_empty());
         // Who has ended, or was met in another town, is called as it was written down.
         let agent = EntityId::new(&record.id).ok().and_then(|id| of(agents, &id));
         let whom = agent.map_or(record.id.as_str(), |agent| agent.entity.label.as_str());

@@ -40,6 +40,8 @@ pub enum Act {
     Note(String),
     /// Keeps the moment.
     Bookmark,
+    /// Keeps the filter.
+    KeepFilter,
     /// Puts ghosts away: one, and those that say the same, by their identities.
     Dismiss(Vec<u64>),
     /// Brings back all that was put away.
@@ -79,6 +81,7 @@ pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>)
         },
         "mute" => whom().map(Act::Mute),
         "bookmark" => Some(Act::Bookmark),
+        "keep-filter" => Some(Act::KeepFilter),
         "dismiss" => near("data-numbers").map(|numbers| dismiss(&numbers)),
         "restore" => Some(Act::Restore),
         "forget" => near("data-key").map(Act::Forget),

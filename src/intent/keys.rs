@@ -66,6 +66,8 @@ pub(super) fn meant_by_key(key: &KeyboardEvent) -> Option<Intent> {
             let numbers = target.closest("[data-numbers]").ok()??.get_attribute("data-numbers");
             return numbers.map(|numbers| Intent::Act(dismiss(&numbers)));
         }
+        // A filter goes before anything closes.
+        Some(Command::Close) if is_in("#search:not(:placeholder-shown)") => return Some(Intent::Search(String::new())),
         Some(Command::Close) => return Some(Intent::Back),
         Some(command) => {
             // Some browsers look for words by "/".

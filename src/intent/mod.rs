@@ -37,8 +37,10 @@ pub enum Intent {
     Proof,
     /// The page to stand still, or to follow again.
     Pause,
-    /// What settled, where these words are in it.
+    /// Everything, filtered by this text; all of it again by an empty one.
     Search(String),
+    /// To look at those lines of somebody's log that the filter takes.
+    Sift(EntityId),
     /// To do something beside looking.
     Act(Act),
     /// The flows of a bundle one by one, or no longer: its source and target.
@@ -204,6 +206,13 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "raw-button" => Some(Intent::Raw),
         "connection" => Some(Intent::Proof),
         "pause" => Some(Intent::Pause),
+        "unseek" => {
+            // The button goes, and who pressed it writes on.
+            focus_search();
+            Some(Intent::Search(String::new()))
+        }
+        "seek" => near("data-query").map(Intent::Search),
+        "sift" => whom("data-entity-id").map(Intent::Sift),
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),

@@ -34,8 +34,16 @@ impl Session {
         // What is being typed changes nothing that is kept yet.
         let is_typed = matches!(act, Act::Enter(..) | Act::Note(_));
         // What is done anew is its own way back.
-        let withdraws =
-            matches!(act, Act::Pin(_) | Act::PinGhost(_) | Act::Mute(_) | Act::Bookmark | Act::Prefer(_) | Act::Plant);
+        let withdraws = matches!(
+            act,
+            Act::Pin(_)
+                | Act::PinGhost(_)
+                | Act::Mute(_)
+                | Act::Bookmark
+                | Act::KeepFilter
+                | Act::Prefer(_)
+                | Act::Plant
+        );
         let mut found = None;
         let mut is_answered;
         {
@@ -68,6 +76,7 @@ impl Session {
                 }
                 Act::Note(words) => core.note(kept, words),
                 Act::Bookmark => core.bookmark(kept),
+                Act::KeepFilter => core.keep_filter(kept),
                 Act::Dismiss(identities) => core.dismiss(kept, &identities),
                 Act::Restore => core.restore(kept),
                 Act::Forget(key) => core.forget(kept, &key),

@@ -49,7 +49,7 @@ impl Session {
             Intent::Open(id) if core.state.entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
-                gaze.entity = Some(id);
+                (gaze.entity, gaze.sifted) = (Some(id), false);
             }),
             Intent::Close | Intent::Back => {
                 let listed = gaze.peek().listed;
@@ -63,12 +63,13 @@ impl Session {
                     hands::ask("unfocus", "");
                 }
             }
-            Intent::Tab(tab) => gaze.change(|gaze| gaze.tab = tab),
+            Intent::Tab(tab) => gaze.change(|gaze| (gaze.tab, gaze.sifted) = (tab, false)),
             Intent::Raw => gaze.change(|gaze| gaze.raw = !gaze.raw),
-            Intent::Search(words) => {
-                gaze.change(|gaze| gaze.query = words);
-                core.write_ghosts();
-            }
+            Intent::Search(words) => core.seek(words),
+            Intent::Sift(id) => gaze.change(|gaze| {
+                (gaze.tab, gaze.raw, gaze.sifted) = (Tab::Logs, false, true);
+                gaze.entity = Some(id);
+            }),
             Intent::Peek(named) => {
                 gaze.change(|gaze| gaze.bundle = named);
                 core.write_flows();
@@ -102,5 +103,7 @@ impl Session {
             }
         }
         core.write_detail();
+        drop(core);
+        self.look_soon();
     }
 }

@@ -12,6 +12,7 @@ mod palette;
 mod recent;
 mod seeds;
 mod showing;
+mod sought;
 mod standing;
 
 use keeping::Keeping;
@@ -112,6 +113,7 @@ struct Core {
     connection: Option<Tabs>,
     config: Config,
     keeping: Keeping,
+    sought: sought::Sought,
     /// Ghosts that the fold does not hold, newest first.
     beside_history: Vec<Rc<HistoryItem>>,
     /// Whether it has been said that a seed expires soon.
@@ -180,6 +182,7 @@ impl Session {
             connection: None,
             config,
             keeping,
+            sought: sought::Sought::new(),
             beside_history: Vec::new(),
             warned: false,
             heard_elsewhere: false,
@@ -266,6 +269,7 @@ impl Session {
             core.frame_asked = !core.queue.is_empty() || (core.lists_pending && !core.is_still());
             (orders, core.frame_asked)
         };
+        self.look_soon();
         self.carry_out(orders);
         self.meet_wanted();
         if more && !clock::is_hidden() {
@@ -305,6 +309,7 @@ impl Session {
             if waiting {
                 session.work(FRAME_SHARE_MILLIS);
             }
+            session.look_soon();
             let mut core = session.0.borrow_mut();
             if !clock::is_hidden() {
                 core.write_clock();
@@ -399,6 +404,7 @@ impl Core {
                     let fresh = replaced.is_some();
                     if let Some(before) = replaced {
                         self.record.begin(frame);
+                        self.sought.begin();
                         let kept = &mut self.signals.kept.peek_mut();
                         self.keeping.keep_ghosts(kept, &before, &self.state, terms.clock.0);
                     }
@@ -467,6 +473,7 @@ impl Core {
         self.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
         self.changes.history = true;
         self.state = state;
+        self.sought.begin();
         self.stored_at = Some(saved_at);
         // What is stored does not run on: its clock stands where it was left.
         self.clock = PageClock::new(shown, monotonic_millis(), 0.0);

@@ -42,7 +42,8 @@ impl Core {
     pub(super) fn search(&self, kept: &mut Kept) {
         let is_asked = kept.form.seed_type == SeedType::Query && self.signals.gaze.peek().sheet == Some(Sheet::Seeds);
         let query = if is_asked { kept.form.first.as_str() } else { "" };
-        kept.found = self.signals.find(&self.state, &self.beside_history, query);
+        let now = self.clock.at(monotonic_millis());
+        kept.found = self.signals.find(&self.state, &self.beside_history, query, now);
     }
 
     pub(super) fn plant(&mut self, kept: &mut Kept) {

@@ -10,7 +10,7 @@ use crate::{
     terrarium::stage::{Stage, Staged},
     voice,
 };
-use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Keys};
+use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Entity, Keys};
 use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
 use std::rc::Rc;
@@ -72,7 +72,10 @@ impl Core {
             if !self.replaying && !unseen {
                 self.toast_broken(&changes.entities, now);
             }
-            self.signals.write_agents(&self.state, &changes.entities);
+            let at = self.clock.at(now);
+            let is_out =
+                |id: &EntityId, entity: &Entity| !self.sought.filter.takes_entity(&self.state, (id, entity), at);
+            self.signals.write_agents(&self.state, &changes.entities, &is_out);
             if changes.milestone.is_some() && !self.replaying && !unseen {
                 self.signals.milestone.set(changes.milestone);
                 self.milestone_until = now + TOAST_MILLIS;
@@ -99,19 +102,33 @@ impl Core {
         figures.last_time = self.state.last_time();
         self.signals.figures.set(figures);
         self.write_connection();
+        self.sought.is_due = true;
     }
 
     /// Writes the ghost column, with what this browser has kept and the stream no longer holds.
     pub(super) fn write_ghosts(&mut self) {
         let now = self.clock.at(monotonic_millis());
         self.beside_history = self.keeping.beside(&self.signals.kept.peek(), &self.state, now);
-        self.signals.write_ghosts(&self.state, &self.beside_history);
+        self.signals.write_ghosts(&self.state, &self.beside_history, &self.sought.filter, now);
     }
 
     pub(super) fn write_flows(&mut self) {
         let (cast, bundles) = self.stage.cast();
         let storm = !bundles.is_empty() || (self.signals.flows.peek().storm && cast.len() > STORM_OVER);
-        let row = |staged: &&Staged| FlowRow { leaves_at: staged.leaves_at(), ..row_of(&self.state, &staged.flow) };
+        let now = self.clock.at(monotonic_millis());
+        let filter = &self.sought.filter;
+        let is_out = |flow: &Flow| {
+            let open = || self.state.flow(&flow.id).map(|open| open.since);
+            let ended = || self.state.finished_flows().find(|ended| ended.flow.id == flow.id).map(|ended| ended.time);
+            // One that the fold has let go of was here just now.
+            let time = || open().or_else(ended).unwrap_or(now);
+            filter.is_on() && !filter.takes_flow(&self.state, (flow, time()), now)
+        };
+        let row = |staged: &&Staged| FlowRow {
+            leaves_at: staged.leaves_at(),
+            dim: is_out(&staged.flow),
+            ..row_of(&self.state, &staged.flow)
+        };
         let open = self.signals.gaze.peek().bundle.clone();
         let mut opened = Vec::new();
         if let Some((source, target)) = &open {
@@ -123,7 +140,7 @@ impl Core {
             let own = bundles.iter().position(|bundle| bundle.source == *source && bundle.target == *target);
             let hidden = bundles.iter().enumerate().filter(|(at, _)| own.is_none_or(|own| own == *at));
             let hidden = hidden.flat_map(|(_, bundle)| &bundle.flows).filter(|staged| is_of(&staged.flow));
-            opened.extend(hidden.take(BUNDLE_TOLD_MAX).map(|staged| row_of(&self.state, &staged.flow)));
+            opened.extend(hidden.take(BUNDLE_TOLD_MAX).map(row));
         }
         let name = |id: &Option<EntityId>| id.as_ref().map(|id| voice::name(name_of(&self.state, id).as_str()));
         let bundles = bundles.into_iter().map(|bundle| {
@@ -134,7 +151,8 @@ impl Core {
                 (None, None) => "between others".to_owned(),
             };
             let count = bundle.flows.len();
-            BundleRow { source: bundle.source, target: bundle.target, between, kind: bundle.kind, count }
+            let dim = bundle.flows.iter().filter(|staged| is_out(&staged.flow)).count();
+            BundleRow { source: bundle.source, target: bundle.target, between, kind: bundle.kind, count, dim }
         });
         let bundles = bundles.collect();
         self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles, storm, open, opened });
@@ -250,6 +268,7 @@ impl Core {
             gone,
             log_counts: (held, log.map_or(0, |log| log.missing())),
             log: log.map(|log| log.lines().take(told).cloned().collect()).unwrap_or_default(),
+            found: self.sought.lines_of(&id),
             days: days.map(Iterator::collect).unwrap_or_default(),
             flows: flows.take(100).map(|flow| row_of(&self.state, flow)).collect(),
             history: history.take(DETAIL_HISTORY_MAX).cloned().map(Rc::new).collect(),
@@ -275,6 +294,12 @@ impl Core {
         }
         if still {
             return;
+        }
+        if self.sought.filter.ages() {
+            self.dim_agents();
+            self.write_flows();
+            self.write_ghosts();
+            self.sought.is_due = true;
         }
         // They depend on the time, and on every open contract: once a second.
         let contradictions = self.state.contradictions(times.now);
@@ -348,5 +373,6 @@ fn row_of(state: &Civilization, flow: &Flow) -> FlowRow {
         status: flow.status,
         reason: flow.reason.clone(),
         leaves_at: None,
+        dim: false,
     }
 }

@@ -6,18 +6,17 @@ mod kept;
 mod palette;
 mod views;
 
-use crate::voice;
+use crate::{filter::Filter, voice};
 pub use crate::{ingest::Counters, transport::ConnectionState};
 pub use kept::{Draft, FOR_THIS_VISIT, KEYLESS, Kept, STILL, Undo};
 pub use palette::{Choice, Offer, Over, Palette};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
-    Gaze, GhostsView, HourView, LaneView, Sheet, Tab, Times, Toast,
+    Gaze, GhostsView, HourView, LaneView, Sheet, SoughtView, Tab, Times, Toast,
 };
 
-use crate::voice::holds;
 use leptos::prelude::*;
-use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, HistoryItem, HistoryKind, Keys};
+use monkeytown_civilization::{AGENT_RECENT_MAX, Civilization, Contradiction, Entity, HistoryItem, HistoryKind, Keys};
 use monkeytown_keepsakes::{Class, ghosts::identity};
 use monkeytown_protocol::{EntityId, EntityKind, Text, Timestamp};
 use std::{
@@ -114,6 +113,8 @@ pub struct Signals {
     pub connection: Topic<ConnectionView>,
     /// What the witness looks at.
     pub gaze: Topic<Gaze>,
+    /// What the filter finds.
+    pub sought: Topic<SoughtView>,
     /// What is looked at closely.
     pub detail: Topic<Option<DetailView>>,
     /// What the witness does and keeps.
@@ -140,6 +141,7 @@ impl Signals {
             milestone: Topic::new(None),
             connection: Topic::new(ConnectionView::default()),
             gaze: Topic::new(Gaze::default()),
+            sought: Topic::new(SoughtView::default()),
             detail: Topic::new(None),
             kept: Topic::new(Kept::default()),
             typed: Topic::new(()),
@@ -147,9 +149,14 @@ impl Signals {
         }
     }
 
-    /// Writes what `state` says of the agents in `touched`; what takes longer to find stays for
+    /// Writes what `state` says of the agents in `touched`, and whether the filter leaves them out; what takes longer to find stays for
     /// [`write_work`](Self::write_work).
-    pub fn write_agents(&self, state: &Civilization, touched: &Keys<EntityId>) {
+    pub fn write_agents(
+        &self,
+        state: &Civilization,
+        touched: &Keys<EntityId>,
+        is_out: &dyn Fn(&EntityId, &Entity) -> bool,
+    ) {
         let mut changed = false;
         let mut agents = self.agents.peek_mut();
         for id in touched {
@@ -157,12 +164,14 @@ impl Signals {
             match (held, position(&agents, id)) {
                 (Some(entity), Ok(at)) => {
                     if let Some(agent) = agents.get_mut(at).filter(|agent| agent.entity != *entity) {
-                        *agent = Rc::new(AgentView { entity: entity.clone(), ..AgentView::clone(agent) });
+                        let dim = is_out(id, entity);
+                        *agent = Rc::new(AgentView { entity: entity.clone(), dim, ..AgentView::clone(agent) });
                         changed = true;
                     }
                 }
                 (Some(entity), Err(at)) => {
-                    agents.insert(at, Rc::new(AgentView::new(id.clone(), entity.clone())));
+                    let dim = is_out(id, entity);
+                    agents.insert(at, Rc::new(AgentView { dim, ..AgentView::new(id.clone(), entity.clone()) }));
                     changed = true;
                 }
                 (None, Ok(at)) => {
@@ -180,7 +189,10 @@ impl Signals {
 
     /// Writes recent work, children and contradictions of every agent: one pass over what the fold holds.
     pub fn write_work(&self, state: &Civilization, contradictions: &[Contradiction]) {
-        let bare = |agent: &Rc<AgentView>| AgentView::new(agent.id.clone(), agent.entity.clone());
+        let bare = |agent: &Rc<AgentView>| AgentView {
+            dim: agent.dim,
+            ..AgentView::new(agent.id.clone(), agent.entity.clone())
+        };
         let mut work: Vec<AgentView> = self.agents.peek().iter().map(bare).collect();
         let find = |work: &[AgentView], id: &EntityId| work.binary_search_by(|agent| agent.id.cmp(id)).ok();
         for (id, entity) in state.entities() {
@@ -253,18 +265,34 @@ impl Signals {
         }
     }
 
-    /// Writes the ghost column: of all that the fold holds, and of what this browser has `kept` beside that, what is
-    /// looked for. The pinned are always among those shown.
-    pub fn write_ghosts(&self, state: &Civilization, kept: &[Rc<HistoryItem>]) {
-        let query = lower(self.gaze.peek().query.trim_ascii());
+    /// Dims everybody anew: the filter is another, or time has passed.
+    pub fn dim_agents(&self, is_out: &dyn Fn(&EntityId, &Entity) -> bool) {
+        let mut changed = false;
+        for agent in self.agents.peek_mut().iter_mut() {
+            let dim = is_out(&agent.id, &agent.entity);
+            if agent.dim != dim {
+                *agent = Rc::new(AgentView { dim, ..AgentView::clone(agent) });
+                changed = true;
+            }
+        }
+        if changed {
+            self.agents.notify();
+        }
+    }
+
+    /// Writes the ghost column: of all that the fold holds, and of what this browser has `kept` beside that, what the
+    /// filter takes. The pinned are always among those shown.
+    pub fn write_ghosts(&self, state: &Civilization, kept: &[Rc<HistoryItem>], filter: &Filter, now: Timestamp) {
         let kept_here = self.kept.peek();
         let newest = state.history().next().cloned().map(Rc::new);
         let held = state.history().len() + kept.len();
         let mut ghosts = GhostsView { items: Vec::new(), newest, matching: 0, held };
-        for item in state.history().chain(kept.iter().map(Rc::as_ref)).filter(|item| is_about(item, &query, lower)) {
-            ghosts.matching += 1;
-            if ghosts.items.len() < GHOSTS_SHOWN_MAX || kept_here.has(Class::Pin, &identity(item).to_string()) {
-                ghosts.items.push(Rc::new(item.clone()));
+        for item in state.history().chain(kept.iter().map(Rc::as_ref)) {
+            if filter.takes_item(state, item, now) {
+                ghosts.matching += 1;
+                if ghosts.items.len() < GHOSTS_SHOWN_MAX || kept_here.has(Class::Pin, &identity(item).to_string()) {
+                    ghosts.items.push(Rc::new(item.clone()));
+                }
             }
         }
         self.ghosts.set(ghosts);
@@ -289,42 +317,31 @@ impl Signals {
 
     /// What `query` finds among agents and history, in words.
     #[must_use]
-    pub fn find(&self, state: &Civilization, kept: &[Rc<HistoryItem>], query: &str) -> String {
-        let query = lower(query.trim_ascii());
-        if query.is_empty() {
-            return String::new();
+    pub fn find(&self, state: &Civilization, kept: &[Rc<HistoryItem>], query: &str, now: Timestamp) -> String {
+        let filter = Filter::read(query, lower);
+        if !filter.is_on() {
+            return filter.fault().to_owned();
         }
         let mut names: Vec<String> = Vec::new();
         let (mut agents, mut items) = (0, 0);
         for agent in self.agents.peek().iter() {
-            let entity = &agent.entity;
-            let doing = entity.activity.as_ref().map_or("", Text::as_str);
-            if [entity.label.as_str(), agent.id.as_str(), doing].iter().any(|text| voice::holds(&lower(text), &query)) {
+            if filter.takes_entity(state, (&agent.id, &agent.entity), now) {
                 agents += 1;
-                names.push(voice::name(entity.label.as_str()));
+                names.push(voice::name(agent.entity.label.as_str()));
             }
         }
-        for item in state.history().chain(kept.iter().map(Rc::as_ref)).filter(|item| is_about(item, &query, lower)) {
-            items += 1;
-            if names.len() < FOUND_TOLD_MAX {
-                names.push(voice::name(item.label.as_str()));
+        for item in state.history().chain(kept.iter().map(Rc::as_ref)) {
+            if filter.takes_item(state, item, now) {
+                items += 1;
+                if names.len() < FOUND_TOLD_MAX {
+                    names.push(voice::name(item.label.as_str()));
+                }
             }
         }
         names.truncate(FOUND_TOLD_MAX);
         let found = [&*voice::counted(agents, "agent"), " and ", &voice::grouped(items), " of what settled match now"];
         [&*found.concat(), if names.is_empty() { "" } else { ": " }, &names.join("; ")].concat()
     }
-}
-
-/// Whether a history item has `query` in its label, its id or its agent's; `lower` makes letters small: the browser's
-/// own on the page, where Rust's tables for it would cost 10 KB.
-#[must_use]
-pub fn is_about(item: &HistoryItem, query: &str, lower: fn(&str) -> String) -> bool {
-    let has = |text: &str| holds(&lower(text), query);
-    query.is_empty()
-        || has(item.label.as_str())
-        || has(item.id.as_str())
-        || item.agent.as_ref().is_some_and(|agent| has(agent.as_str()))
 }
 
 /// With small letters, by the browser: Rust's tables for them cost 10 KB.

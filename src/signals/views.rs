@@ -38,11 +38,13 @@ pub struct AgentView {
     pub contradiction: Option<String>,
     /// With whom, and on what; told of one of the two.
     pub dispute: Option<(EntityId, String)>,
+    /// Whether the filter leaves it out.
+    pub dim: bool,
 }
 
 impl AgentView {
     pub(super) fn new(id: EntityId, entity: Entity) -> Self {
-        Self { id, entity, beads: Vec::new(), children: None, contradiction: None, dispute: None }
+        Self { id, entity, beads: Vec::new(), children: None, contradiction: None, dispute: None, dim: false }
     }
 }
 
@@ -67,6 +69,8 @@ pub struct FlowRow {
     pub reason: Option<Text>,
     /// When it leaves the stage, on the monotonic clock; `None` while it is under way.
     pub leaves_at: Option<f64>,
+    /// Whether the filter leaves it out.
+    pub dim: bool,
 }
 
 /// Flows that are not drawn one by one: those between the same two, or of the same source.
@@ -82,6 +86,8 @@ pub struct BundleRow {
     pub kind: FlowKind,
     /// How many they are.
     pub count: usize,
+    /// How many of them the filter leaves out.
+    pub dim: usize,
 }
 
 /// What tells a bundle from others: its source and its target.
@@ -287,8 +293,10 @@ pub struct Gaze {
     pub tab: Tab,
     /// Whether its raw event is shown.
     pub raw: bool,
-    /// Words looked for in the ghost column.
+    /// The text of the filter (`filter::Filter`).
     pub query: String,
+    /// Whether of a log only the lines are shown that the filter takes.
+    pub sifted: bool,
     /// What is open of what the witness does and keeps.
     pub sheet: Option<Sheet>,
     /// Whether the page stands still, while events go on being applied.
@@ -336,6 +344,21 @@ impl Gaze {
     }
 }
 
+/// What the filter finds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SoughtView {
+    /// Whether there is one that leaves anything out.
+    pub is_on: bool,
+    /// What makes no sense in it, in words; empty when all does.
+    pub fault: String,
+    /// How much it takes, in words.
+    pub told: String,
+    /// In whose logs it takes how many lines, with their names: as many as there is room for.
+    pub logs: Vec<(EntityId, String, usize)>,
+    /// Keys of the witness's seeds that it leaves out.
+    pub seeds_out: Vec<String>,
+}
+
 /// Somebody looked at closely.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DetailView {
@@ -353,6 +376,8 @@ pub struct DetailView {
     pub log_counts: (usize, u64),
     /// Its log lines, oldest first, when they are looked at.
     pub log: Vec<Line>,
+    /// Which of those the filter takes, counted from its first ever; in order.
+    pub found: Vec<u64>,
     /// In which half hours of six days it was at work, oldest first.
     pub days: Vec<bool>,
     /// When asked for: its newest event as it came, empty when the page no longer holds it.

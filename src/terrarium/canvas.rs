@@ -19,6 +19,8 @@ const PIXEL_RATIO_MAX: f64 = 3.0;
 const SIDE_MAX: f64 = 8_192.0;
 /// How long a flow fades before it leaves, in milliseconds.
 pub const FADE_MILLIS: f64 = 1_000.0;
+/// How light a flow is that the filter leaves out.
+const DIM: f64 = 0.22;
 /// How long a particle's tail is, in CSS pixels.
 const TAIL: f32 = 18.0;
 
@@ -87,8 +89,10 @@ pub fn paint(canvas: &HtmlCanvasElement, scene: &Scene, full: bool, now_millis: 
     // Words last: no line runs through them.
     for strand in scene.strands.iter().filter(|strand| brush.words && strand.status == FlowStatus::Error) {
         if let Some(reason) = &strand.reason {
-            brush.context.set_global_alpha(brush.light(strand).0);
-            brush.say(reason.as_str(), strand.reason_at, BROKEN_TEXT);
+            // Of what the filter leaves out words only darken: they can still be read.
+            let light = brush.light(strand).0 / if strand.dim { DIM } else { 1.0 };
+            brush.context.set_global_alpha(light);
+            brush.say(reason.as_str(), strand.reason_at, if strand.dim { QUIET } else { BROKEN_TEXT });
         }
     }
     brush.context.set_global_alpha(1.0);
@@ -186,7 +190,8 @@ impl Brush {
     fn light(&self, strand: &Strand) -> (f64, bool) {
         let left = strand.leaves_at.map_or(1.0, |leaves| ((leaves - self.now_millis) / FADE_MILLIS).clamp(0.0, 1.0));
         let fresh = strand.leaves_at.is_some_and(|leaves| self.now_millis < leaves - FADE_MILLIS);
-        (left * if strand.lit { 1.0 } else { 0.3 }, fresh)
+        let dim = if strand.dim { DIM } else { 1.0 };
+        (left * dim * if strand.lit { 1.0 } else { 0.3 }, fresh)
     }
 
     /// How far a particle has come.
@@ -199,10 +204,11 @@ impl Brush {
         let colour = colour(ribbon.kind);
         self.context.set_stroke_style_str(colour);
         self.context.set_fill_style_str(colour);
-        self.context.set_global_alpha(0.22);
+        let light = if ribbon.dim { DIM } else { 1.0 };
+        self.context.set_global_alpha(0.22 * light);
         self.context.set_line_width((8.0 + ribbon.count as f64 * 0.25).min(20.0));
         self.whole(&ribbon.way);
-        self.context.set_global_alpha(0.8);
+        self.context.set_global_alpha(0.8 * light);
         self.head(&ribbon.way, 9.0);
     }
 

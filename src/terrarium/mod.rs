@@ -11,5 +11,6 @@ pub mod scene;
 pub mod seating;
 pub mod seats;
 pub mod stage;
+pub mod strand;
 pub mod view;
 pub mod way;

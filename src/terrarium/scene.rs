@@ -2,9 +2,10 @@
 //!
 //! Knows seats and flows as they are to be seen; nothing of canvases or signals' effects.
 
+pub use super::strand::{Ribbon, Strand};
 use super::{seats::whole, way::Way};
 use crate::{sigil::hash, signals::FlowsView};
-use monkeytown_protocol::{EntityId, FlowId, FlowKind, FlowStatus, Text};
+use monkeytown_protocol::{EntityId, FlowId};
 use monkeytown_terrain::{Node, Point, Rect, Wire, aside, gutter, rising, route};
 use std::rc::Rc;
 
@@ -19,38 +20,6 @@ const EDGE: f32 = 12.0;
 const WAYS_MAX: usize = 400;
 /// How far a ribbon reaches that goes to several, in CSS pixels.
 const STUB: f32 = 40.0;
-
-/// A flow to draw.
-#[derive(Debug, Clone)]
-pub struct Strand {
-    /// What moves.
-    pub kind: FlowKind,
-    /// How far it has come.
-    pub status: FlowStatus,
-    /// Why it broke, where there is room to say so.
-    pub reason: Option<Text>,
-    /// The middle of the words that say why.
-    pub reason_at: Point,
-    /// When it leaves, on the monotonic clock.
-    pub leaves_at: Option<f64>,
-    /// Whether it is lit above the scrim: a flow of whom the witness looks at, or nobody is looked at.
-    pub lit: bool,
-    /// How far its particles are ahead of others', as a share of the way: those side by side do not march in step.
-    pub ahead: f32,
-    /// Its way.
-    pub way: Rc<Way>,
-}
-
-/// Flows drawn as one ribbon.
-#[derive(Debug, Clone)]
-pub struct Ribbon {
-    /// What moves in most of them.
-    pub kind: FlowKind,
-    /// How many they are.
-    pub count: usize,
-    /// Their way.
-    pub way: Rc<Way>,
-}
 
 /// Where a broken flow's way breaks, as a share of it.
 pub const BREAK: f32 = 0.6;
@@ -218,7 +187,13 @@ impl Scene {
         self.people = self.nodes.get(people).filter(|_| is_near).map(|node| node.rect.centre());
         let mut ways = pairs.iter().map(|pair| self.way(*pair));
         let ribbons = flows.bundles.iter().zip(ways.by_ref());
-        let ribbons = ribbons.map(|(bundle, way)| Ribbon { kind: bundle.kind, count: bundle.count, way }).collect();
+        let ribbons = ribbons.map(|(bundle, way)| Ribbon {
+            kind: bundle.kind,
+            count: bundle.count,
+            dim: bundle.dim == bundle.count,
+            way,
+        });
+        let ribbons = ribbons.collect();
         let is_lit = |source: &EntityId, target: &EntityId| looked_at.is_none_or(|id| source == id || target == id);
         let strands = flows.drawn.iter().zip(ways.by_ref()).map(|(flow, way)| Strand {
             kind: flow.kind,
@@ -227,6 +202,7 @@ impl Scene {
             reason_at: Point::default(),
             leaves_at: flow.leaves_at,
             lit: is_lit(&flow.source, &flow.target),
+            dim: flow.dim,
             ahead: f32::from((hash(flow.id.as_str()) & 0xff) as u8) / 256.0,
             way,
         });
@@ -433,6 +409,7 @@ impl Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use monkeytown_protocol::{FlowKind, FlowStatus};
 
     #[test]
     fn ways_of_pairs_that_come_and_go_for_days_are_not_all_remembered() {
@@ -481,6 +458,7 @@ mod tests {
             status: FlowStatus::Active,
             reason: None,
             leaves_at: None,
+            dim: false,
         };
         let mut cast = |ids: &[&str]| {
             let flows = FlowsView { drawn: ids.iter().map(|id| flow(id)).collect(), ..FlowsView::default() };

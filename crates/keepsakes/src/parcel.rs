@@ -126,6 +126,7 @@ fn is_fit(record: &Record, body: &Body) -> bool {
         }
         Class::Note => within("words", 1, NOTE_MAX_UNITS),
         Class::Bookmark => within("words", 0, LINE_MAX_UNITS),
+        Class::Filter => within("words", 1, LINE_MAX_UNITS),
         Class::Preference => within("value", 0, LINE_MAX_UNITS),
         Class::Ghosts => within("lines", 0, BUDGET_UNITS),
         Class::Pin | Class::Mute | Class::Dismissed => true,

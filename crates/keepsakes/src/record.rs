@@ -18,6 +18,8 @@ pub enum Class {
     Pin,
     /// Somebody who is not to call.
     Mute,
+    /// A text by which the page is filtered.
+    Filter,
     /// How the page is to be.
     Preference,
     /// A ghost put away.
@@ -28,12 +30,13 @@ pub enum Class {
 
 impl Class {
     /// Every class, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Seed,
         Self::Note,
         Self::Bookmark,
         Self::Pin,
         Self::Mute,
+        Self::Filter,
         Self::Preference,
         Self::Dismissed,
         Self::Ghosts,
@@ -48,6 +51,7 @@ impl Class {
             Self::Bookmark => "bookmark",
             Self::Pin => "pin",
             Self::Mute => "mute",
+            Self::Filter => "filter",
             Self::Preference => "preference",
             Self::Dismissed => "dismissed",
             Self::Ghosts => "ghosts",
@@ -73,9 +77,17 @@ impl Class {
             Self::Seed => 300_000,
             Self::Note => 400_000,
             Self::Bookmark | Self::Pin | Self::Mute | Self::Dismissed => 50_000,
-            Self::Preference => 10_000,
+            Self::Filter | Self::Preference => 10_000,
             Self::Ghosts => 400_000,
         }
+    }
+}
+
+impl Class {
+    /// The version of a line of this class. Pages that do not know a class take a line of their own version for a torn
+    /// one, and one of a later version for what it is: a newer page's.
+    fn version(self) -> u64 {
+        if self == Self::Filter { 2 } else { VERSION }
     }
 }
 
@@ -103,7 +115,7 @@ pub enum Unsound {
 
 /// What every key of a record begins with.
 pub const KEYS: &str = "monkeytown.kept.";
-/// The version of a line.
+/// The version of a line of a class that was there from the first.
 const VERSION: u64 = 1;
 
 impl Record {
@@ -124,7 +136,16 @@ impl Record {
     #[must_use]
     pub fn line(&self) -> String {
         let sum = sum(&self.key(), self.changed_millis, &self.body);
-        [&VERSION.to_string(), " ", &sum.to_string(), " ", &self.changed_millis.to_string(), " ", &self.body].concat()
+        [
+            &self.class.version().to_string(),
+            " ",
+            &sum.to_string(),
+            " ",
+            &self.changed_millis.to_string(),
+            " ",
+            &self.body,
+        ]
+        .concat()
     }
 
     /// Reads what lies at `key`; `None` where no record would lie.
@@ -139,7 +160,8 @@ impl Record {
         let mut parts = line.splitn(4, ' ');
         let mut number = || parts.next()?.parse::<u64>().ok();
         let version = number();
-        if version.is_some_and(|version| version > VERSION) {
+        let known = Self::named(key).map_or(VERSION, |(class, _)| class.version());
+        if version.is_some_and(|version| version > known) {
             return Some(Err(Unsound::Newer));
         }
         let (said, changed_millis) = (number(), number());
@@ -151,7 +173,7 @@ impl Record {
             body: body.to_owned(),
         });
         let sound = record
-            .filter(|record| version == Some(VERSION) && said == Some(sum(key, record.changed_millis, &record.body)));
+            .filter(|record| version == Some(known) && said == Some(sum(key, record.changed_millis, &record.body)));
         Some(sound.ok_or(Unsound::Torn))
     }
 
@@ -162,7 +184,7 @@ impl Record {
     }
 }
 
-/// The words of a note or a bookmark.
+/// The words of a note, a bookmark or a filter.
 #[must_use]
 pub fn words_of(record: &Record) -> String {
     Body::read(&record.body).get("words").unwrap_or_default().to_owned()

@@ -158,6 +158,23 @@ fn what_a_newer_page_wrote_is_left_as_it_is() {
 }
 
 #[test]
+fn a_filter_is_a_line_that_pages_from_before_there_were_any_leave_alone_as_a_newer_ones() {
+    let shelf = Shelf::of(10_000);
+    let mut store = Store::open(&shelf);
+    store.put(&shelf, record(Class::Filter, "17", 1, "status:active")).expect("there is room");
+    let line = shelf.get("monkeytown.kept.filter.17").expect("a line");
+    assert!(line.starts_with("2 "), "{line}");
+    assert_eq!(Store::open(&shelf).of(Class::Filter).count(), 1);
+    // What follows that version is a newer page's; what came before it was never written.
+    for (version, why) in [("3", Unsound::Newer), ("1", Unsound::Torn)] {
+        let other = [version, line.trim_start_matches('2')].concat();
+        shelf.lines.borrow_mut().insert("monkeytown.kept.filter.17".into(), other);
+        let store = Store::open(&shelf);
+        assert_eq!(store.aside().iter().map(|aside| aside.why).collect::<Vec<_>>(), [why]);
+    }
+}
+
+#[test]
 fn a_class_that_has_all_it_may_refuses_the_witness_and_lets_its_oldest_ghosts_go() {
     let shelf = Shelf::of(5_000_000);
     let mut store = Store::open(&shelf);
