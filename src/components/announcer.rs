@@ -75,12 +75,14 @@ pub fn bind(signals: &Signals) {
             return;
         }
         let sought = signals.sought.peek();
-        // Who filters is told what that finds, also of a page that stands still.
-        if sought.is_on || !sought.fault.is_empty() {
-            return polite.say("", &[&*sought.fault, " ", &sought.told].concat());
-        }
         let active = signals.figures.peek().pulse.map_or(0, |pulse| pulse.active_agents as usize);
         let said = match signals.connection.peek().state {
+            // Who filters is told what that finds, also of a page that stands still.
+            ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling
+                if sought.is_on || !sought.fault.is_empty() =>
+            {
+                [&*sought.fault, " ", &sought.told].concat()
+            }
             // A pause holds what is told of the agents too.
             ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling if signals.gaze.peek().paused => {
                 return;

@@ -46,7 +46,7 @@ impl Session {
             | Intent::Follow(_) => {}
             Intent::Mark(on) => core.signals.mark_offer(on),
             // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
-            Intent::Open(id) if core.state.entity(&id).is_none() => {}
+            Intent::Open(id) | Intent::Sift(id) if core.state.entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
                 (gaze.entity, gaze.sifted) = (Some(id), false);

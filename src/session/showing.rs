@@ -102,7 +102,6 @@ impl Core {
         figures.last_time = self.state.last_time();
         self.signals.figures.set(figures);
         self.write_connection();
-        self.sought.is_due = true;
     }
 
     /// Writes the ghost column, with what this browser has kept and the stream no longer holds.
@@ -156,6 +155,7 @@ impl Core {
         });
         let bundles = bundles.collect();
         self.signals.flows.set(FlowsView { drawn: cast.iter().map(row).collect(), bundles, storm, open, opened });
+        self.sought.is_due = true;
     }
 
     /// Says what has just broken, to those who look elsewhere; at most three at once.
@@ -299,7 +299,6 @@ impl Core {
             self.dim_agents();
             self.write_flows();
             self.write_ghosts();
-            self.sought.is_due = true;
         }
         // They depend on the time, and on every open contract: once a second.
         let contradictions = self.state.contradictions(times.now);

@@ -137,6 +137,10 @@ impl Session {
         let now = core.clock.at(begun);
         core.sought.look(&core.state, now, &|| monotonic_millis() - begun > SLICE_MILLIS);
         core.tell_sought();
+        if !core.is_still() {
+            // Lines that are looked at closely are marked as they are found.
+            core.write_detail();
+        }
         core.sought.slice = None;
         if !core.sought.is_whole {
             let session = self.clone();
@@ -152,7 +156,7 @@ impl Core {
         let words: String = words.chars().filter(|letter| *letter >= ' ').collect();
         self.sought.filter = Filter::read(&words, lower);
         self.sought.begin();
-        (self.sought.is_whole, self.sought.is_due) = (false, true);
+        self.sought.is_whole = false;
         self.signals.gaze.change(|gaze| gaze.query = words);
         self.dim_agents();
         self.write_flows();

@@ -67,7 +67,7 @@ async fn a_search_finds_what_is_further_down_than_what_is_listed() {
     page.until_state("live").await;
     until_seen(&page, GHOST).await;
     focus(&page, "#search").await;
-    write(&page, "granite 3").await;
+    write(&page, "\"granite 3\"").await;
     // 3, 30, 33, 36, 39, and 34 of the three hundreds.
     until_said(&page, "#kept", "39 of 600 match").await;
     assert!(labels(&page).await.contains(&"lay granite 3".to_owned()));

@@ -9,6 +9,7 @@ mod disputes;
 mod endurance;
 mod epochs;
 mod faults;
+mod filtering;
 mod flows;
 mod full;
 mod ghosts;
