@@ -390,3 +390,53 @@ async fn on_a_phone_the_filter_is_at_hand_and_its_rows_step_back() {
     page.complains_of_nothing().await;
     browser.close().await;
 }
+
+/// From the words until what is lit and counted has been drawn, until all logs have been looked through, and the longest
+/// that nothing else ran meanwhile, in milliseconds.
+const MEASURE: &str = "new Promise((resolve) => {
+    const [field, told] = ['#search', '#seek-row [data-p=seek-told]'].map((one) => document.querySelector(one));
+    const { port1, port2 } = new MessageChannel();
+    let [begun, before, longest, first] = [performance.now(), performance.now(), 0, 0];
+    port1.onmessage = () => {
+        const now = performance.now();
+        longest = Math.max(longest, now - before);
+        before = now;
+        if (told.hidden || told.textContent.includes('still looking')) return port2.postMessage(0);
+        resolve([first, now - begun, longest]);
+    };
+    field.value = WORDS;
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    requestAnimationFrame(() => setTimeout(() => { first = performance.now() - begun; }));
+    setTimeout(() => port2.postMessage(0));
+})";
+
+/// As many things as a page is told in a long day. It holds as many of them as its bounds allow.
+#[tokio::test]
+async fn a_hundred_thousand_things_are_looked_through_in_slices() {
+    let mut events: Vec<Value> =
+        (0..10).map(|at| turns("1", &format!("mason-{at}"), "active", "lays stones")).collect();
+    events.extend((0..2_000).map(|at| settled(&format!("commit:{at:07}"), "mason-1", &format!("lay granite {at}"))));
+    events.extend(
+        (0..98_000)
+            .map(|at| says(&format!("mason-{}", at % 10), at, &format!("lays granite no. {at} upon the one before"))),
+    );
+    let (stream, browser, page) = visit(&[]).await;
+    page.until_state("live").await;
+    publish(&stream, &events).await;
+    until_caught_up(&page, &stream).await;
+    let mut counts = Vec::new();
+    for words in ["type:log", "granite no", "granite grün", "type:log marble", "99 since:1h"] {
+        let script = MEASURE.replace("WORDS", &serde_json::to_string(words).expect("text is JSON"));
+        let (first, all, longest): (f64, f64, f64) = page.value(&script).await;
+        let said = text(&page, TOLD).await;
+        println!("{words}: first {first:.1} ms, all {all:.1} ms, held for {longest:.1} ms: {said}");
+        assert!(all < 5_000.0, "{words}: {all} ms");
+        counts.push(said);
+    }
+    let lines = |said: &str| said.split(", ").last().expect("a count").to_owned();
+    assert!(counts[0].ends_with(" log lines match"), "{counts:?}");
+    assert_eq!(lines(&counts[0]), lines(&counts[1]), "every line speaks of granite");
+    assert_eq!(counts[3], "nothing matches now");
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
