@@ -224,6 +224,16 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
     }
 }
 
+/// Goes to the filter's field, unless something lies over it.
+fn focus_search() -> Option<()> {
+    let search = document().query_selector("input[type=search]").ok()??;
+    if search.closest("[inert]").ok()?.is_some() {
+        return None;
+    }
+    // An element that cannot be focused is left as it is.
+    search.unchecked_into::<HtmlElement>().focus().ok()
+}
+
 fn dismiss(numbers: &str) -> Act {
     Act::Dismiss(numbers.split(' ').filter_map(|number| number.parse().ok()).collect())
 }
