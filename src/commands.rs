@@ -16,8 +16,12 @@ pub enum Command {
     Go(Place),
     /// From agent to agent.
     Arrows,
-    /// The page stands still, or follows again.
+    /// Time stands still, or runs on.
     Pause,
+    /// Back to the present.
+    Present,
+    /// To the oldest moment that the stream holds.
+    Oldest,
     /// Pins whom is looked at, or no longer.
     Pin,
     /// Mutes whom is looked at, or no longer.
@@ -74,10 +78,12 @@ pub enum Place {
 pub enum When {
     /// At any time.
     Always,
-    /// While the page follows.
+    /// While time runs.
     Following,
     /// While it stands still.
     Paused,
+    /// While another moment than the present is shown, or that stands still.
+    Past,
     /// While somebody is looked at.
     Somebody,
     /// While somebody is looked at who broke.
@@ -104,7 +110,7 @@ const fn line(name: &'static str, key: &'static str, command: Command, when: Whe
 }
 
 /// All of them; what is wanted most comes first.
-pub const COMMANDS: [Line; 30] = [
+pub const COMMANDS: [Line; 32] = [
     line("pin", "", Command::Pin, When::Somebody),
     line("mute", "", Command::Mute, When::Somebody),
     line("write a note on", "", Command::Note, When::Somebody),
@@ -115,7 +121,9 @@ pub const COMMANDS: [Line; 30] = [
     line("go to history", "g h", Command::Go(Place::History), When::Always),
     line("filter the page", "f", Command::Go(Place::Search), When::Always),
     line("pause", "", Command::Pause, When::Following),
-    line("follow again", "", Command::Pause, When::Paused),
+    line("go on", "", Command::Pause, When::Paused),
+    line("return to the present", "", Command::Present, When::Past),
+    line("go to the oldest moment", "", Command::Oldest, When::Always),
     line("copy a link to what is shown", "", Command::Link, When::Always),
     line("bookmark this moment", "", Command::Bookmark, When::Always),
     line("proof of the connection", "", Command::Proof, When::Always),

@@ -1,6 +1,7 @@
 // What the witness takes along or brings, and what else only the browser can do: files, the clipboard, how much room
-// there is, the address and its history, where the focus goes. The program asks by an event on the document (src/hands.rs); words go there and back by the element #hands.
-// Knows nothing of what they say.
+// there is, the address and its history, where the focus goes. The program asks by an event on the document (src/hands.rs);
+// words go there and back by the element #hands. Knows nothing of what they say. It also follows the hand and the keys on
+// the time axis.
 
 // The largest file that is read: over it, it cannot be one that this page wrote.
 const FILE_MAX_BYTES = 10_000_000;
@@ -194,4 +195,74 @@ document.addEventListener("hands", async () => {
   } catch {
     tell("told", "this browser does not let the page do that");
   }
+});
+
+// The time axis under a hand, and its keys. A moment is asked for at once, and then so often at most; the last one always.
+const ASK_MILLIS = 250;
+const HOUR = 3_600_000;
+const STEPS = { ArrowLeft: -30_000, ArrowDown: -30_000, ArrowRight: 30_000, ArrowUp: 30_000, PageDown: -HOUR, PageUp: HOUR };
+
+const axis = document.getElementById("axis");
+let later;
+let askedAt = -ASK_MILLIS;
+// What was aimed at last, and when: until the page is there, keys go on from it. `base` is where the axis ended when the hand
+// came; 0 while there is none.
+let aim;
+let aimedAt = -HOUR;
+let base = 0;
+
+function ask(moment) {
+  clearTimeout(later);
+  const wait = askedAt + ASK_MILLIS - performance.now();
+  if (wait > 0) {
+    later = setTimeout(ask, wait, moment);
+  } else {
+    askedAt = performance.now();
+    tell("moment", moment);
+  }
+}
+
+function aimAt(millis) {
+  aim = millis;
+  aimedAt = performance.now();
+  const moment = new Date(millis).toISOString();
+  if (base) axis.dataset.hand = moment.slice(11, 19);
+  ask(moment);
+}
+
+const shown = () => (performance.now() - aimedAt < 1_000 ? aim : axis.getAttribute("aria-valuenow") * 1_000);
+
+function point({ clientX }) {
+  const { left, width } = axis.getBoundingClientRect();
+  axis.style.setProperty("--hand", `${clientX - left}px`);
+  aimAt(base + ((clientX - left) / width - 1) * HOUR);
+}
+
+axis.addEventListener("pointerdown", (event) => {
+  if (event.button > 0) return;
+  axis.setPointerCapture(event.pointerId);
+  base = axis.getAttribute("aria-valuenow") * 1_000;
+  point(event);
+});
+axis.addEventListener("pointermove", (event) => {
+  if (base) point(event);
+});
+for (const over of ["pointerup", "pointercancel"]) {
+  axis.addEventListener(over, () => {
+    base = 0;
+    delete axis.dataset.hand;
+  });
+}
+
+addEventListener("keydown", (event) => {
+  const { key, target, shiftKey, ctrlKey, metaKey, altKey } = event;
+  if (ctrlKey || metaKey || altKey || (target !== axis && (key !== " " || target !== document.body))) return;
+  const step = STEPS[key];
+  if (key === " ") document.getElementById("pause").click();
+  else if (step && shiftKey) tell("moment", step < 0 ? "back" : "on");
+  else if (step) aimAt(shown() + step);
+  else if (key === "Home") ask("earliest");
+  else if (key === "End") ask("latest");
+  else return;
+  event.preventDefault();
 });

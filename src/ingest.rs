@@ -305,23 +305,38 @@ impl Ingest {
 
     fn take_events(&mut self, events: &[&Json<'_>], state: &mut Civilization, changes: &mut Changes, now: Timestamp) {
         for json in events {
-            match Event::from_json(json, now) {
-                Ok(event) if self.remember(&event) => {
-                    self.recorded = event.recorded;
-                    self.note_effect(&event);
-                    state.apply(event, changes);
-                    self.counters.received += 1;
-                }
-                Ok(_) => self.counters.duplicates += 1,
-                Err(wrong) => {
-                    self.counters.holes += 1;
-                    self.refuse(match Event::id_in(json) {
-                        Some(id) => format!("event {id}: {wrong}"),
-                        None => format!("an event without a usable id: {wrong}"),
-                    });
-                }
+            if let Some(event) = self.decode(json, now) {
+                self.recorded = event.recorded;
+                self.note_effect(&event);
+                state.apply(event, changes);
             }
         }
+    }
+
+    /// Reads one event that is no frame's: what can be used of it is counted as applied, the rest as what it is.
+    pub fn take_alone(&mut self, text: &str, now: Timestamp) -> Option<Event> {
+        match Json::parse(text) {
+            Ok(json) => self.decode(&json, now),
+            Err(_) => None,
+        }
+    }
+
+    fn decode(&mut self, json: &Json<'_>, now: Timestamp) -> Option<Event> {
+        match Event::from_json(json, now) {
+            Ok(event) if self.remember(&event) => {
+                self.counters.received += 1;
+                return Some(event);
+            }
+            Ok(_) => self.counters.duplicates += 1,
+            Err(wrong) => {
+                self.counters.holes += 1;
+                self.refuse(match Event::id_in(json) {
+                    Some(id) => format!("event {id}: {wrong}"),
+                    None => format!("an event without a usable id: {wrong}"),
+                });
+            }
+        }
+        None
     }
 
     /// Remembers an identity. False when it is known already.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod commands;
 pub mod components;
 pub mod config;
+pub mod course;
 pub mod dom;
 pub mod filter;
 pub mod fuzzy;

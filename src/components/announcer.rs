@@ -3,7 +3,7 @@
 use crate::{
     clock::monotonic_millis,
     dom::{Piece, follow},
-    signals::{ConnectionState, Signals, Toast},
+    signals::{ConnectionState, Mode, Signals, Toast},
     voice,
 };
 use std::cell::RefCell;
@@ -83,8 +83,10 @@ pub fn bind(signals: &Signals) {
             {
                 [&*sought.fault, " ", &sought.told].concat()
             }
-            // A pause holds what is told of the agents too.
-            ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling if signals.gaze.peek().paused => {
+            // A pause holds what is told of the agents too, and the past is no news.
+            ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling
+                if signals.gaze.peek().mode != Mode::Following =>
+            {
                 return;
             }
             ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling => {

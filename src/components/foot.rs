@@ -1,14 +1,14 @@
-//! The foot: a time axis. Pause, the last hour in half minutes with its marks and gaps, and on wide screens a lane for
-//! each agent.
+//! The foot: a time axis. Pause, the last hour in half minutes with its marks and gaps, on wide screens a lane for each
+//! agent; away from the present, which moment is shown and what can be done about it.
 
 use crate::{
     dom::{Piece, Rows, follow, leaked, watch_sizes},
     sigil::Sigil,
-    signals::{Signals, Times},
+    signals::{Mode, Signals, Times},
     voice,
 };
 use monkeytown_civilization::MarkKind;
-use monkeytown_protocol::SourceKind;
+use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{
     cell::{Cell, RefCell},
     fmt::Write,
@@ -38,38 +38,81 @@ pub fn bind(signals: &Signals) {
     let said = signals.clone();
     let (foot, pause, sums) = (Piece::section("foot"), Piece::section("pause"), Piece::section("sums"));
     let (page, views) = (Piece::section("page"), Piece::section("views"));
+    let (travel, axis) = (Piece::section("travel"), Piece::section("axis"));
     follow(move || {
         let times = *said.times.read();
         let figures = *said.figures.read();
         let live = said.connection.read().is_live();
         let gaze = said.gaze.read();
         let replaying = figures.source == Some(SourceKind::Git) && (times.rate - 1.0).abs() > 0.01;
-        let word = match (gaze.paused, live) {
-            (true, _) => "paused",
-            (false, true) if replaying => "replaying",
-            (false, true) => "following",
-            (false, false) => "waiting",
+        let word = match (gaze.mode, live) {
+            (Mode::Held | Mode::Paused, _) => "paused",
+            (Mode::Going, _) => "going there",
+            (Mode::Replaying, _) => "replaying",
+            (Mode::Following, true) if replaying => "replaying",
+            (Mode::Following, true) => "following",
+            (Mode::Following, false) => "waiting",
         };
         foot.say("word", word);
-        let behind = usize::try_from(said.connection.read().counters.received.saturating_sub(gaze.paused_at))
-            .unwrap_or_default();
-        let words = match (gaze.paused, behind) {
-            (false, _) => pace(&times, figures.source),
-            (true, 0) => "nothing new".to_owned(),
-            (true, behind) => format!("{} behind", voice::counted(behind, "event")),
+        let behind =
+            usize::try_from(said.connection.read().counters.received.saturating_sub(gaze.left_at)).unwrap_or_default();
+        let words = match (gaze.mode, behind) {
+            (Mode::Following, _) => pace(&times, figures.source),
+            (Mode::Replaying, _) => voice::pace(times.rate),
+            (Mode::Held, 0) => "nothing new".to_owned(),
+            (Mode::Held, behind) => format!("{} behind", voice::counted(behind, "event")),
+            _ => String::new(),
         };
         foot.say("pace", &words);
         let exact = times.now.to_string();
         foot.set("pace", "datetime", &exact);
         foot.set("pace", "title", &exact);
-        pause.set("", "aria-pressed", if gaze.paused { "true" } else { "false" });
-        pause.set("", "aria-label", if gaze.paused { "follow" } else { "pause" });
+        let is_past = times.next.is_some();
+        // What the witness does next is what it says.
+        let (pressed, does) = match gaze.mode {
+            Mode::Held => ("true", "follow"),
+            Mode::Paused => ("true", "play"),
+            _ => ("false", "pause"),
+        };
+        pause.set("", "aria-pressed", pressed);
+        pause.set("", "aria-label", does);
+        let there = is_past || gaze.mode == Mode::Going || !gaze.stuck.is_empty();
+        page.mark("", "data-past", if there { "yes" } else { "" });
+        travel.show("", there);
+        let time = voice::time_of_day(&exact);
+        let when = ["at ", time, ", ", &voice::ago(times.present.since_millis(times.now))].concat();
+        let when = if is_past { when.as_str() } else { "the present" };
+        travel.say("when", when);
+        travel.set("when", "datetime", &exact);
+        travel.set("when", "title", &exact);
+        travel.say("stuck", &gaze.stuck);
+        travel.say(
+            "new",
+            &if behind > 0 && there && gaze.mode != Mode::Following {
+                [&*voice::numbered(behind, "event"), " since"].concat()
+            } else {
+                String::new()
+            },
+        );
+        let next = times.next.map_or_else(String::new, |next| next.0.to_string());
+        travel.set("", "data-next", &next);
+        travel.set("skip", "aria-pressed", if gaze.skips { "true" } else { "false" });
+        let back = times.earliest.map_or_else(String::new, |first| {
+            [", ", &voice::span(times.present.since_millis(first)), " back"].concat()
+        });
+        travel.say("back-span", &back);
+        let seconds = |time: Timestamp| (time.millis() / 1_000).to_string();
+        axis.set("", "aria-valuenow", &seconds(times.now));
+        axis.set("", "aria-valuemin", &seconds(times.earliest.unwrap_or_else(|| times.now.plus_millis(-HOUR_MILLIS))));
+        axis.set("", "aria-valuemax", &seconds(if is_past { times.present } else { times.now }));
+        axis.set("", "aria-valuetext", when);
+        axis.say("end", if is_past { time } else { "now" });
         let totals = figures.totals;
         sums.say("commits", &voice::grouped(totals.transactions));
         sums.say("settled", &voice::grouped(totals.contracts_settled));
         sums.say("arrived", &voice::grouped(totals.flows_arrived));
         sums.say("broken", &voice::grouped(totals.flows_broken + totals.contracts_broken));
-        page.mark("", "data-paused", if gaze.paused { "yes" } else { "" });
+        page.mark("", "data-paused", if gaze.mode.is_still() { "yes" } else { "" });
         page.set("", "data-view", if gaze.history { "history" } else { "agents" });
         views.set("agents", "aria-pressed", if gaze.history { "false" } else { "true" });
         views.set("history", "aria-pressed", if gaze.history { "true" } else { "false" });

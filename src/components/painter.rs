@@ -88,7 +88,7 @@ impl Painter {
     fn paint(&self) {
         let easel = &self.0;
         let now = clock::monotonic_millis();
-        let still = easel.still.get() || easel.signals.gaze.peek().paused;
+        let still = easel.still.get() || easel.signals.gaze.peek().mode.is_still();
         let scene = easel.scene.borrow();
         let mut pace = easel.pace.borrow_mut();
         let before = pace.effects();

@@ -135,6 +135,14 @@ fn fill(
         let whom = agent.map_or(record.id.as_str(), |agent| agent.entity.label.as_str());
         let name = if is_moment { &words } else { whom };
         piece.say("name", name);
+        // A bookmark leads to its moment.
+        let leads = record.class == Class::Bookmark;
+        piece.show("name", !leads);
+        piece.show("moment", leads);
+        if leads {
+            piece.say("moment", name);
+            piece.set("moment", "data-at", &record.id);
+        }
         let words = if is_moment { "" } else { &words };
         piece.say("what", &[record.class.word(), if words.is_empty() { "" } else { ":" }].concat());
         piece.say("words", words);

@@ -46,7 +46,8 @@ impl Silence {
             (count, 0) => format!("all {} agents are at rest", voice::number(count)),
             _ => String::new(),
         };
-        let whole = live && signals.connection.peek().is_whole();
+        // What is missing is the present's.
+        let whole = live && signals.connection.peek().is_whole() && signals.times.peek().next.is_none();
         let (last, link, watch) = match agents.len() {
             0 if live => ("watching. the first event brings one".to_owned(), None, ""),
             0 if refused => (String::new(), None, ""),

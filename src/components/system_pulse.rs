@@ -15,8 +15,9 @@ pub fn bind(signals: &Signals) {
     let page = Piece::section("page");
     follow(move || {
         let figures = *signals.figures.read();
-        let live = signals.connection.read().is_live();
         let times = *signals.times.read();
+        // The past is whole whether the stream is heard or not.
+        let live = signals.connection.read().is_live() || times.next.is_some();
         let hour = signals.hour.read();
         let health = match figures.pulse {
             Some(pulse) if live => pulse.health.as_str(),

@@ -35,8 +35,14 @@ pub enum Intent {
     Raw,
     /// How the connection is proven, or no longer.
     Proof,
-    /// The page to stand still, or to follow again.
+    /// Time to stand still, or to run on: the page follows again, or replays.
     Pause,
+    /// Another moment.
+    Moment(Moment),
+    /// Another speed of replaying, as the field names it.
+    Speed(String),
+    /// Idle stretches to be left out of a replay, or no longer.
+    SkipIdle,
     /// Everything, filtered by this text; all of it again by an empty one.
     Search(String),
     /// To look at those lines of somebody's log that the filter takes.
@@ -67,6 +73,29 @@ pub enum Intent {
     Link,
     /// To look at what an address names.
     Follow(String),
+}
+
+/// Where in time a witness wants to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// The present, followed.
+    Present,
+    /// One event back.
+    Back,
+    /// One event on.
+    On,
+    /// A place or a moment as the stream takes it: `EPOCH:OFFSET`, `earliest`, RFC 3339.
+    At(String),
+}
+
+/// The moment that is named so.
+fn moment(name: &str) -> Intent {
+    Intent::Moment(match name {
+        "latest" => Moment::Present,
+        "back" => Moment::Back,
+        "on" => Moment::On,
+        at => Moment::At(at.to_owned()),
+    })
 }
 
 /// How long a bundle is pointed at before it opens, in milliseconds.
@@ -125,6 +154,8 @@ pub fn on_intent(run: impl Fn(Intent) + 'static) {
             "search" => Some(Intent::Search(value(&field))),
             "typed" => Some(Intent::Type(value(&field))),
             "hands" if field.get_attribute("name").as_deref() == Some("address") => Some(Intent::Follow(value(&field))),
+            "speed" => Some(Intent::Speed(value(&field))),
+            "hands" if field.get_attribute("name").as_deref() == Some("moment") => Some(moment(&value(&field))),
             _ => acts::meant_by_field(&field).map(Intent::Act),
         };
         intent.into_iter().for_each(run);
@@ -154,7 +185,7 @@ fn mind_the_focus(focused: Option<Element>) {
     let Some(target) = focused else { return };
     let closest = |selector| target.closest(selector).ok().flatten();
     let row = closest("li").or_else(|| closest("p,div"));
-    let (Some(row), Some(region)) = (row, closest("aside,section,main")) else { return };
+    let (Some(row), Some(region)) = (row, closest("aside,section,main,footer")) else { return };
     // By then it is hidden or taken away, and the browser has taken the focus from it.
     let timer = Timer::after(FOCUS_MILLIS, move || {
         let in_row = row.query_selector("button").ok().flatten().filter(|_| row.is_connected());
@@ -213,6 +244,9 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         }
         "seek" => near("data-query").map(Intent::Search),
         "sift" => whom("data-entity-id").map(Intent::Sift),
+        "back" | "on" | "earliest" | "latest" => Some(moment(&name)),
+        "moment" => near("data-at").map(|at| moment(&at)),
+        "skip" => Some(Intent::SkipIdle),
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),
         "history" => Some(Intent::History(true)),

@@ -6,7 +6,6 @@ use super::{
     keeping::{now_millis, record},
 };
 use crate::{
-    clock::monotonic_millis,
     hands,
     intent::Act,
     signals::{Draft, FOR_THIS_VISIT, Kept, Sheet, Undo},
@@ -180,7 +179,7 @@ impl Core {
 
     /// Pins a ghost with its line, or lets it go.
     fn pin_ghost(&mut self, kept: &mut Kept, wanted: u64) {
-        let mut items = self.state.history().chain(self.beside_history.iter().map(AsRef::as_ref));
+        let mut items = self.state().history().chain(self.beside_history.iter().map(AsRef::as_ref));
         let item = items.find(|item| identity(item) == wanted);
         let pin = item.map(|item| self.keeping.pin(item));
         drop(items);
@@ -243,12 +242,12 @@ impl Core {
     }
 
     fn bookmark(&mut self, kept: &mut Kept) {
-        let Some(position) = self.ingest.position() else {
+        let Some(position) = self.past.as_ref().map(|past| &past.place).or(self.ingest.position()) else {
             return "there is no moment to keep yet: no stream has been heard".clone_into(&mut kept.answer);
         };
-        let exact = self.clock.at(monotonic_millis()).to_string();
+        let exact = self.now().to_string();
         let (day, time) = (exact.get(..10).unwrap_or_default(), exact.get(11..19).unwrap_or_default());
-        let newest = self.state.history().next().map_or("", |item| item.label.as_str());
+        let newest = self.state().history().next().map_or("", |item| item.label.as_str());
         let words: String = [day, " ", time, " after: ", newest].concat().chars().take(BOOKMARK_MAX).collect();
         let id = position.to_string();
         if self.keeping.put(kept, record(Class::Bookmark, &id, body_of("words", &words))) {

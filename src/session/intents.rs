@@ -25,6 +25,9 @@ impl Session {
             Intent::Choose(at) => return self.choose(at),
             Intent::Over(over) => return self.open_over(over),
             Intent::Link => return self.copy_link(),
+            Intent::Pause => return self.pause(),
+            Intent::Moment(moment) => return self.go_to(moment),
+            Intent::Speed(named) => return self.choose_speed(&named),
             intent => intent,
         };
         if matches!(intent, Intent::Close | Intent::Back) && self.0.borrow().signals.close_over() {
@@ -43,10 +46,14 @@ impl Session {
             | Intent::Choose(_)
             | Intent::Over(_)
             | Intent::Link
-            | Intent::Follow(_) => {}
+            | Intent::Follow(_)
+            | Intent::Pause
+            | Intent::Moment(_)
+            | Intent::Speed(_) => {}
             Intent::Mark(on) => core.signals.mark_offer(on),
+            Intent::SkipIdle => gaze.change(|gaze| gaze.skips ^= true),
             // Who has just gone cannot be looked at, and must not open the panel when somebody takes the name later.
-            Intent::Open(id) | Intent::Sift(id) if core.state.entity(&id).is_none() => {}
+            Intent::Open(id) | Intent::Sift(id) if core.state().entity(&id).is_none() => {}
             Intent::Open(id) => gaze.change(|gaze| {
                 (gaze.tab, gaze.raw) = (if gaze.entity.as_ref() == Some(&id) { gaze.tab } else { Tab::Status }, false);
                 (gaze.entity, gaze.sifted) = (Some(id), false);
@@ -84,21 +91,11 @@ impl Session {
             Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
             Intent::Ignore(id) => {
                 core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));
-                if let Some(since) = core.state.entity(&id).map(|entity| entity.since) {
+                if let Some(since) = core.state().entity(&id).map(|entity| entity.since) {
                     gaze.change(|gaze| {
                         gaze.ignored.retain(|(held, _)| *held != id);
                         gaze.ignored.push((id, since));
                     });
-                }
-            }
-            Intent::Pause => {
-                let received = core.ingest.counters().received;
-                gaze.change(|gaze| (gaze.paused, gaze.paused_at) = (!gaze.paused, received));
-                if !core.is_still() {
-                    core.lists_pending = true;
-                    core.write_clock();
-                    core.write_pulse();
-                    core.flush();
                 }
             }
         }

@@ -7,7 +7,7 @@ use crate::{
     address::{Address, Step, View},
     clock::monotonic_millis,
     hands,
-    intent::{Act, Intent},
+    intent::{Act, Intent, Moment},
     signals::{Sheet, Tab},
 };
 use monkeytown_protocol::EntityId;
@@ -25,13 +25,18 @@ impl Session {
     /// Looks at what the address names: at the start, and when somebody goes back, on, or elsewhere.
     pub(super) fn follow(&self, text: &str) {
         let address = Address::read(text);
-        let (view, before) = {
+        let (view, before, moment) = {
             let mut core = self.0.borrow_mut();
             core.links.wanted = None;
             core.signals.close_over();
             let gaze = core.signals.gaze.peek();
-            (address.view, (gaze.sheet, gaze.query.clone(), gaze.entity.clone()))
+            let is_there = address.at == core.links.told.at;
+            (address.view, (gaze.sheet, gaze.query.clone(), gaze.entity.clone()), !is_there)
         };
+        if moment {
+            let at = address.at.clone();
+            self.carry(Intent::Moment(if at.is_empty() { Moment::Present } else { Moment::At(at) }));
+        }
         let sheet = match view {
             View::Seeds => Some(Sheet::Seeds),
             View::Kept => Some(Sheet::Kept),
@@ -67,7 +72,7 @@ impl Session {
         let (id, tab) = {
             let mut core = self.0.borrow_mut();
             let Some((id, tab)) = core.links.wanted.take() else { return };
-            if core.state.entity(&id).is_none() {
+            if core.state().entity(&id).is_none() {
                 if core.greeted && !core.replaying {
                     let words = "this link names an agent that the stream does not hold".to_owned();
                     core.remark = Some((words, monotonic_millis()));
@@ -90,7 +95,7 @@ impl Session {
         let (step, text) = {
             let mut core = self.0.borrow_mut();
             let mut now = Address::of(&core.signals.gaze.peek());
-            now.at.clone_from(&core.links.told.at);
+            now.at = core.moment(&core.links.told.at);
             // Who is waited for stays in it, until something else is looked at.
             if let Some((id, tab)) = core.links.wanted.clone().filter(|_| now.entity.is_none()) {
                 (now.entity, now.tab) = (Some(id), tab);
@@ -116,7 +121,7 @@ impl Session {
         let text = {
             let core = self.0.borrow();
             let mut now = Address::of(&core.signals.gaze.peek());
-            now.at.clone_from(&core.links.told.at);
+            now.at = core.moment(&core.links.told.at);
             now.print()
         };
         self.act(Act::Ask("link", text));

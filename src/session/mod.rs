@@ -9,6 +9,7 @@ mod keeping;
 mod latency;
 mod links;
 mod palette;
+mod past;
 mod recent;
 mod seeds;
 mod showing;
@@ -18,6 +19,7 @@ mod standing;
 use keeping::Keeping;
 use latency::Latency;
 use links::Links;
+use past::{Past, Travel, World};
 use recent::Recent;
 use standing::{Order, RESTED};
 
@@ -32,7 +34,7 @@ use crate::{
     },
     tabs::Tabs,
     terrarium::stage::Stage,
-    transport::{self, ConnectionState, Handlers, Route},
+    transport::{ConnectionState, Handlers, Route},
 };
 use monkeytown_civilization::{Changes, Civilization, Contradiction, HistoryItem};
 use monkeytown_keepsakes::Class;
@@ -49,12 +51,8 @@ const FRAME_MAX_BYTES: usize = 32_000_000;
 const KEEP_EVERY_MILLIS: f64 = 120_000.0;
 /// How soon after the beginning, so that whoever keeps nothing is told in time.
 const KEEP_FIRST_MILLIS: f64 = 15_000.0;
-/// Least time between two snapshots asked for to be kept, in milliseconds.
-const RENEW_EVERY_MILLIS: f64 = 120_000.0;
 /// How long what waits is worked off when a connection ends, in milliseconds.
 const CLOSING_SHARE_MILLIS: f64 = 200.0;
-/// How long a snapshot that is asked for to be kept may take, in milliseconds.
-const RENEW_MILLIS: u32 = 20_000;
 /// Changed keys that a hidden tab remembers; past it everything is redrawn when it is shown again.
 const HIDDEN_CHANGES_MAX: usize = 2_000;
 
@@ -62,12 +60,14 @@ struct Core {
     signals: Signals,
     stage: Stage,
     ingest: Ingest,
-    state: Civilization,
-    changes: Changes,
+    /// What the stream tells: the present.
+    live: World,
+    /// What is shown in its place.
+    past: Option<Past>,
+    travel: Travel,
     queue: VecDeque<String>,
     queued_bytes: usize,
     frame_asked: bool,
-    clock: PageClock,
     replaying: bool,
     standing: ConnectionState,
     greeted: bool,
@@ -142,12 +142,12 @@ impl Session {
             signals,
             stage: Stage::default(),
             ingest: Ingest::default(),
-            state: Civilization::default(),
-            changes: Changes::default(),
+            live: World::new(PageClock::new(clock::wall(), now, 1.0)),
+            past: None,
+            travel: Travel::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
             frame_asked: false,
-            clock: PageClock::new(clock::wall(), now, 1.0),
             replaying: false,
             standing: ConnectionState::Connecting,
             greeted: false,
@@ -262,9 +262,10 @@ impl Session {
             let orders = core.drain(share_millis);
             if !core.is_still() {
                 core.flush();
-            } else if core.changes.entities.len() + core.changes.flows.len() > HIDDEN_CHANGES_MAX {
-                core.changes = Changes::default();
-                core.everything = true;
+            } else if core.live.changes.entities.len() + core.live.changes.flows.len() > HIDDEN_CHANGES_MAX {
+                core.live.changes = Changes::default();
+                // Who comes back from the past sees everything anew in any case.
+                core.everything |= core.past.is_none();
             }
             core.frame_asked = !core.queue.is_empty() || (core.lists_pending && !core.is_still());
             (orders, core.frame_asked)
@@ -315,7 +316,7 @@ impl Session {
                 core.write_clock();
             }
             core.write_connection();
-            if !core.is_still() {
+            if !core.is_still() || core.past.is_some() {
                 core.write_pulse();
             }
             core.tend_kept();
@@ -324,30 +325,13 @@ impl Session {
                 core.keep(Occasion::Meanwhile);
                 drop(core);
                 session.renew_record(now);
+            } else {
+                drop(core);
             }
+            session.write_address();
         });
         // It lives as long as the page.
         std::mem::forget(timer);
-    }
-
-    /// Asks for a snapshot to keep when more has followed the kept one than is kept; seldom, and never while hidden.
-    fn renew_record(&self, now: f64) {
-        let rest = {
-            let mut core = self.0.borrow_mut();
-            if !core.record.is_full() || now - core.renewed_at < RENEW_EVERY_MILLIS || clock::is_hidden() {
-                return;
-            }
-            core.renewed_at = now;
-            core.stream.rest.clone()
-        };
-        let session = self.clone();
-        wasm_bindgen_futures::spawn_local(async move {
-            // Without an answer the older record stays, and says how old it is.
-            let asked = transport::ask(&rest, None, false, RENEW_MILLIS, clock::wall()).await;
-            if let Some(frame) = asked.ok().and_then(|polled| polled.frame) {
-                session.0.borrow_mut().record.begin(frame);
-            }
-        });
     }
 
     fn on_page_event(&self, event: PageEvent) {
@@ -389,7 +373,7 @@ impl Core {
         let started = monotonic_millis();
         while let Some(frame) = self.queue.pop_front() {
             self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
-            match self.ingest.take(&frame, &mut self.state, &mut self.changes, clock::wall()) {
+            match self.ingest.take(&frame, &mut self.live.state, &mut self.live.changes, clock::wall()) {
                 Intake::Taken => {
                     if let Some(recorded) = self.ingest.recorded().filter(|_| !self.replaying) {
                         self.latency.hear(recorded, monotonic_millis());
@@ -406,7 +390,7 @@ impl Core {
                         self.record.begin(frame);
                         self.sought.begin();
                         let kept = &mut self.signals.kept.peek_mut();
-                        self.keeping.keep_ghosts(kept, &before, &self.state, terms.clock.0);
+                        self.keeping.keep_ghosts(kept, &before, &self.live.state, terms.clock.0);
                     }
                     self.greet(terms, loss);
                     orders.push(Order::Greeted(terms.heartbeat_millis));
@@ -426,7 +410,7 @@ impl Core {
                     self.replaying &= !caught_up;
                     self.hear_of(server_time);
                     if let Some((shown, rate)) = clock {
-                        self.clock = PageClock::new(shown, monotonic_millis(), rate);
+                        self.live.clock = PageClock::new(shown, monotonic_millis(), rate);
                     }
                 }
                 Intake::Bye { reconnect_after_millis } => orders.push(Order::Bye(reconnect_after_millis)),
@@ -470,13 +454,13 @@ impl Core {
         if at.is_some() || says {
             self.source = Some(terms.source_kind);
         }
-        self.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
-        self.changes.history = true;
-        self.state = state;
+        self.live.changes.entities.extend(state.entities().map(|(id, _)| id.clone()));
+        self.live.changes.history = true;
+        self.live.state = state;
         self.sought.begin();
         self.stored_at = Some(saved_at);
         // What is stored does not run on: its clock stands where it was left.
-        self.clock = PageClock::new(shown, monotonic_millis(), 0.0);
+        self.live.clock = PageClock::new(shown, monotonic_millis(), 0.0);
         self.flush();
         self.write_clock();
         self.write_pulse();
@@ -494,7 +478,7 @@ impl Core {
         if self.signals.kept.peek().has(Class::Preference, FOR_THIS_VISIT) {
             return;
         }
-        let clock = self.clock.at(self.kept_at);
+        let clock = self.live.clock.at(self.kept_at);
         if let Err(why) = self.record.save(&self.stream.rest, (clock::wall(), clock), (occasion, self.kept_at)) {
             self.remark = Some((why.to_string(), self.kept_at));
         }

@@ -7,8 +7,8 @@ use crate::{
     commands::{COMMANDS, Command, Line, Place, When},
     fuzzy::cost,
     hands,
-    intent::{Act, Intent},
-    signals::{Choice, FOR_THIS_VISIT, KEYLESS, Offer, Over, Palette, STILL, Sheet, lower, of},
+    intent::{Act, Intent, Moment},
+    signals::{Choice, FOR_THIS_VISIT, KEYLESS, Mode, Offer, Over, Palette, STILL, Sheet, lower, of},
     voice,
 };
 use monkeytown_keepsakes::Class;
@@ -94,6 +94,8 @@ impl Session {
                 return hands::ask("focus", "#note");
             }
             Command::Pause => Some(Intent::Pause),
+            Command::Present => Some(Intent::Moment(Moment::Present)),
+            Command::Oldest => Some(Intent::Moment(Moment::At("earliest".to_owned()))),
             Command::Pin => whom(|id| Intent::Act(Act::Pin(id))),
             Command::Mute => whom(|id| Intent::Act(Act::Mute(id))),
             Command::Ignore => whom(Intent::Ignore),
@@ -155,8 +157,9 @@ impl Core {
         let somebody = gaze.entity.as_ref().filter(|_| gaze.sheet.is_none());
         match when {
             When::Always | When::ByKey => true,
-            When::Following => !gaze.paused,
-            When::Paused => gaze.paused,
+            When::Following => !gaze.mode.is_still(),
+            When::Paused => gaze.mode.is_still(),
+            When::Past => gaze.mode != Mode::Following,
             When::Somebody => somebody.is_some(),
             When::Broken => somebody
                 .and_then(|id| Some(of(&self.signals.agents.peek(), id)?.clone()))

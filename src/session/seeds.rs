@@ -42,8 +42,7 @@ impl Core {
     pub(super) fn search(&self, kept: &mut Kept) {
         let is_asked = kept.form.seed_type == SeedType::Query && self.signals.gaze.peek().sheet == Some(Sheet::Seeds);
         let query = if is_asked { kept.form.first.as_str() } else { "" };
-        let now = self.clock.at(monotonic_millis());
-        kept.found = self.signals.find(&self.state, &self.beside_history, query, now);
+        kept.found = self.signals.find(self.state(), &self.beside_history, query, self.now());
     }
 
     pub(super) fn plant(&mut self, kept: &mut Kept) {
@@ -90,7 +89,7 @@ impl Core {
         for mut seed in seeds(kept) {
             let Some(id) = SeedId::new(&seed.id).ok().filter(|_| seed.is_heard(now)) else { continue };
             expiring |= seed.expires_in(now).is_some();
-            let mut moved = self.state.seed(&id).is_some_and(|(report, _)| seed.hear(report));
+            let mut moved = self.live.state.seed(&id).is_some_and(|(report, _)| seed.hear(report));
             for (_, settled, url) in caused.iter().filter(|(cause, ..)| **cause == *id.as_str()) {
                 let (status, progress) =
                     if *settled { (SeedStatus::Complete, 1.0) } else { (SeedStatus::Growing, 0.1) };

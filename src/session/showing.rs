@@ -1,6 +1,6 @@
 //! What the fold says, written to the signals: agents once a frame, lists five times a second, figures every second.
 
-use super::Core;
+use super::{Core, past::World};
 use crate::{
     clock::{self, monotonic_millis},
     signals::{
@@ -37,52 +37,72 @@ const GAPS_MAX: usize = 20;
 const HOUR_MILLIS: i64 = 3_600_000;
 
 impl Core {
-    /// Whether nothing is to be shown now: the tab is hidden, or the witness has paused it.
+    /// What is shown: the past, or what the stream tells.
+    pub(super) fn shown(&self) -> &World {
+        self.past.as_ref().map_or(&self.live, |past| &past.world)
+    }
+
+    /// The state that is shown.
+    pub(super) fn state(&self) -> &Civilization {
+        &self.shown().state
+    }
+
+    /// The time that is shown.
+    pub(super) fn now(&self) -> Timestamp {
+        self.shown().clock.at(monotonic_millis())
+    }
+
+    /// Whether what comes is not to be shown now: the tab is hidden, or the witness has paused it, or is elsewhere in time.
     pub(super) fn is_still(&self) -> bool {
-        clock::is_hidden() || self.signals.gaze.peek().paused
+        clock::is_hidden() || self.past.is_some() || self.signals.gaze.peek().mode.is_still()
     }
 
     /// Writes what changed since the last frame.
     pub(super) fn flush(&mut self) {
         let now = monotonic_millis();
-        let mut changes = std::mem::take(&mut self.changes);
+        let is_past = self.past.is_some();
+        let replaying = self.replaying && !is_past;
+        let world = self.past.as_mut().map_or(&mut self.live, |past| &mut past.world);
+        let mut changes = std::mem::take(&mut world.changes);
         let unseen = std::mem::take(&mut self.everything);
         if unseen {
-            changes.entities.extend(self.state.entities().map(|(id, _)| id.clone()));
-            changes.flows.extend(self.state.flows().map(|(id, _)| id.clone()));
+            changes.entities.extend(world.state.entities().map(|(id, _)| id.clone()));
+            changes.flows.extend(world.state.flows().map(|(id, _)| id.clone()));
             changes.entities.extend(self.signals.agents.peek().iter().map(|agent| agent.id.clone()));
             (changes.history, changes.system) = (true, true);
             self.stage = Stage::default();
         }
-        if self.replaying {
+        if replaying {
             // What is open at some instant of a catch-up is no news: what is open at its end is.
             self.unstaged |= !changes.flows.is_empty();
         } else if self.unstaged || !changes.flows.is_empty() {
             self.stage.sweep(now);
             let caught_up = std::mem::take(&mut self.unstaged);
             if caught_up {
-                let open: Vec<FlowId> = self.state.flows().map(|(id, _)| id.clone()).collect();
-                self.stage.update(&self.state, open.iter(), now, true);
+                let open: Vec<FlowId> = world.state.flows().map(|(id, _)| id.clone()).collect();
+                self.stage.update(&world.state, open.iter(), now, true);
             }
-            self.stage.update(&self.state, changes.flows.iter(), now, unseen || caught_up);
+            self.stage.update(&world.state, changes.flows.iter(), now, unseen || caught_up);
             self.lists_pending = true;
         }
         if !changes.is_empty() {
             self.lists_pending = true;
-            if !self.replaying && !unseen {
+            // What was is no news either.
+            let is_news = !replaying && !unseen && !is_past;
+            if is_news {
                 self.toast_broken(&changes.entities, now);
             }
-            let at = self.clock.at(now);
+            let at = self.now();
             let is_out =
-                |id: &EntityId, entity: &Entity| !self.sought.filter.takes_entity(&self.state, (id, entity), at);
-            self.signals.write_agents(&self.state, &changes.entities, &is_out);
-            if changes.milestone.is_some() && !self.replaying && !unseen {
+                |id: &EntityId, entity: &Entity| !self.sought.filter.takes_entity(self.state(), (id, entity), at);
+            self.signals.write_agents(self.state(), &changes.entities, &is_out);
+            if changes.milestone.is_some() && is_news {
                 self.signals.milestone.set(changes.milestone);
                 self.milestone_until = now + TOAST_MILLIS;
             }
         }
-        let received = self.ingest.counters().received;
-        let loaded = received - self.lists_received > LOAD_EVENTS;
+        let received = self.past.as_ref().map_or(&self.ingest, |past| &past.reader).counters().received;
+        let loaded = received.abs_diff(self.lists_received) > LOAD_EVENTS;
         let every = if loaded { LISTS_UNDER_LOAD_MILLIS } else { LISTS_EVERY_MILLIS };
         if self.lists_pending && now - self.lists_at >= every {
             self.lists_received = received;
@@ -93,40 +113,41 @@ impl Core {
 
     fn write_lists(&mut self) {
         self.write_flows();
-        self.signals.write_work(&self.state, &self.contradictions);
+        self.signals.write_work(self.state(), &self.contradictions);
         self.write_ghosts();
         self.write_detail();
         let mut figures = *self.signals.figures.peek();
-        figures.entity_count = self.state.entities().len();
-        figures.totals = self.state.totals();
-        figures.last_time = self.state.last_time();
+        figures.entity_count = self.state().entities().len();
+        figures.totals = self.state().totals();
+        figures.last_time = self.state().last_time();
         self.signals.figures.set(figures);
         self.write_connection();
     }
 
     /// Writes the ghost column, with what this browser has kept and the stream no longer holds.
     pub(super) fn write_ghosts(&mut self) {
-        let now = self.clock.at(monotonic_millis());
-        self.beside_history = self.keeping.beside(&self.signals.kept.peek(), &self.state, now);
-        self.signals.write_ghosts(&self.state, &self.beside_history, &self.sought.filter, now);
+        let now = self.now();
+        self.beside_history = self.keeping.beside(&self.signals.kept.peek(), self.state(), now);
+        self.signals.write_ghosts(self.state(), &self.beside_history, &self.sought.filter, now);
     }
 
     pub(super) fn write_flows(&mut self) {
+        let state = &self.past.as_ref().map_or(&self.live, |past| &past.world).state;
+        let now = self.now();
         let (cast, bundles) = self.stage.cast();
         let storm = !bundles.is_empty() || (self.signals.flows.peek().storm && cast.len() > STORM_OVER);
-        let now = self.clock.at(monotonic_millis());
         let filter = &self.sought.filter;
         let is_out = |flow: &Flow| {
-            let open = || self.state.flow(&flow.id).map(|open| open.since);
-            let ended = || self.state.finished_flows().find(|ended| ended.flow.id == flow.id).map(|ended| ended.time);
+            let open = || state.flow(&flow.id).map(|open| open.since);
+            let ended = || state.finished_flows().find(|ended| ended.flow.id == flow.id).map(|ended| ended.time);
             // One that the fold has let go of was here just now.
             let time = || open().or_else(ended).unwrap_or(now);
-            filter.is_on() && !filter.takes_flow(&self.state, (flow, time()), now)
+            filter.is_on() && !filter.takes_flow(state, (flow, time()), now)
         };
         let row = |staged: &&Staged| FlowRow {
             leaves_at: staged.leaves_at(),
             dim: is_out(&staged.flow),
-            ..row_of(&self.state, &staged.flow)
+            ..row_of(state, &staged.flow)
         };
         let open = self.signals.gaze.peek().bundle.clone();
         let mut opened = Vec::new();
@@ -141,7 +162,7 @@ impl Core {
             let hidden = hidden.flat_map(|(_, bundle)| &bundle.flows).filter(|staged| is_of(&staged.flow));
             opened.extend(hidden.take(BUNDLE_TOLD_MAX).map(row));
         }
-        let name = |id: &Option<EntityId>| id.as_ref().map(|id| voice::name(name_of(&self.state, id).as_str()));
+        let name = |id: &Option<EntityId>| id.as_ref().map(|id| voice::name(name_of(state, id).as_str()));
         let bundles = bundles.into_iter().map(|bundle| {
             let between = match (name(&bundle.source), name(&bundle.target)) {
                 (Some(source), Some(target)) => format!("from {source} to {target}"),
@@ -164,14 +185,14 @@ impl Core {
         let is_new = |id: &&EntityId| {
             let before = agents.binary_search_by(|agent| agent.id.cmp(id)).ok().and_then(|at| agents.get(at));
             // Who broke, was mended and broke again within a frame has broken anew.
-            let since = |id| self.state.entity(id).map(|entity| entity.since);
+            let since = |id| self.live.state.entity(id).map(|entity| entity.since);
             before.is_some_and(|agent| {
                 agent.entity.status != EntityStatus::Error || Some(agent.entity.since) != since(id)
             })
         };
         let mut toasts = self.signals.toasts.peek().clone();
         for id in touched.iter().filter(is_new) {
-            let Some(entity) = self.state.entity(id).filter(|entity| entity.status == EntityStatus::Error) else {
+            let Some(entity) = self.live.state.entity(id).filter(|entity| entity.status == EntityStatus::Error) else {
                 continue;
             };
             if self.signals.kept.peek().has(Class::Mute, id.as_str()) {
@@ -200,7 +221,7 @@ impl Core {
     /// Notes when no stream is heard any more, and when one is again.
     pub(super) fn note_gap(&mut self) {
         let live = self.standing.is_live();
-        let now = self.clock.at(monotonic_millis());
+        let now = self.live.clock.at(monotonic_millis());
         match self.gaps.last_mut() {
             Some((_, until @ None)) if live => *until = Some(now),
             Some((_, None)) => {}
@@ -213,17 +234,19 @@ impl Core {
 
     /// Writes the last hour.
     fn write_hour(&self, now: Timestamp) {
-        let activity = self.state.activity();
+        let activity = self.state().activity();
         let lanes = activity.lanes().filter_map(|id| {
             let bins = activity.lane(id, now)?.collect();
-            Some(LaneView { id: id.clone(), name: name_of(&self.state, id), bins })
+            Some(LaneView { id: id.clone(), name: name_of(self.state(), id), bins })
         });
         let ago = |time: Timestamp| now.since_millis(time);
-        let gaps = self.gaps.iter().map(|(from, until)| (ago(*from), until.map_or(0, ago)));
+        // A gap is when this page heard nothing; the past is asked for as a whole.
+        let gaps = self.gaps.iter().filter(|_| self.past.is_none());
+        let gaps = gaps.map(|(from, until)| (ago(*from), until.map_or(0, ago)));
         self.signals.hour.set(HourView {
             bins: activity.bins(now).collect(),
-            trend: self.state.trend(now),
-            marks: self.state.marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
+            trend: self.state().trend(now),
+            marks: self.state().marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
             gaps: gaps.filter(|(_, until)| *until < HOUR_MILLIS).collect(),
             lanes: lanes.collect(),
             untold: self.untold(now),
@@ -233,10 +256,10 @@ impl Core {
     /// What the fold's bounds keep from the axis and the cards.
     fn untold(&self, now: Timestamp) -> String {
         let mut words = String::new();
-        if self.state.marks_missing_until(now).is_some() {
+        if self.state().marks_missing_until(now).is_some() {
             words.push_str("; older marks are not held");
         }
-        if self.state.activity().lanes_forgotten() > 0 {
+        if self.state().activity().lanes_forgotten() > 0 {
             words.push_str("; not every agent's lane is held");
         }
         if self.contradictions.len() >= CONTRADICTIONS_MAX {
@@ -249,19 +272,19 @@ impl Core {
     pub(super) fn write_detail(&self) {
         let gaze = self.signals.gaze.peek().clone();
         let Some(id) = gaze.entity else { return self.signals.detail.set(None) };
-        let held = self.state.entity(&id).cloned();
+        let held = self.state().entity(&id).cloned();
         let before = self.signals.detail.peek().as_ref().filter(|detail| detail.id == id).map(|d| d.entity.clone());
         let gone = held.is_none();
         let Some(entity) = held.or(before) else { return self.signals.detail.set(None) };
         let of_it = |source: &EntityId, target: &EntityId| *source == id || *target == id;
-        let open = self.state.flows().map(|(_, open)| &open.flow);
-        let finished = self.state.finished_flows().map(|finished| &finished.flow);
+        let open = self.state().flows().map(|(_, open)| &open.flow);
+        let finished = self.state().finished_flows().map(|finished| &finished.flow);
         let flows = open.chain(finished).filter(|flow| of_it(&flow.source, &flow.target));
-        let history = self.state.history().filter(|item| item.agent.as_ref() == Some(&id) || item.id == id);
+        let history = self.state().history().filter(|item| item.agent.as_ref() == Some(&id) || item.id == id);
         let read = self.signals.detail.peek().as_ref().filter(|detail| detail.id == id).and_then(|d| d.raw.clone());
-        let log = self.state.log(&id);
+        let log = self.state().log(&id);
         let held = log.map_or(0, |log| log.lines().len());
-        let days = self.state.activity().days(&id, self.clock.at(monotonic_millis()));
+        let days = self.state().activity().days(&id, self.now());
         let told = if gaze.tab == Tab::Logs { held } else { 0 };
         let detail = DetailView {
             entity,
@@ -270,10 +293,18 @@ impl Core {
             log: log.map(|log| log.lines().take(told).cloned().collect()).unwrap_or_default(),
             found: self.sought.lines_of(&id),
             days: days.map(Iterator::collect).unwrap_or_default(),
-            flows: flows.take(100).map(|flow| row_of(&self.state, flow)).collect(),
+            flows: flows.take(100).map(|flow| row_of(self.state(), flow)).collect(),
             history: history.take(DETAIL_HISTORY_MAX).cloned().map(Rc::new).collect(),
             // What is being read does not change under the reader: another event needs another press.
-            raw: gaze.raw.then(|| read.unwrap_or_else(|| self.recent.newest_event_of(&id).unwrap_or_default())),
+            raw: gaze.raw.then(|| {
+                read.unwrap_or_else(|| {
+                    self.past
+                        .as_ref()
+                        .map_or(&self.recent, |past| &past.recent)
+                        .newest_event_of(&id)
+                        .unwrap_or_default()
+                })
+            }),
             id,
         };
         self.signals.detail.set(Some(detail));
@@ -281,13 +312,22 @@ impl Core {
 
     pub(super) fn write_clock(&mut self) {
         let now = monotonic_millis();
-        if self.stage.sweep(now) && !self.is_still() {
+        if self.stage.sweep(now) && (!self.is_still() || self.past.is_some()) {
             self.write_flows();
         }
-        let still = self.is_still();
+        let past = self.past.as_ref();
+        let still = self.is_still() && past.is_none();
         // A pause holds the page's time; waits and ages of what is stored are the witness's, and go on.
-        let shown = if still { self.signals.times.peek().now } else { self.clock.at(now) };
-        let times = Times { now: shown, rate: self.clock.rate(), wall: clock::wall(), monotonic: now };
+        let shown = if still { self.signals.times.peek().now } else { self.now() };
+        let times = Times {
+            now: shown,
+            rate: past.map_or(self.live.clock.rate(), |past| past.course.speed),
+            wall: clock::wall(),
+            monotonic: now,
+            present: self.live.clock.at(now),
+            earliest: self.travel.earliest,
+            next: past.map(|past| past.place.next()),
+        };
         self.signals.times.set(times);
         if now >= self.milestone_until {
             self.signals.milestone.set(None);
@@ -301,10 +341,10 @@ impl Core {
             self.write_ghosts();
         }
         // They depend on the time, and on every open contract: once a second.
-        let contradictions = self.state.contradictions(times.now);
+        let contradictions = self.state().contradictions(times.now);
         if contradictions != self.contradictions {
             self.contradictions = contradictions;
-            self.signals.write_work(&self.state, &self.contradictions);
+            self.signals.write_work(self.state(), &self.contradictions);
         }
         self.write_hour(times.now);
         if self.signals.toasts.peek().iter().any(|toast| toast.until_millis < now) {
@@ -314,16 +354,15 @@ impl Core {
 
     pub(super) fn write_pulse(&self) {
         let known = self.greeted || self.stored_at.is_some();
-        let now = self.clock.at(monotonic_millis());
         let mut figures = *self.signals.figures.peek();
-        figures.pulse = known.then(|| self.state.pulse(now));
+        figures.pulse = known.then(|| self.state().pulse(self.now()));
         figures.source = self.source;
         self.signals.figures.set(figures);
     }
 
     /// The words of the gravest open alert, of equals the newest, and how many others are open.
     fn gravest_alert(&self) -> Option<(String, usize)> {
-        let mut alerts = self.state.alerts();
+        let mut alerts = self.live.state.alerts();
         let others = alerts.len().checked_sub(1)?;
         let mut gravest = alerts.next()?.1;
         for (_, alert) in alerts {

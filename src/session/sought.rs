@@ -134,8 +134,9 @@ impl Session {
         let mut core = self.0.borrow_mut();
         let core = &mut *core;
         let begun = monotonic_millis();
-        let now = core.clock.at(begun);
-        core.sought.look(&core.state, now, &|| monotonic_millis() - begun > SLICE_MILLIS);
+        let now = core.now();
+        let state = &core.past.as_ref().map_or(&core.live, |past| &past.world).state;
+        core.sought.look(state, now, &|| monotonic_millis() - begun > SLICE_MILLIS);
         core.tell_sought();
         if !core.is_still() {
             // Lines that are looked at closely are marked as they are found.
@@ -166,8 +167,8 @@ impl Core {
 
     /// Dims those that the filter leaves out.
     pub(super) fn dim_agents(&self) {
-        let now = self.clock.at(monotonic_millis());
-        self.signals.dim_agents(&|id, entity| !self.sought.filter.takes_entity(&self.state, (id, entity), now));
+        let now = self.now();
+        self.signals.dim_agents(&|id, entity| !self.sought.filter.takes_entity(self.state(), (id, entity), now));
     }
 
     /// Says what the filter finds.
@@ -175,10 +176,10 @@ impl Core {
         let filter = &self.sought.filter;
         let mut view = SoughtView { is_on: filter.is_on(), fault: filter.fault().to_owned(), ..SoughtView::default() };
         if view.is_on {
-            let now = self.clock.at(monotonic_millis());
+            let now = self.now();
             let (mut contracts, mut commits) = (0, 0);
-            for (id, entity) in self.state.entities().filter(|(_, entity)| entity.kind != EntityKind::Agent) {
-                let taken = usize::from(filter.takes_entity(&self.state, (id, entity), now));
+            for (id, entity) in self.state().entities().filter(|(_, entity)| entity.kind != EntityKind::Agent) {
+                let taken = usize::from(filter.takes_entity(self.state(), (id, entity), now));
                 *(if entity.kind == EntityKind::Contract { &mut contracts } else { &mut commits }) += taken;
             }
             let flows = self.signals.flows.peek();
@@ -195,7 +196,7 @@ impl Core {
             for tally in self.sought.tallies.iter().filter(|tally| !tally.found.is_empty()) {
                 lines += tally.found.len();
                 // Of whom the fold holds nothing no panel opens.
-                if let Some(entity) = self.state.entity(&tally.id).filter(|_| view.logs.len() < LOGS_TOLD_MAX) {
+                if let Some(entity) = self.state().entity(&tally.id).filter(|_| view.logs.len() < LOGS_TOLD_MAX) {
                     view.logs.push((tally.id.clone(), entity.label.to_string(), tally.found.len()));
                 }
             }

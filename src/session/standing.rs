@@ -21,6 +21,10 @@ const QUEUE_MAX_FRAMES: usize = 20_000;
 const HIDDEN_MAX_MILLIS: f64 = 300_000.0;
 /// Attempts that fail before a snapshot beside the page is looked for.
 const FAILURES_BEFORE_BESIDE: u32 = 4;
+/// Least time between two snapshots asked for to be kept, in milliseconds.
+const RENEW_EVERY_MILLIS: f64 = 120_000.0;
+/// How long a snapshot that is asked for to be kept may take, in milliseconds.
+const RENEW_MILLIS: u32 = 20_000;
 /// Why a page that was hidden for long has no stream.
 pub(super) const RESTED: &str = "this page rests while nobody looks at it";
 
@@ -127,6 +131,26 @@ impl Session {
         }
     }
 
+    /// Asks for a snapshot to keep when more has followed the kept one than is kept; seldom, and never while hidden.
+    pub(super) fn renew_record(&self, now: f64) {
+        let rest = {
+            let mut core = self.0.borrow_mut();
+            if !core.record.is_full() || now - core.renewed_at < RENEW_EVERY_MILLIS || clock::is_hidden() {
+                return;
+            }
+            core.renewed_at = now;
+            core.stream.rest.clone()
+        };
+        let session = self.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            // Without an answer the older record stays, and says how old it is.
+            let asked = transport::ask(&rest, None, false, RENEW_MILLIS, clock::wall()).await;
+            if let Some(frame) = asked.ok().and_then(|polled| polled.frame) {
+                session.0.borrow_mut().record.begin(frame);
+            }
+        });
+    }
+
     /// Shows the snapshot beside the page, if the deployment brought one and nothing better is known.
     fn show_what_is_beside(&self) {
         let session = self.clone();
@@ -157,7 +181,7 @@ impl Core {
         self.latency = Latency::default();
         self.hear_of(terms.server_time);
         let (shown, rate) = terms.clock;
-        self.clock = PageClock::new(shown, monotonic_millis(), rate);
+        self.live.clock = PageClock::new(shown, monotonic_millis(), rate);
         self.replaying = true;
         self.source = Some(terms.source_kind);
         self.stored_at = None;

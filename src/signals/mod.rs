@@ -12,7 +12,7 @@ pub use kept::{Draft, FOR_THIS_VISIT, KEYLESS, Kept, STILL, Undo};
 pub use palette::{Choice, Offer, Over, Palette};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
-    Gaze, GhostsView, HourView, LaneView, Sheet, SoughtView, Tab, Times, Toast,
+    Gaze, GhostsView, HourView, LaneView, Mode, Sheet, SoughtView, Tab, Times, Toast,
 };
 
 use leptos::prelude::*;
@@ -134,7 +134,15 @@ impl Signals {
             agents: Topic::new(Vec::new()),
             flows: Topic::new(FlowsView::default()),
             ghosts: Topic::new(GhostsView::default()),
-            times: Topic::new(Times { now: wall, rate: 1.0, wall, monotonic: 0.0 }),
+            times: Topic::new(Times {
+                now: wall,
+                rate: 1.0,
+                wall,
+                monotonic: 0.0,
+                present: wall,
+                earliest: None,
+                next: None,
+            }),
             figures: Topic::new(Figures::default()),
             hour: Topic::new(HourView::default()),
             toasts: Topic::new(Vec::new()),

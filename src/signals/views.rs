@@ -197,6 +197,12 @@ pub struct Times {
     pub wall: Timestamp,
     /// Milliseconds since the page opened, for waits.
     pub monotonic: f64,
+    /// The source's time at present, also while the past is shown.
+    pub present: Timestamp,
+    /// The oldest moment that the stream is known to hold.
+    pub earliest: Option<Timestamp>,
+    /// While the past is shown: the offset of the event that comes next.
+    pub next: Option<Offset>,
 }
 
 /// How the whole is doing.
@@ -284,6 +290,30 @@ pub enum Sheet {
     Kept,
 }
 
+/// Which moment the page shows, and whether time runs on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The present.
+    #[default]
+    Following,
+    /// The present as it was when the page was paused, while events go on being applied.
+    Held,
+    /// What it showed before, until the moment that was asked for is there.
+    Going,
+    /// A moment of the past.
+    Paused,
+    /// The past, running.
+    Replaying,
+}
+
+impl Mode {
+    /// Whether nothing moves.
+    #[must_use]
+    pub fn is_still(self) -> bool {
+        !matches!(self, Self::Following | Self::Replaying)
+    }
+}
+
 /// What the witness looks at, and how. Lives as long as the page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Gaze {
@@ -299,10 +329,14 @@ pub struct Gaze {
     pub sifted: bool,
     /// What is open of what the witness does and keeps.
     pub sheet: Option<Sheet>,
-    /// Whether the page stands still, while events go on being applied.
-    pub paused: bool,
-    /// Events that had been applied when it was paused.
-    pub paused_at: u64,
+    /// Which moment the page shows.
+    pub mode: Mode,
+    /// Events that had been applied when it left the present.
+    pub left_at: u64,
+    /// Whether a replay leaves out what is idle.
+    pub skips: bool,
+    /// Why the past does not go on, or cannot be gone to.
+    pub stuck: String,
     /// Whether those without room in the field are listed.
     pub everyone: bool,
     /// On a narrow screen: whether history stands in the place of the agents.

@@ -418,11 +418,11 @@ impl Tabs {
             }
             match asked {
                 // The cursor is lost: a snapshot is to stand in.
-                Ok(Polled { frame: None, heartbeat: None }) => {
+                Ok(Polled { frame: None, heartbeat: None, .. }) => {
                     self.0.afresh.set(true);
                     continue;
                 }
-                Ok(Polled { frame, heartbeat }) => {
+                Ok(Polled { frame, heartbeat, .. }) => {
                     frame.into_iter().chain(heartbeat).for_each(|frame| (self.0.handlers.deliver)(frame, true));
                 }
                 Err(error) => {

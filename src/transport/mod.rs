@@ -61,21 +61,61 @@ impl ConnectionState {
     }
 }
 
-/// What a snapshot says of itself beside the state, where it does.
+/// A place that a stream holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Held {
+    /// When, by the source's clock.
+    pub clock: Timestamp,
+}
+
+from_json!(Held { ; clock });
+
+/// What a snapshot says of itself beside the state, where it does; a refusal says the last of it.
 #[derive(Default)]
 struct Beside {
     clock: Timestamp,
     source_kind: Option<SourceKind>,
+    earliest: Option<Held>,
 }
 
-from_json!(Beside { ; clock, source_kind });
+from_json!(Beside { ; clock, source_kind, earliest });
+
+impl Beside {
+    /// Reads it from a body, of which it is a part.
+    fn of(body: &str) -> Option<Self> {
+        Some(from_json::read(&Json::parse(body).ok()?).unwrap_or_default())
+    }
+
+    /// A hello that brings the snapshot in `body`. Its clock shows 1970 when the snapshot does not say what it showed.
+    fn greeting(&self, body: &str) -> String {
+        let kind = self.source_kind.map_or("live", SourceKind::as_str);
+        polling::greeting("-", "-1", "-:-1", body, "1970-01-01T00:00:00Z", &self.clock.to_string(), "0", kind)
+    }
+}
 
 /// A snapshot that stands beside the page, as `/api/v1/snapshot` answers it: a deployment may bring one. It comes as a
-/// hello; its clock shows 1970 when the snapshot does not say what it showed.
+/// hello.
 pub async fn beside_the_page() -> Option<String> {
     let answer = http::get("snapshot.json", 5_000).await?;
     let body = answer.is_ok().then_some(answer.body)?;
-    let said: Beside = from_json::read(&Json::parse(&body).ok()?).unwrap_or_default();
-    let kind = said.source_kind.map_or("live", SourceKind::as_str);
-    Some(polling::greeting("-", "-1", "-:-1", &body, "1970-01-01T00:00:00Z", &said.clock.to_string(), "0", kind))
+    Some(Beside::of(&body)?.greeting(&body))
+}
+
+/// What a stream answers when it is asked for a moment of the past.
+pub struct Moment {
+    /// The status of the answer.
+    pub status: u16,
+    /// The oldest moment that can be gone to, when it says.
+    pub earliest: Option<Timestamp>,
+    /// The state then, as a hello; empty when it is not told.
+    pub hello: String,
+}
+
+/// Asks for the state at a place or a moment (`EPOCH:OFFSET`, `earliest`, RFC 3339). `None` when nothing comes in time.
+pub async fn ask_moment(base: &str, at: &str, deadline_millis: u32) -> Option<Moment> {
+    let answer = http::get(&[base, "/api/v1/snapshot?at=", at].concat(), deadline_millis).await?;
+    let said = Beside::of(&answer.body).unwrap_or_default();
+    let earliest = said.earliest.map(|held| held.clock);
+    let hello = if answer.is_ok() { said.greeting(&answer.body) } else { String::new() };
+    Some(Moment { status: answer.status, earliest, hello })
 }

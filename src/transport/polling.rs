@@ -47,6 +47,8 @@ pub struct Polled {
     pub frame: Option<String>,
     /// That the stream is alive, and what its clock shows.
     pub heartbeat: Option<String>,
+    /// How far it leads.
+    pub upto: Option<Position>,
 }
 
 /// Asks for what comes after `position`, for a snapshot without one; the answer may take `deadline_millis` beyond what
@@ -80,12 +82,12 @@ fn tell(answer: &Answer, position: Option<&Position>, now: Timestamp) -> Option<
     }
     let (cursor, head, clock, rate) = (said("cursor")?, said("head")?, said("clock")?, said("clock-rate")?);
     let upto = cursor.parse::<Position>().ok()?;
-    let (epoch, now) = (&upto.epoch, now.to_string());
+    let (epoch, now) = (upto.epoch.clone(), now.to_string());
     let Some(position) = position else {
         let hello = greeting(epoch.as_str(), &head, &cursor, body, &now, &clock, &rate, &said("source-kind")?);
-        return Some(Polled { frame: Some(hello), heartbeat: None });
+        return Some(Polled { frame: Some(hello), ..Polled::default() });
     };
-    if *epoch != position.epoch {
+    if epoch != position.epoch {
         return None;
     }
     let first = position.next().0;
@@ -95,7 +97,7 @@ fn tell(answer: &Answer, position: Option<&Position>, now: Timestamp) -> Option<
     });
     let heartbeat =
         format!(r#"{{"kind":"heartbeat","head":{head},"server_time":"{now}","clock":"{clock}","clock_rate":{rate}}}"#);
-    Some(Polled { frame, heartbeat: Some(heartbeat) })
+    Some(Polled { frame, heartbeat: Some(heartbeat), upto: Some(upto) })
 }
 
 /// A header's value that may stand in a frame as it is: letters, digits and what cursors, moments and numbers need.

@@ -116,11 +116,24 @@ const CLICK_THE_BUILDER: Act = Act::Script(
     })()",
 );
 
+const GO_BACK: Act = Act::Script(
+    "(async () => {
+        const axis = document.querySelector('#axis');
+        for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft']) {
+            axis.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+        }
+        for (let tries = 0; tries < 100 && !document.querySelector('#travel').dataset.next; tries += 1) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        return Boolean(document.querySelector('#travel').dataset.next);
+    })()",
+);
+
 const EVERY: &[Size] = &[PHONE, LANDSCAPE, TABLET, DESKTOP, WIDE];
 const USUAL: &[Size] = &[PHONE, DESKTOP];
 
 /// Every scene there is.
-pub(crate) const SCENES: [Scene; 15] = [
+pub(crate) const SCENES: [Scene; 16] = [
     Scene {
         name: "alive",
         told: Told::Story { events: 1_440, rate: 8.0 },
@@ -147,4 +160,5 @@ pub(crate) const SCENES: [Scene; 15] = [
     Scene::of("text200", Town::awake, USUAL).seen_by(Eyes::LargeText),
     Scene::of("zoom200", Town::awake, &[DESKTOP]).seen_by(Eyes::Zoomed),
     Scene::of("empty", Town::default, USUAL),
+    Scene::of("past", Town::awake, EVERY).after(GO_BACK),
 ];
