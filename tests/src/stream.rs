@@ -172,6 +172,16 @@ impl Stream {
         answer
     }
 
+    /// Publishes events; false when they are too many for this second, and none was taken.
+    ///
+    /// # Panics
+    /// When they are refused for anything else.
+    pub async fn publishes(&self, events: &[Value]) -> bool {
+        let (status, answer) = post(&self.url("/api/v1/events"), BATCHED, &Value::from(events)).await;
+        assert!(status == 200 || status == 429, "{answer}");
+        status == 200
+    }
+
     /// Delivers a webhook that must be taken, as GitHub does.
     ///
     /// # Panics

@@ -54,6 +54,13 @@ pub(crate) async fn open_kept(page: &Page) {
     until_seen(page, "#sheet-kept").await;
 }
 
+/// Closes it again: a page that is loaded again opens what its address names.
+pub(crate) async fn close_kept(page: &Page) {
+    until_seen(page, "#sheet-kept").await;
+    page.press("Escape").await;
+    until_unseen(page, "#sheet").await;
+}
+
 /// Opens the panel of an agent, writes a note on it and waits until it is kept.
 pub(crate) async fn keep_note(page: &Page, agent: &str, words: &str) {
     open_panel(page, agent).await;

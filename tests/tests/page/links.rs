@@ -2,6 +2,7 @@
 
 use crate::{
     keyboard::has_focus,
+    past,
     planting::{count, until_count},
     witness::{
         click, flow, focus, opener, quoted, settled, stream_of, text, turns, until_caught_up, until_said, until_seen,
@@ -307,5 +308,38 @@ async fn the_link_to_what_is_shown_is_copied_and_that_is_said() {
     page.press("Enter").await;
     until_said(&page, "#undo-bar", "copied").await;
     assert_eq!(page.value::<String>("window.copied").await, stream.url("/"));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_moment_leads_there_and_the_address_follows_the_witness_in_time() {
+    let events = past::town();
+    let stream = stream_of(&events).await;
+    let epoch = stream.log.epoch().to_string();
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url(&format!("/#filter=stone&at={epoch}:99"))).await;
+    past::until_past(&page).await;
+    past::until_mode(&page, "paused").await;
+    assert_eq!(past::count_shown(&page).await, 100);
+    past::until_shown(&page, &events, 100).await;
+    until_hash(&page, &format!("#filter=stone&at={epoch}:99")).await;
+    click(&page, "#travel [data-p=back]").await;
+    until_hash(&page, &format!("#filter=stone&at={epoch}:98")).await;
+    past::until_shown(&page, &events, 99).await;
+    click(&page, "#travel [data-p=latest]").await;
+    until_hash(&page, "#filter=stone").await;
+    past::is_whole(&page, &stream, &events, 0).await;
+    // What somebody writes into the bar, and takes away again.
+    page.value::<bool>(&format!("location.hash = 'at={epoch}:9'; true")).await;
+    past::until_past(&page).await;
+    past::until_shown(&page, &events, 10).await;
+    page.value::<bool>("location.hash = ''; true").await;
+    past::is_whole(&page, &stream, &events, 0).await;
+    page.complains_of_nothing().await;
+    // A moment that cannot be had is said, and stands in no address. The browser notes the answer by itself.
+    page.value::<bool>("location.hash = 'at=another:9'; true").await;
+    until_said(&page, "#travel [data-p=stuck]", "that moment belongs to a history that has ended").await;
+    past::until_mode(&page, "following").await;
+    page.until_script("!location.hash.includes('at=')").await;
     browser.close().await;
 }

@@ -2,7 +2,7 @@
 //! erasing while another tab writes.
 
 use crate::{
-    keepsakes::{GHOST, keep_note, line, note, open_kept, open_panel, town},
+    keepsakes::{GHOST, close_kept, keep_note, line, note, open_kept, open_panel, town},
     parcels::{choose_file, erase, held, kept},
     planting::{ROW, SPROUT, count, open_seeds, plant, until_count},
     witness::{
@@ -283,6 +283,7 @@ async fn a_tab_that_hears_late_of_an_erasing_leaves_what_was_kept_since() {
     erase(&page).await;
     page.reload().await;
     page.until_state("live").await;
+    close_kept(&page).await;
     keep_note(&page, "ada", "begun afresh").await;
     sleeper
         .value::<bool>(

@@ -1,7 +1,7 @@
 //! What a witness takes along, brings back and erases.
 
 use crate::{
-    keepsakes::{keep_note, open_kept, open_panel},
+    keepsakes::{close_kept, keep_note, open_kept, open_panel},
     planting::{SPROUT, count, open_seeds, plant, until_count},
     witness::{card, click, settled, stream_of, turns, until_said, until_seen, until_unseen, visit},
 };
@@ -141,6 +141,7 @@ async fn what_is_taken_along_and_erased_is_all_there_again_when_it_is_brought_ba
         erase(&page).await;
         page.reload().await;
         page.until_state("live").await;
+        close_kept(&page).await;
         assert_eq!(kept(&page).await, []);
         assert_eq!(count(&page, SPROUT).await, 0);
 

@@ -266,7 +266,10 @@ pub(crate) async fn visit(events: &[Value]) -> (Stream, Browser, Page) {
 /// Publishes however many.
 pub(crate) async fn publish(stream: &Stream, events: &[Value]) {
     for batch in events.chunks(BATCH) {
-        stream.publish(batch).await;
+        // One who publishes very many is told to wait, as anybody is.
+        while !stream.publishes(batch).await {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
     }
 }
 
