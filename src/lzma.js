@@ -83,12 +83,13 @@ export function inflate(packed, at, size) {
     const slot = tree(SLOT + 64 * Math.min(long - 2, 3), 6);
     if (slot < 4) return slot;
     const bits = (slot >> 1) - 1;
-    const begin = (2 | (slot & 1)) << bits;
+    // Unsigned: a distance that no program has is refused, not taken for one ahead.
+    const begin = ((2 | (slot & 1)) << bits) >>> 0;
     if (slot < 14) return begin + turned(NEAR + begin - slot, bits);
     return begin + (direct(bits - 4) << 4) + turned(ALIGN, 4);
   };
 
-  at++;
+  if (packed[at++]) throw new TypeError("it is spoilt");
   for (let left = 4; left--; ) next();
   coder[0] = -1;
   let [state, first, second, third, fourth, written] = [0, 0, 0, 0, 0, 0];

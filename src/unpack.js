@@ -6,6 +6,8 @@ import { inflate } from "./lzma.js";
 
 // Where the size of what is packed stands, and its sum: after the head of a module and of a section that no browser reads.
 const START = 16;
+// The largest that is put together: a size that was spoilt on the way is not made room for.
+const ROOM_MAX_BYTES = 1 << 26;
 // Which stream holds what; the order is that of xtask/src/parted.rs.
 const [OPS, BLOCKS, BRANCHES, TABLES, CALLS, INDIRECT, LOCALS, GLOBALS, ALIGNS, OFFSETS, I32, I64, FLOATS, REST, TYPES] =
   Array(15).keys();
@@ -15,6 +17,7 @@ export function unpack(arrived) {
   if (arrived.length < START + 8) throw new TypeError("it is cut short");
   const told = new DataView(arrived.buffer, arrived.byteOffset + START);
   const room = told.getUint32(0, true);
+  if (room > ROOM_MAX_BYTES) throw new TypeError("it is spoilt");
   const packed = inflate(arrived, START + 8, room);
   let sum = 0;
   for (const byte of packed) sum = (Math.imul(sum, 31) + byte) | 0;

@@ -36,7 +36,7 @@ const LATELY_MAX_BYTES: usize = 32 << 20;
 #[into_params(parameter_in = Query)]
 pub(crate) struct SnapshotQuery {
     /// The moment: the state after `EPOCH:OFFSET`; `earliest`, before the first event that is held; `latest`, as when it is
-    /// absent; or a moment of the source's own time (RFC 3339), before whose end nothing later had happened.
+    /// absent; or a moment of the source's own time (RFC 3339): before whose end nothing later had happened, or `earliest` where it lies before that.
     #[param(
         pattern = r"^(earliest|latest|[A-Za-z0-9_-]{1,64}:(-1|[0-9]{1,19})|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))$"
     )]
@@ -128,6 +128,8 @@ impl Rewinds {
         if let Some((_, answer)) = lately.iter().find(|(known, _)| known == position) {
             return Arc::clone(answer);
         }
+        // Those who have gone while they waited left theirs.
+        lately.retain(is_wanted);
         let answer = Answer::default();
         lately.push_back((position.clone(), Arc::clone(&answer)));
         answer
@@ -136,14 +138,20 @@ impl Rewinds {
     /// Forgets the oldest, and those that came to nothing.
     fn trim(&self) {
         let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.retain(|(_, answer)| answer.initialized() || Arc::strong_count(answer) > 1);
+        lately.retain(is_wanted);
         let bytes = |answer: &Answer| answer.get().map_or(0, |snapshot| snapshot.bytes());
         let mut all: usize = lately.iter().map(|(_, answer)| bytes(answer)).sum();
         while lately.len() > LATELY_MAX || (all > LATELY_MAX_BYTES && lately.len() > 1) {
             let Some((_, gone)) = lately.pop_front() else { break };
-            all -= bytes(&gone);
+            // One that is told just now was not in the sum.
+            all = all.saturating_sub(bytes(&gone));
         }
     }
+}
+
+/// Whether it is told, or somebody waits for it.
+fn is_wanted((_, answer): &(Position, Answer)) -> bool {
+    answer.initialized() || Arc::strong_count(answer) > 1
 }
 
 /// Folds on a thread that may block, which keeps its place until it ends.
@@ -155,7 +163,11 @@ async fn fold(log: Log, position: Position, place: Held<Client>) -> Result<Arc<S
         drop(place);
         folded
     });
-    folding.await.unwrap_or(Err(Unfolded::Stopped))
+    // A fold that panics is a defect of ours, and is one here too.
+    folding.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(Unfolded::Stopped),
+    })
 }
 
 /// Says that nobody waits any more.
@@ -253,6 +265,8 @@ mod tests {
             // It has begun, and nobody waits any more.
             assert!(rewinds.snapshot(&log, client(1), &at(&log, 8_000 - offset), PATIENCE).now_or_never().is_none());
         }
+        let left = rewinds.lately.lock().unwrap().len();
+        assert!(left <= 2, "{left} that nobody waits for are remembered");
         rewinds.snapshot(&log, client(1), &at(&log, 8_999), PATIENCE).await.unwrap();
         assert!(rewinds.lately.lock().unwrap().len() <= 2, "what came to nothing is remembered");
         let busy = rewinds.places.take(client(2), 1).await;

@@ -11,7 +11,10 @@ use monkeytown_protocol::{EntityId, Offset, Timestamp};
 use std::{
     collections::VecDeque,
     io::{BufWriter, Read},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -22,11 +25,11 @@ use std::{
 const KEYFRAMES: usize = 16;
 const EVENTS_APART: (usize, usize) = (1_024, 8_192);
 const BYTES_APART: (usize, usize) = (1 << 20, 8 << 20);
-/// All packed keyframes: a sixteenth of the ring's own bound. A million events of the simulator need a quarter of it, 0.12 MB
+/// All packed keyframes: a sixteenth of the ring's own bound as it is by default. A million events of the simulator need a quarter of it, 0.12 MB
 /// a keyframe. Of states as large as the fold allows, of text that nothing packs, seven fit, and a fold is of a third of the
 /// ring at most.
 const PACKED_MAX_BYTES: usize = 64 << 20;
-/// Clones that wait to be packed; whoever makes more packs them at once.
+/// Clones that are packed at once, by a thread each; whoever makes more packs them itself.
 const UNPACKED_MAX: usize = 2;
 
 /// How far apart keyframes are, and how many.
@@ -172,6 +175,10 @@ impl Keyframes {
     }
 
     fn pack(&self, next: Offset, fold: &Arc<Civilization>) {
+        // In a small ring it may have gone already.
+        if !self.frames().frames.iter().any(|frame| frame.next == next) {
+            return;
+        }
         let packed = Held::pack(fold);
         self.frames().pack(next, fold, packed);
     }
@@ -192,12 +199,30 @@ impl Keyframes {
     }
 }
 
+/// A thread that packs, for as long as it lives.
+struct Packing(Arc<AtomicUsize>);
+
+impl Packing {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Packing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Makes keyframes as events are folded.
 pub(super) struct Keyframer {
     bounds: KeyframeBounds,
     keyframes: Keyframes,
     /// The next event that will be folded.
     next: Offset,
+    /// How many threads pack, whether or not anybody still needs what they do.
+    packing: Arc<AtomicUsize>,
     /// Since the newest keyframe.
     events: usize,
     bytes: usize,
@@ -205,7 +230,7 @@ pub(super) struct Keyframer {
 
 impl Keyframer {
     pub(super) fn new(bounds: KeyframeBounds, keyframes: Keyframes) -> Self {
-        Self { bounds, keyframes, next: Offset(0), events: 0, bytes: 0 }
+        Self { bounds, keyframes, next: Offset(0), packing: Arc::default(), events: 0, bytes: 0 }
     }
 
     /// Begins with `fold`, in which everything before `next` is.
@@ -238,12 +263,16 @@ impl Keyframer {
         if clock.is_none() {
             return;
         }
-        let unpacked = frames.frames.iter().rev().take_while(|frame| matches!(frame.held, Held::Whole(_))).count();
         drop(frames);
-        if unpacked <= UNPACKED_MAX {
-            let (keyframes, fold) = (self.keyframes.clone(), Arc::clone(&fold));
-            let packing = thread::Builder::new().name("keyframe".to_owned());
-            if packing.spawn(move || keyframes.pack(next, &fold)).is_ok() {
+        // One who appends at a time: nobody else counts up.
+        if self.packing.load(Ordering::Relaxed) < UNPACKED_MAX {
+            let (keyframes, fold, place) = (self.keyframes.clone(), Arc::clone(&fold), Packing::of(&self.packing));
+            let thread = thread::Builder::new().name("keyframe".to_owned());
+            let spawned = thread.spawn(move || {
+                keyframes.pack(next, &fold);
+                drop(place);
+            });
+            if spawned.is_ok() {
                 return;
             }
         }

@@ -87,6 +87,10 @@ impl Log {
             if tried.replace(frame.next) == Some(frame.next) {
                 return Err(Unfolded::TooOld);
             }
+            // To unpack it takes as long as to fold on from it.
+            if stop.load(Ordering::Relaxed) {
+                return Err(Unfolded::Stopped);
+            }
             let (mut fold, mut next) = (frame.held.fold(), frame.next);
             loop {
                 if stop.load(Ordering::Relaxed) {
