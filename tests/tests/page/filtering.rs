@@ -66,6 +66,12 @@ async fn lit_flows(page: &Page) -> Vec<String> {
     .await
 }
 
+/// To the filter's field by its key.
+async fn to_the_field(page: &Page) {
+    page.press("f").await;
+    page.until("document.activeElement.id === 'search'").await;
+}
+
 async fn breaks_no_rule(page: &Page, state: &str) {
     let broken: Vec<String> =
         axe::violations(page).await.iter().map(|one| format!("{}: {} {:#?}", one.id, one.help, one.nodes)).collect();
@@ -77,7 +83,7 @@ async fn what_matches_stays_lit_the_rest_steps_back_and_all_of_it_is_counted() {
     let (stream, browser, page) = visit(&town()).await;
     until_caught_up(&page, &stream).await;
     until_lit(&page, &["ada", "bob", "cid"]).await;
-    page.press("f").await;
+    to_the_field(&page).await;
     write(&page, "map").await;
     until_lit(&page, &["ada"]).await;
     until_said(&page, TOLD, "1 agent, 2 settled, 4 log lines match").await;
@@ -307,14 +313,13 @@ async fn a_filter_is_a_newer_pages_line_to_pages_that_know_none() {
 async fn the_keyboard_alone_filters_keeps_looks_and_clears() {
     let (stream, browser, page) = visit(&town()).await;
     until_caught_up(&page, &stream).await;
-    page.press("f").await;
+    to_the_field(&page).await;
     write(&page, "map").await;
     until_said(&page, "#seek-logs", "ada 4").await;
     tab_to(&page, "#seek-row [data-p=keep-filter]").await;
     page.press("Enter").await;
     until_count(&page, FILTER, 1).await;
-    page.press("f").await;
-    has_focus(&page, "#search").await;
+    to_the_field(&page).await;
     tab_to(&page, "#seek-logs [data-p=sift]").await;
     page.press("Enter").await;
     until_seen(&page, "#view-logs").await;
@@ -322,7 +327,7 @@ async fn the_keyboard_alone_filters_keeps_looks_and_clears() {
     until_unseen(&page, "#panel").await;
     has_focus(&page, "#seek-logs [data-p=sift]").await;
     // Escape in the field empties it, and closes nothing.
-    page.press("f").await;
+    to_the_field(&page).await;
     page.press("Escape").await;
     until_lit(&page, &["ada", "bob", "cid"]).await;
     assert!(is_focused(&page, "#search").await);
