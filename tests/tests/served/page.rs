@@ -22,17 +22,17 @@ async fn a_witness_sees_the_page_live_over_its_socket_and_the_browser_complains_
     page.until_card("ada", "draws a map").await;
     assert_eq!(page.count("data-holes").await, 0);
     soon("the page is kept", page.value::<bool>("navigator.serviceWorker.ready.then(() => true)")).await;
-    // Nothing was asked of anybody else, and the program came packed.
+    // Nothing was asked of anybody else, and what is not packed by itself, as the program is, came packed.
     let heard = page.heard().await;
     let elsewhere: Vec<_> = heard.requests.iter().filter(|url| !url.contains(&web.address())).collect();
     assert!(elsewhere.iter().all(|url| url.starts_with("data:") || url.starts_with("blob:")), "{elsewhere:?}");
     page.complains_of_nothing().await;
     assert_eq!(browser.cookies().await, Vec::<String>::new());
-    let program = web.log().into_iter().find(|line| {
-        line.pointer("/context/path").and_then(|path| path.as_str()).is_some_and(|path| path.ends_with(".wasm"))
+    let style = web.log().into_iter().find(|line| {
+        line.pointer("/context/path").and_then(|path| path.as_str()).is_some_and(|path| path.ends_with(".css"))
     });
-    let program = program.expect("the program was asked for");
-    assert_ne!(program.pointer("/context/encoding"), Some(&"".into()), "{program}");
+    let style = style.expect("the style sheet was asked for");
+    assert_ne!(style.pointer("/context/encoding"), Some(&"".into()), "{style}");
     browser.close().await;
 }
 
