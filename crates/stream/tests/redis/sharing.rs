@@ -5,10 +5,11 @@ use crate::{
     server::{EVENTS, IDENTITIES, LOG, Redis},
 };
 use monkeytown_stream::{
-    Log, RingBounds,
+    Log, RedisPatience, RingBounds,
     sources::simulator::{Simulator, SimulatorConfig},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_give_the_same_epoch_offsets_and_bytes() {
@@ -106,6 +107,22 @@ async fn a_cursor_ahead_of_a_node_is_waited_for_on_every_way_in() {
     // What never comes is lost, as it is on a node alone.
     let asked = soon(reqwest::get(format!("{}/api/v1/events?after={epoch}:99", other.base))).await.unwrap();
     assert_eq!(asked.headers()["monkeytown-recovered"], "false");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_waits_for_a_young_redis_to_settle_hears_what_others_append() {
+    let redis = Redis::start();
+    let one = Node::start(&redis).await;
+    let epoch = one.publish(&events(0..5)).await["epoch"].as_str().unwrap().to_owned();
+    // Longer than a cursor that is ahead is waited for: a subscriber who comes from the other is not turned away meanwhile.
+    let late = Node::with(&redis, ROOMY, RedisPatience { settle: Duration::from_secs(30), ..patience() }).await;
+    for number in [5, 6, 7] {
+        // Past what it looks at before it waits.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        one.publish(&events(number..number + 1)).await;
+        let asked = reqwest::get(format!("{}/api/v1/events?after={epoch}:{number}", late.base));
+        assert_eq!(soon(asked).await.unwrap().headers()["monkeytown-recovered"], "true", "{number}");
+    }
 }
 
 /// Appends as a source does that invents.

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use monkeytown_protocol::Offset;
 use redis::Client;
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -164,8 +165,21 @@ impl Scribe {
         self.agree(&mut link).await?;
         let another = self.run.as_ref().is_some_and(|run| *run != link.server.run);
         let young = if self.run.is_none() { YOUNG } else { self.patience.settle };
+        let mut bell = Box::pin(link.bell(self.log.next().0));
         if another || link.server.up < young {
-            tokio::time::sleep(self.patience.settle).await;
+            // Nothing is appended meanwhile, but what others append is held and served: whoever was sent here by another
+            // node stands where that one stood.
+            let mut settled = pin!(tokio::time::sleep(self.patience.settle));
+            loop {
+                tokio::select! {
+                    () = settled.as_mut() => break,
+                    rung = &mut bell => {
+                        rung?;
+                        self.agree(&mut link).await?;
+                        bell = Box::pin(link.bell(self.log.next().0));
+                    }
+                }
+            }
             self.agree(&mut link).await?;
         }
         if another {
@@ -178,7 +192,6 @@ impl Scribe {
         if self.trouble.send_replace(None).is_some() {
             tracing::info!(head = self.log.head().map(|head| head.0), "Redis keeps events again");
         }
-        let mut bell = Box::pin(link.bell(self.log.next().0));
         loop {
             tokio::select! {
                 () = queue.news() => {
