@@ -48,14 +48,17 @@ async function freshest(event, path) {
   return last ?? answer ?? fetch(event.request);
 }
 
-addEventListener("install", (event) =>
+addEventListener("install", (event) => {
+  // Where a browser can, what is the stream's does not even wake this: a worker that dies fails whatever passes it.
+  const routed = event.addRoutes?.({ condition: { urlPattern: "/api/*" }, source: "network" });
+  routed?.catch(() => {});
   event.waitUntil(
     install().catch(async (why) => {
       await caches.delete(VERSION);
       throw why;
     }),
-  ),
-);
+  );
+});
 
 addEventListener("activate", (event) => event.waitUntil(sweep()));
 

@@ -193,3 +193,26 @@ async fn what_two_tabs_keep_at_once_is_one_of_both_whole_and_readable() {
     later.until_card("ada", "draws a map").await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn what_is_asked_of_the_stream_does_not_pass_the_worker_which_may_die() {
+    let stream = Stream::start(Source::Publishers).await;
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    page.until_state("live").await;
+    soon("the page is kept", page.value::<bool>("navigator.serviceWorker.ready.then(() => true)")).await;
+    page.reload().await;
+    page.until_state("live").await;
+    // Where the browser itself says the answer comes from, past the worker; nothing where the worker was asked.
+    let from = |path: &str| {
+        format!(
+            "fetch('{path}').then(async (answer) => {{
+                await answer.text();
+                return performance.getEntriesByName(answer.url).at(-1).workerFinalSourceType;
+            }})"
+        )
+    };
+    assert_eq!(page.value::<String>(&from("/config.json")).await, "");
+    assert_eq!(page.value::<String>(&from("/api/v1/snapshot")).await, "network");
+    browser.close().await;
+}
