@@ -106,6 +106,13 @@ impl Address {
         address
     }
 
+    /// As far as the terrarium alone shows it.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        let view = if self.view == View::Flows { View::Flows } else { View::Agents };
+        Self { view, ..self }
+    }
+
     /// As it stands in the browser's address: empty, or with its `#`.
     #[must_use]
     pub fn print(&self) -> String {
@@ -241,6 +248,18 @@ mod tests {
         // A tab of nobody is none, and a plus is a plus.
         assert_eq!(Address::read("#tab=logs"), Address::default());
         assert_eq!(Address::read("#filter=a+b").filter, "a+b");
+    }
+
+    #[test]
+    fn the_terrarium_alone_shows_neither_history_nor_what_a_witness_keeps() {
+        for (text, alone) in [
+            ("#entity=ada&view=kept&filter=x&at=e:7", "#entity=ada&filter=x&at=e:7"),
+            ("#view=history", ""),
+            ("#view=seeds", ""),
+            ("#view=flows", "#view=flows"),
+        ] {
+            assert_eq!(Address::read(text).alone().print(), alone);
+        }
     }
 
     #[test]

@@ -118,7 +118,9 @@ function stop({ error, reason }) {
   notice.querySelector("[data-p=words]").textContent =
     "broken: this page's program has stopped, and shows nothing new. reload the page";
   document.getElementById("page").dataset.health = "disconnected";
-  document.getElementById("connection").dataset.state = "offline";
+  const connection = document.getElementById("connection");
+  connection.dataset.state = "offline";
+  connection.querySelector("[data-p=state]").textContent = "stopped";
 }
 
 addEventListener("error", stop);
@@ -146,7 +148,8 @@ const patience = setTimeout(() => {
 start()
   .then(() => {
     boot.remove();
-    (window.requestIdleCallback ?? setTimeout)(renew);
+    // In another page nothing is kept.
+    if (document.documentElement.dataset.embed === undefined) (window.requestIdleCallback ?? setTimeout)(renew);
   })
   .catch((cause) => explain(cause instanceof Halt ? cause : new Halt(cause.message, "program")))
   .finally(() => clearTimeout(patience));

@@ -22,6 +22,12 @@ pub fn document() -> Document {
     web_sys::window().and_then(|window| window.document()).expect("a page has a document")
 }
 
+/// Whether the page is the terrarium alone, in another page or by its address (`src/hands.js` says so).
+#[must_use]
+pub fn is_embedded() -> bool {
+    document().document_element().is_some_and(|root| root.has_attribute("data-embed"))
+}
+
 /// Something that lives as long as the page: nobody counts who has it, which would be written out wherever it is handed on.
 pub fn leaked<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))

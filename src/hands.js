@@ -17,6 +17,29 @@ const OFFERED_MILLIS = 60_000;
 
 const hands = document.getElementById("hands");
 
+// In a frame, whoever's it is, the page is the terrarium alone, whatever its address says: so nobody can be led to press what
+// they do not see. `?embed` asks for the same. The wordmark leads to the whole page.
+const whole = new URL(location);
+if (parent !== window || whole.searchParams.has("embed")) {
+  whole.searchParams.delete("embed");
+  document.documentElement.dataset.embed = "";
+  document.getElementById("connection").disabled = true;
+  const title = "opens the whole page in a new tab";
+  const name = document.getElementById("t-agent").content.querySelector("h3 button");
+  name.removeAttribute("aria-haspopup");
+  name.title = title;
+  const mark = document.getElementById("wordmark");
+  const link = Object.assign(document.createElement("a"), { target: "_blank", rel: "noopener", title });
+  const lead = () => {
+    whole.hash = location.hash;
+    link.href = whole;
+  };
+  link.onfocus = link.onpointerenter = lead;
+  lead();
+  mark.before(link);
+  link.append(mark);
+}
+
 /** Tells the program, as if it were entered in a field of this name. */
 function tell(name, words) {
   hands.name = name;
@@ -157,6 +180,11 @@ const asked = {
   async copy() {
     await navigator.clipboard.writeText(hands.value);
     tell("told", "copied");
+  },
+  /** Opens the whole page in a tab of its own, at what is in hand. */
+  whole() {
+    whole.hash = hands.value;
+    open(whole, "_blank", "noopener");
   },
   /** Copies the address of what is in hand. */
   link() {

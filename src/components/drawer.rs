@@ -1,6 +1,6 @@
 //! What slides in over the field: the focus goes along and comes back, and what lies behind cannot be reached.
 
-use crate::dom::{Piece, document};
+use crate::dom::{Piece, document, is_embedded};
 use std::cell::{Cell, RefCell};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
@@ -24,7 +24,8 @@ impl Drawer {
 
     /// Opens `piece`, or closes it.
     pub fn set(&self, piece: &Piece, open: bool) {
-        if self.open.replace(open) == open {
+        // Over the terrarium alone nothing opens: who is looked at is marked there.
+        if self.open.replace(open) == open || is_embedded() {
             return;
         }
         let mark = if open { "yes" } else { "" };

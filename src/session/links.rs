@@ -6,6 +6,7 @@ use super::Session;
 use crate::{
     address::{Address, Step, View},
     clock::monotonic_millis,
+    dom::is_embedded,
     hands,
     intent::{Act, Intent, Moment},
     signals::{Sheet, Tab},
@@ -24,7 +25,10 @@ pub(super) struct Links {
 impl Session {
     /// Looks at what the address names: at the start, and when somebody goes back, on, or elsewhere.
     pub(super) fn follow(&self, text: &str) {
-        let address = Address::read(text);
+        let mut address = Address::read(text);
+        if is_embedded() {
+            address = address.alone();
+        }
         let (view, before, moment) = {
             let mut core = self.0.borrow_mut();
             core.links.wanted = None;

@@ -32,17 +32,20 @@ impl fmt::Display for StorageError {
 impl std::error::Error for StorageError {}
 
 thread_local! {
-    /// Whether everything was erased: then nothing is kept until the page is loaded again.
+    /// Whether nothing is kept until the page is loaded again: everything was erased, or nothing is to be kept at all.
     static ERASED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on nothing is kept, whoever asks: everything was erased.
+/// From now on nothing is kept or read, whoever asks: everything was erased, or the page is part of another one.
 pub fn keep_no_more() {
     ERASED.set(true);
 }
 
 /// The browser's storage. gloo-storage would panic where it is blocked, so it is asked for directly.
 fn area() -> Option<Storage> {
+    if ERASED.get() {
+        return None;
+    }
     web_sys::window()?.local_storage().ok().flatten()
 }
 

@@ -83,6 +83,16 @@ impl Stream {
         Self::serving("127.0.0.1:0", Source::Publishers, options).await
     }
 
+    /// A stream of publishers on loopback whose page may be shown in a frame by the site `framed_by`.
+    ///
+    /// # Panics
+    /// When there is no free port, or that is no origin.
+    pub async fn framed_by(framed_by: &str) -> Self {
+        let framed_by = vec![framed_by.parse().expect("an origin")];
+        let options = Options { site: Some(site::folder()), framed_by, ..Options::default() };
+        Self::serving("127.0.0.1:0", Source::Publishers, options).await
+    }
+
     /// A stream of publishers on loopback that has places for so many subscribers.
     ///
     /// # Panics

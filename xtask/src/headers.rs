@@ -136,6 +136,9 @@ fn nginx_sends_the_headers_of_the_table() {
     }
     assert_eq!(nginx_block("header-values.conf", "map $uri $monkeytown_cache"), cache);
     assert_eq!(headers.remove("Cache-Control").unwrap(), "$monkeytown_cache");
+    let framed_by = nginx_block("header-values.conf", "map - $monkeytown_framed_by").remove("default").unwrap();
+    let policy = headers.get_mut("Content-Security-Policy").unwrap();
+    *policy = policy.replace("$monkeytown_framed_by", &framed_by);
     assert_eq!(headers, everywhere);
 }
 

@@ -90,6 +90,9 @@ pub struct Config {
     /// Origin of a page elsewhere that may use this stream (repeatable)
     #[arg(long, env = "MONKEYTOWN_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<AllowedOrigin>,
+    /// Origin of a site elsewhere that may show the terrarium in a frame (repeatable)
+    #[arg(long, env = "MONKEYTOWN_FRAMED_BY", value_name = "ORIGIN", value_delimiter = ',')]
+    pub framed_by: Vec<AllowedOrigin>,
     /// Take what pages say of how long they draw (POST /api/v1/vitals): counts, and nothing of who sends them
     #[arg(long, env = "MONKEYTOWN_VITALS", value_parser = clap::builder::BoolishValueParser::new())]
     pub vitals: bool,
@@ -285,6 +288,7 @@ impl Config {
             max_events_per_second: self.max_events_per_second,
             max_event_bytes: as_size(self.max_event_bytes),
             allow_origins: self.allow_origin.clone(),
+            framed_by: self.framed_by.clone(),
             vitals: self.vitals,
             drain: Duration::from_secs(self.drain_seconds),
             timing: Timing::default(),

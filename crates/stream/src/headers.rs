@@ -2,6 +2,7 @@
 //!
 //! Knows paths and what stands in the table for them; nothing of files or events.
 
+use crate::origin::AllowedOrigin;
 use axum::{
     Router,
     extract::Request,
@@ -60,12 +61,18 @@ enum TableError {
     Header(String),
 }
 
-fn read_table(text: &str, on_loopback: bool) -> Result<Vec<Rule>, TableError> {
+fn read_table(text: &str, on_loopback: bool, framed_by: &[AllowedOrigin]) -> Result<Vec<Rule>, TableError> {
     let table: Table = toml::from_str(text)?;
     let header = |(name, value): (String, String)| {
         let value = match name.as_str() {
-            "Content-Security-Policy" if on_loopback => {
-                value.replace("connect-src 'self'", &format!("connect-src 'self'{LOOPBACK_SOURCES}"))
+            "Content-Security-Policy" => {
+                let connect = if on_loopback { LOOPBACK_SOURCES } else { "" };
+                let mut policy = value.replace("connect-src 'self'", &format!("connect-src 'self'{connect}"));
+                if !framed_by.is_empty() {
+                    let others: String = framed_by.iter().map(|origin| format!(" {}", origin.as_str())).collect();
+                    policy = policy.replace("frame-ancestors 'self'", &format!("frame-ancestors 'self'{others}"));
+                }
+                policy
             }
             _ => value,
         };
@@ -79,9 +86,11 @@ fn read_table(text: &str, on_loopback: bool) -> Result<Vec<Rule>, TableError> {
     table.rule.into_iter().map(rule).collect()
 }
 
-/// Gives every answer of `router` the headers of its path. On loopback a page may ask streams on other ports.
-pub(crate) fn on_all(router: Router, on_loopback: bool) -> Router {
-    let rules = read_table(TABLE, on_loopback).expect("a test reads this table, which is part of the program");
+/// Gives every answer of `router` the headers of its path. On loopback a page may ask streams on other ports. Sites of
+/// `framed_by` may show it in a frame.
+pub(crate) fn on_all(router: Router, on_loopback: bool, framed_by: &[AllowedOrigin]) -> Router {
+    let rules =
+        read_table(TABLE, on_loopback, framed_by).expect("a test reads this table, which is part of the program");
     let rules = Arc::new(rules);
     router.layer(middleware::from_fn(move |request, next| with_headers(Arc::clone(&rules), request, next)))
 }
@@ -111,14 +120,17 @@ mod tests {
 
     #[test]
     fn the_table_of_headers_can_be_read() {
-        let rules = read_table(TABLE, true).expect("the table");
+        let blog = ["https://blog.example".parse().expect("an origin")];
+        let rules = read_table(TABLE, true, &blog).expect("the table");
         let policy = rules
             .iter()
             .filter(|rule| rule.applies_to("/"))
             .flat_map(|rule| &rule.headers)
             .find(|(name, _)| name == header::CONTENT_SECURITY_POLICY)
             .expect("a policy for the page");
-        assert!(policy.1.to_str().expect("text").contains("ws://127.0.0.1:*"));
+        let policy = policy.1.to_str().expect("text");
+        assert!(policy.contains("ws://127.0.0.1:*"), "{policy}");
+        assert!(policy.ends_with("frame-ancestors 'self' https://blog.example"), "{policy}");
     }
 
     #[test]

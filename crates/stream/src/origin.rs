@@ -38,6 +38,11 @@ impl FromStr for AllowedOrigin {
 }
 
 impl AllowedOrigin {
+    /// As it is written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// As a header has it.
     pub(crate) fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("an origin holds visible ASCII only")

@@ -56,7 +56,8 @@ pub(crate) fn router(app: &Arc<App>, address: SocketAddr) -> Router {
         Some(folder) => api.fallback_service(site::router(folder)),
         None => api.fallback(missing),
     };
-    headers::on_all(all, address.ip().is_loopback()).layer(middleware::from_fn_with_state(Arc::clone(app), measured))
+    headers::on_all(all, address.ip().is_loopback(), &app.options.framed_by)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), measured))
 }
 
 /// The routes, with what is told of them.

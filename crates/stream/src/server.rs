@@ -118,6 +118,8 @@ pub struct Options {
     pub max_event_bytes: usize,
     /// Pages elsewhere that may subscribe and ask.
     pub allow_origins: Vec<AllowedOrigin>,
+    /// Sites elsewhere that may show the page in a frame.
+    pub framed_by: Vec<AllowedOrigin>,
     /// Whether pages may say how long they take to draw.
     pub vitals: bool,
     /// Longest drain.
@@ -139,6 +141,7 @@ impl Default for Options {
             max_events_per_second: 10_000,
             max_event_bytes: limits::EVENT_MAX_BYTES,
             allow_origins: Vec::new(),
+            framed_by: Vec::new(),
             vitals: false,
             drain: Duration::from_secs(10),
             timing: Timing::default(),
@@ -280,7 +283,8 @@ impl Server {
             app.metrics.bundle_size_bytes.set(site::first_visit_bytes(folder));
         }
         let service = routes::router(&app, address);
-        let turning_away = headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback());
+        let turning_away =
+            headers::on_all(Router::new().fallback(too_many), address.ip().is_loopback(), &app.options.framed_by);
         let door = Door::new(&app.options, app.metrics.clone());
         let mut tasks = JoinSet::new();
         // Ends with this call, not with the drain: whoever lies down meanwhile is still told of.

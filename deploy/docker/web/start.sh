@@ -5,6 +5,7 @@
 #   MONKEYTOWN_CANARY_UPSTREAM  HOST:PORT of a stream that some of the witnesses have; it shares the log   none
 #   MONKEYTOWN_CANARY_PERCENT   how many of a hundred, 1 to 50                                             10
 #   MONKEYTOWN_REAL_IP_FROM     networks of proxies in front, with commas, whose X-Forwarded-For is true   nobody
+#   MONKEYTOWN_FRAMED_BY        origins, with commas, that may show the terrarium in a frame                nobody else
 #   MONKEYTOWN_LISTEN           port, or ADDRESS:PORT                                                      8080
 # and where things are: MONKEYTOWN_SITE, MONKEYTOWN_PAGE, MONKEYTOWN_NGINX, MONKEYTOWN_RUN, MONKEYTOWN_MODULES, RESOLV_CONF.
 # What is wrong is one line on stderr and exit code 2.
@@ -15,6 +16,7 @@ upstream=${MONKEYTOWN_UPSTREAM-stream:8080}
 canary=${MONKEYTOWN_CANARY_UPSTREAM:-}
 percent=${MONKEYTOWN_CANARY_PERCENT:-10}
 trusted=${MONKEYTOWN_REAL_IP_FROM:-}
+framed=${MONKEYTOWN_FRAMED_BY:-}
 site=${MONKEYTOWN_SITE:-/srv/monkeytown/site}
 page=${MONKEYTOWN_PAGE:-/etc/monkeytown/page}
 nginx=${MONKEYTOWN_NGINX:-/etc/nginx}
@@ -56,6 +58,20 @@ if [ -n "$canary" ]; then
 fi
 case $trusted in *[!0-9A-Fa-f.:/,]*) refuse "MONKEYTOWN_REAL_IP_FROM: '$trusted' is no list of networks, with commas between" ;; esac
 
+origin() {
+    case $1 in https://* | http://*) ;; *) refuse "MONKEYTOWN_FRAMED_BY: '$1' is no http://HOST[:PORT] or https://HOST[:PORT]" ;; esac
+    case ${1#*://} in
+    '' | *[!A-Za-z0-9._:-]*) refuse "MONKEYTOWN_FRAMED_BY: '$1' is no http://HOST[:PORT] or https://HOST[:PORT]" ;;
+    esac
+}
+framers="'self'"
+rest=$framed,
+while [ "$rest" != , ] && [ -n "$rest" ]; do
+    origin "${rest%%,*}"
+    framers="$framers ${rest%%,*}"
+    rest=${rest#*,}
+done
+
 mkdir -p "$local"
 rm -f "$local"/*.conf
 
@@ -73,6 +89,8 @@ resolvers=$(awk '$1 == "nameserver" { print ($2 ~ /:.*:/) ? "[" $2 "]" : $2 }' "
     fi
     # shellcheck disable=SC2016
     printf 'map - $monkeytown_%s { default "%s"; }\n' site "$site" site_before "$site" page "$page"
+    # shellcheck disable=SC2016
+    [ -z "$framed" ] || printf 'map - $monkeytown_framed_by { default "%s"; }\n' "$framers"
     if [ -n "$trusted" ]; then
         echo "$trusted" | tr ',' '\n' | sed 's/.*/set_real_ip_from &;/'
         echo 'real_ip_header X-Forwarded-For; real_ip_recursive on;'

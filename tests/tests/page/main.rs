@@ -6,6 +6,7 @@ mod chain;
 mod column;
 mod configuring;
 mod disputes;
+mod embedding;
 mod endurance;
 mod epochs;
 mod faults;

@@ -1,6 +1,6 @@
 //! What nginx answers itself: the table of headers on everything, compressed copies, what is cached, what is missing.
 
-use crate::web::{Web, deploy, speaks_brotli};
+use crate::web::{Folder, Web, deploy, speaks_brotli};
 use flate2::read::GzDecoder;
 use monkeytown_tests::wait::PATIENCE;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -77,6 +77,22 @@ async fn every_file_of_the_site_has_the_headers_of_the_table() {
         assert_eq!(answer.status(), 200, "{path}");
         holds(&answer, path);
     }
+}
+
+#[tokio::test]
+async fn who_may_frame_the_page_is_itself_and_those_that_are_named() {
+    let policy = async |variables: &[(&str, &str)]| {
+        let web = Web::with(Folder::new(), variables).await;
+        let answer = get(&web, "/?embed").await;
+        let policies: Vec<_> = answer.headers().get_all("content-security-policy").iter().collect();
+        assert_eq!(policies.len(), 1, "{policies:?}");
+        policies[0].to_str().expect("text").to_owned()
+    };
+    let upstream = ("MONKEYTOWN_UPSTREAM", NOWHERE);
+    let alone = policy(&[upstream]).await;
+    assert!(alone.ends_with("; frame-ancestors 'self'"), "{alone}");
+    let named = policy(&[upstream, ("MONKEYTOWN_FRAMED_BY", "https://a.example,http://b.example:81")]).await;
+    assert_eq!(named, format!("{alone} https://a.example http://b.example:81"));
 }
 
 #[tokio::test]

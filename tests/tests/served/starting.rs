@@ -33,6 +33,12 @@ async fn what_is_wrong_with_its_environment_is_one_line_and_nothing_starts() {
         (vec![("MONKEYTOWN_LISTEN", "eighty")], "MONKEYTOWN_LISTEN: 'eighty' is no port"),
         (vec![canary, ("MONKEYTOWN_CANARY_PERCENT", "51")], "MONKEYTOWN_CANARY_PERCENT: '51' is none of 1 to 50"),
         (vec![canary, ("MONKEYTOWN_UPSTREAM", "")], "there is no MONKEYTOWN_UPSTREAM"),
+        (vec![("MONKEYTOWN_FRAMED_BY", "*")], "MONKEYTOWN_FRAMED_BY: '*' is no http"),
+        (
+            vec![("MONKEYTOWN_FRAMED_BY", "https://a.example,https://b\"; }")],
+            "MONKEYTOWN_FRAMED_BY: 'https://b\"; }' is no",
+        ),
+        (vec![("MONKEYTOWN_FRAMED_BY", "https://a.example,,")], "MONKEYTOWN_FRAMED_BY: '' is no http"),
         (vec![("MONKEYTOWN_REAL_IP_FROM", "10.0.0.0/8; x")], "MONKEYTOWN_REAL_IP_FROM: '10.0.0.0/8; x' is no list"),
     ] {
         let output = folder.start(&variables).output().expect("it runs");

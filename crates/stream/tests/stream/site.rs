@@ -77,7 +77,7 @@ async fn every_file_has_its_type_and_lives_as_long_as_it_should() {
         assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
         assert_eq!(headers["cross-origin-opener-policy"], "same-origin", "{path}");
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'self'"), "{policy}");
         assert!(policy.contains("ws://127.0.0.1:*"), "on loopback a page may ask another port: {policy}");
         assert!(!headers.contains_key("strict-transport-security"), "{path}");
     }

@@ -34,6 +34,7 @@ fn what_an_operator_must_mend_is_one_line_and_exit_2() {
         (vec!["--max-subscribers", "0"], "--max-subscribers"),
         (vec!["--ring-bytes", "lots"], "--ring-bytes"),
         (vec!["--allow-origin", "null"], "--allow-origin"),
+        (vec!["--framed-by", "*"], "--framed-by"),
         (vec!["--simulate"], "--simulate"),
         (vec!["--git-speed=-1"], "--git-speed"),
         (vec!["stray"], "stray"),
