@@ -52,6 +52,10 @@ pub enum Command {
     ForThisVisit,
     /// Lets single keys do nothing, or again what they do.
     Keyless,
+    /// Lets what settles and breaks be heard, or no longer.
+    Sound,
+    /// Lets the browser call when somebody pinned breaks, or no longer.
+    Notices,
     /// Puts a ghost away.
     Dismiss,
     /// Closes what opened last.
@@ -110,7 +114,7 @@ const fn line(name: &'static str, key: &'static str, command: Command, when: Whe
 }
 
 /// All of them; what is wanted most comes first.
-pub const COMMANDS: [Line; 32] = [
+pub const COMMANDS: [Line; 34] = [
     line("pin", "", Command::Pin, When::Somebody),
     line("mute", "", Command::Mute, When::Somebody),
     line("write a note on", "", Command::Note, When::Somebody),
@@ -139,6 +143,8 @@ pub const COMMANDS: [Line; 32] = [
     line("hold the page still", "", Command::Still, When::Always),
     line("history for this visit only", "", Command::ForThisVisit, When::Always),
     line("single keys off", "", Command::Keyless, When::Always),
+    line("sound when something settles or breaks", "", Command::Sound, When::Always),
+    line("notices when somebody pinned breaks", "", Command::Notices, When::Always),
     line("all commands", "/", Command::Palette, When::ByKey),
     line("to the next agent that way, enter opens", "arrows", Command::Arrows, When::ByKey),
     line("put away what settled", "delete", Command::Dismiss, When::ByKey),

@@ -112,6 +112,48 @@ addEventListener("hashchange", () => {
   tell("address", location.hash);
 });
 
+// How long nothing else sounds, or calls for the same agent, in any tab; and how long a hidden tab lets one that is seen go first.
+const CALM_MILLIS = 4_000;
+const LATER_MILLIS = 1_500;
+const wait = (millis) => new Promise((done) => setTimeout(done, millis));
+const ours = new Set();
+let sounds;
+
+/** Does it in one of the tabs that would, and then in none for a while. */
+async function once(name, act) {
+  if (ours.has(name)) return;
+  ours.add(name);
+  setTimeout(() => ours.delete(name), CALM_MILLIS);
+  const hold = (mine) => mine && (act(), wait(CALM_MILLIS));
+  // Without locks each tab does it.
+  await (navigator.locks?.request(name, { ifAvailable: true }, hold).catch(act) ?? act());
+}
+
+/** Whether there can be sound: browsers give none before something was pressed. */
+async function wakes() {
+  if (!globalThis.AudioContext) return false;
+  sounds ??= new AudioContext();
+  await Promise.race([sounds.resume(), wait(500)]);
+  return sounds.state === "running";
+}
+addEventListener("click", () => sounds?.resume());
+
+/** Two soft notes: up when something settled, down when it broke. */
+function chime(broken) {
+  for (const [i, pitch] of (broken ? [330, 247] : [523, 784]).entries()) {
+    const at = sounds.currentTime + i * 0.16;
+    const note = sounds.createOscillator();
+    const loud = sounds.createGain();
+    note.frequency.value = pitch;
+    loud.gain.setValueAtTime(0, at);
+    loud.gain.linearRampToValueAtTime(0.08, at + 0.02);
+    loud.gain.exponentialRampToValueAtTime(0.001, at + 0.5);
+    note.connect(loud).connect(sounds.destination);
+    note.start(at);
+    note.stop(at + 0.5);
+  }
+}
+
 // What had the focus before it was sent somewhere.
 let before;
 
@@ -185,6 +227,47 @@ const asked = {
   whole() {
     whole.hash = hands.value;
     open(whole, "_blank", "noopener");
+  },
+  /** Turns sound on: with a sample. */
+  async sound() {
+    if (!globalThis.AudioContext) return tell("told", "this browser makes no sound for the page: it stays off");
+    if (await wakes()) chime();
+    tell("sound", "");
+  },
+  async chime() {
+    const broken = hands.value;
+    if (await wakes()) await once("monkeytown chime", () => chime(broken));
+  },
+  /** Turns notices on, with one: some browsers have them and show none. */
+  async notices() {
+    if (!globalThis.Notification) return tell("told", "this browser shows no notices: they stay off");
+    if ((await Notification.requestPermission()) !== "granted") {
+      return tell("told", "this browser is told to show no notices of this page: they stay off. its settings for this address allow them");
+    }
+    new Notification("notices are on", { body: "one comes when somebody pinned breaks and nobody looks" });
+    tell("notices", "");
+  },
+  /** Calls for the agent in hand, unless some tab is seen. What the stream tells stays text. */
+  async notify() {
+    const [tag, title, ...body] = hands.value.split("\n");
+    if (document.hidden) await wait(LATER_MILLIS);
+    await once(`monkeytown notice ${tag}`, () => {
+      if (!document.hidden || globalThis.Notification?.permission !== "granted") return;
+      const notice = new Notification(title, { body: body.join(" "), tag, icon: "/icon-192.png" });
+      notice.onclick = () => {
+        focus();
+        location.hash = `entity=${encodeURIComponent(tag)}`;
+        notice.close();
+      };
+    });
+  },
+  /** A red dot on the page's icon while something is in hand. */
+  async icon() {
+    const link = document.querySelector("link[rel=icon]");
+    link.title = hands.value;
+    const drawn = await (await fetch("/favicon.svg")).text();
+    const dot = '<circle cx="18" cy="18" r="6" fill="#ef4444"/></svg>';
+    link.href = link.title ? `data:image/svg+xml,${encodeURIComponent(drawn.replace("</svg>", dot))}` : "/favicon.svg";
   },
   /** Copies the address of what is in hand. */
   link() {

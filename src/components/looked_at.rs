@@ -40,7 +40,9 @@ pub fn bind(signals: &Signals) {
             let words: String = gaze.query.trim_ascii().chars().take(NAME_MAX).collect();
             shown = ["looking for ", &*voice::name(&words)].concat();
         }
-        let title = [&*shown, if shown.is_empty() { "" } else { " · " }, &signals.app_name.peek()].concat();
+        let alarm = signals.alarm.read();
+        let called = if alarm.is_empty() { String::new() } else { ["✕ ", &**alarm, " · "].concat() };
+        let title = [&*called, &*shown, if shown.is_empty() { "" } else { " · " }, &signals.app_name.peek()].concat();
         let document = document();
         // What stands there already is not written again.
         if document.title() != title {

@@ -3,7 +3,7 @@
 use super::drawer::{Drawer, focus};
 use crate::{
     dom::{Piece, Rows, follow},
-    signals::{AgentView, FOR_THIS_VISIT, KEYLESS, Kept, STILL, Sheet, Signals, of},
+    signals::{AgentView, FOR_THIS_VISIT, KEYLESS, Kept, NOTICES, SOUND, STILL, Sheet, Signals, of},
     voice,
 };
 use monkeytown_keepsakes::{BUDGET_UNITS, Class, Record, Unsound, preview, record::words_of, store::LAST_KNOWN_UNITS};
@@ -96,7 +96,14 @@ fn fill(
     }
     was_erasing.set(kept.erasing);
     sheet.set("erase-all", "aria-expanded", if kept.erasing { "true" } else { "false" });
-    for (part, name) in [("for-this-visit", FOR_THIS_VISIT), ("stilled", STILL), ("keyless", KEYLESS)] {
+    let preferences = [
+        ("for-this-visit", FOR_THIS_VISIT),
+        ("stilled", STILL),
+        ("keyless", KEYLESS),
+        (SOUND, SOUND),
+        (NOTICES, NOTICES),
+    ];
+    for (part, name) in preferences {
         let is_on = kept.has(Class::Preference, name);
         sheet.set(part, "aria-pressed", if is_on { "true" } else { "false" });
     }

@@ -5,7 +5,7 @@
 use crate::{
     dom::{document, listen, value},
     intent::dismiss,
-    signals::{FOR_THIS_VISIT, KEYLESS, STILL, Sheet},
+    signals::{FOR_THIS_VISIT, KEYLESS, NOTICES, SOUND, STILL, Sheet},
 };
 use monkeytown_protocol::EntityId;
 use web_sys::Element;
@@ -66,6 +66,8 @@ pub enum Act {
     Erase(bool),
     /// Turns a preference on or off.
     Prefer(&'static str),
+    /// Turns on what the browser has allowed.
+    Allowed(&'static str),
 }
 
 /// What is meant by pressing the button of this name. `near` finds an attribute of what the button belongs to.
@@ -97,6 +99,8 @@ pub(super) fn meant_by_button(name: &str, near: &dyn Fn(&str) -> Option<String>)
         "for-this-visit" => Some(Act::Prefer(FOR_THIS_VISIT)),
         "stilled" => Some(Act::Prefer(STILL)),
         "keyless" => Some(Act::Prefer(KEYLESS)),
+        SOUND => Some(Act::Prefer(SOUND)),
+        NOTICES => Some(Act::Prefer(NOTICES)),
         _ => None,
     }
 }
@@ -111,6 +115,8 @@ pub(super) fn meant_by_field(field: &Element) -> Option<Act> {
         "bring" => Some(Act::Ask("bring", String::new())),
         "brought" => Some(Act::Bring(value(field))),
         "told" => Some(Act::Told(value(field))),
+        SOUND => Some(Act::Allowed(SOUND)),
+        NOTICES => Some(Act::Allowed(NOTICES)),
         _ => None,
     }
 }

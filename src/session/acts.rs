@@ -8,7 +8,7 @@ use super::{
 use crate::{
     hands,
     intent::Act,
-    signals::{Draft, FOR_THIS_VISIT, Kept, Sheet, Undo},
+    signals::{Draft, FOR_THIS_VISIT, Kept, NOTICES, SOUND, Sheet, Undo},
     storage::last_known,
 };
 use monkeytown_keepsakes::{
@@ -28,6 +28,12 @@ impl Session {
         if let Act::Ask(what, words) = &act {
             // The answer may come at once, as another act.
             return hands::ask(what, words);
+        }
+        if let Act::Prefer(name @ (SOUND | NOTICES)) = act
+            && !topic.peek().has(Class::Preference, name)
+        {
+            // The browser may not let the page: it answers with another act.
+            return hands::ask(name, "");
         }
         let mut out = None;
         // What is being typed changes nothing that is kept yet.
@@ -98,7 +104,18 @@ impl Session {
                     core.keeping.erase(kept);
                     out = Some(String::new());
                 }
-                Act::Prefer(name) => core.prefer(kept, name),
+                Act::Allowed(name) => {
+                    if !kept.has(Class::Preference, name) {
+                        core.prefer(kept, name);
+                    }
+                    [name, ": on"].concat().clone_into(&mut kept.answer);
+                }
+                Act::Prefer(name) => {
+                    core.prefer(kept, name);
+                    if matches!(name, SOUND | NOTICES) {
+                        [name, ": off"].concat().clone_into(&mut kept.answer);
+                    }
+                }
                 Act::Ask(..) => {}
             }
             is_answered |= !kept.answer.is_empty();

@@ -4,6 +4,7 @@
 //! are still applied. Carries the ingest's answers back to the connection. Knows nothing of components.
 
 mod acts;
+mod attention;
 mod intents;
 mod keeping;
 mod latency;
@@ -16,6 +17,7 @@ mod showing;
 mod sought;
 mod standing;
 
+use attention::Attention;
 use keeping::Keeping;
 use latency::Latency;
 use links::Links;
@@ -92,6 +94,7 @@ struct Core {
     /// From when to when no stream was heard, by the page's clock; the last may still be open.
     gaps: Vec<(Timestamp, Option<Timestamp>)>,
     toasted: u64,
+    attention: Attention,
     /// When the milestone on show goes, on the monotonic clock.
     milestone_until: f64,
     summarised: bool,
@@ -165,6 +168,7 @@ impl Session {
             stream: config.streams.at(config.streams.home).clone(),
             gaps: Vec::new(),
             toasted: 0,
+            attention: Attention::default(),
             milestone_until: 0.0,
             summarised: false,
             contradictions: Vec::new(),
@@ -244,6 +248,8 @@ impl Session {
         };
         if at_once {
             self.work(f64::INFINITY);
+            // Timers of a page that nobody sees may run once a minute.
+            self.0.borrow_mut().attend();
         } else if ask {
             self.ask_for_frame();
         }
@@ -305,6 +311,7 @@ impl Session {
         let session = self.clone();
         let timer = Timer::every(1_000, move || {
             session.keep_watch();
+            session.0.borrow_mut().attend();
             // A page that is seen by its own account may get no frames all the same (frozen, or in a frame out of sight).
             let waiting = !session.0.borrow().queue.is_empty();
             if waiting {

@@ -8,7 +8,7 @@ use crate::{
     fuzzy::cost,
     hands,
     intent::{Act, Intent, Moment},
-    signals::{Choice, FOR_THIS_VISIT, KEYLESS, Mode, Offer, Over, Palette, STILL, Sheet, lower, of},
+    signals::{Choice, FOR_THIS_VISIT, KEYLESS, Mode, NOTICES, Offer, Over, Palette, SOUND, STILL, Sheet, lower, of},
     voice,
 };
 use monkeytown_keepsakes::Class;
@@ -64,7 +64,9 @@ impl Session {
                 self.command(line.command);
                 // Where nothing in sight says what came of it, it is said.
                 let on = self.0.borrow().is_on(line.command);
-                if let Some(on) = on {
+                // The browser is still asked for those, and they say it themselves.
+                let is_asked = matches!(line.command, Command::Sound | Command::Notices);
+                if let Some(on) = on.filter(|_| !is_asked) {
                     self.act(Act::Told([&*offer.name, if on { ": on" } else { ": off" }].concat()));
                 }
             }
@@ -113,6 +115,8 @@ impl Session {
             Command::Still => Some(Intent::Act(Act::Prefer(STILL))),
             Command::ForThisVisit => Some(Intent::Act(Act::Prefer(FOR_THIS_VISIT))),
             Command::Keyless => Some(Intent::Act(Act::Prefer(KEYLESS))),
+            Command::Sound => Some(Intent::Act(Act::Prefer(SOUND))),
+            Command::Notices => Some(Intent::Act(Act::Prefer(NOTICES))),
             Command::Close => Some(Intent::Back),
             // What has the focus knows them.
             Command::Arrows | Command::Dismiss => None,
@@ -177,6 +181,8 @@ impl Core {
             Command::Still => (Class::Preference, STILL),
             Command::ForThisVisit => (Class::Preference, FOR_THIS_VISIT),
             Command::Keyless => (Class::Preference, KEYLESS),
+            Command::Sound => (Class::Preference, SOUND),
+            Command::Notices => (Class::Preference, NOTICES),
             _ => return None,
         };
         Some(self.signals.kept.peek().has(class, name))

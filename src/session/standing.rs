@@ -5,11 +5,13 @@ use super::{Core, Session, latency::Latency};
 use crate::{
     clock::{self, PageClock, monotonic_millis},
     ingest::{Loss, Terms},
+    signals::{NOTICES, SOUND},
     storage::choices,
     tabs::Tabs,
     transport::{self, ConnectionState},
     voice,
 };
+use monkeytown_keepsakes::Class;
 use monkeytown_protocol::Timestamp;
 
 /// Bytes and frames that may wait to be applied: `onmessage` knows no back-pressure. Over it, in a catch-up, the page lets
@@ -120,7 +122,10 @@ impl Session {
             let mut core = self.0.borrow_mut();
             let since = core.hidden_since.filter(|_| clock::is_hidden());
             core.hidden_since = clock::is_hidden().then_some(since.unwrap_or(now));
-            since.is_some_and(|since| now - since > HIDDEN_MAX_MILLIS) && core.standing.is_live()
+            // Who wants to be called is heard for.
+            let kept = core.signals.kept.peek();
+            let calls = [SOUND, NOTICES].iter().any(|name| kept.has(Class::Preference, name));
+            since.is_some_and(|since| now - since > HIDDEN_MAX_MILLIS) && core.standing.is_live() && !calls
         };
         if unseen {
             connection.rest();

@@ -11,6 +11,10 @@ pub const FOR_THIS_VISIT: &str = "ghosts";
 pub const STILL: &str = "still";
 /// The preference under which single letters, digits and marks do nothing (WCAG 2.1.4).
 pub const KEYLESS: &str = "keyless";
+/// The preference under which settling and breaking are heard. Named as `src/hands.js` is asked for it; so is the next.
+pub const SOUND: &str = "sound";
+/// The preference under which the browser calls when somebody pinned breaks and nobody looks.
+pub const NOTICES: &str = "notices";
 
 /// An act that can be taken back: what was taken away comes back, what was put goes.
 #[derive(Default)]

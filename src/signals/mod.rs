@@ -8,7 +8,7 @@ mod views;
 
 use crate::{filter::Filter, voice};
 pub use crate::{ingest::Counters, transport::ConnectionState};
-pub use kept::{Draft, FOR_THIS_VISIT, KEYLESS, Kept, STILL, Undo};
+pub use kept::{Draft, FOR_THIS_VISIT, KEYLESS, Kept, NOTICES, SOUND, STILL, Undo};
 pub use palette::{Choice, Offer, Over, Palette};
 pub use views::{
     AgentView, BUNDLE_TOLD_MAX, Bead, BundleName, BundleRow, ConnectionView, DetailView, Figures, FlowRow, FlowsView,
@@ -109,6 +109,8 @@ pub struct Signals {
     pub toasts: Topic<Vec<Toast>>,
     /// Contracts settled, each time another round number of them is reached.
     pub milestone: Topic<Option<u64>>,
+    /// Who of the pinned is broken, in words; empty while nobody is.
+    pub alarm: Topic<String>,
     /// How the connection stands.
     pub connection: Topic<ConnectionView>,
     /// What the witness looks at.
@@ -147,6 +149,7 @@ impl Signals {
             hour: Topic::new(HourView::default()),
             toasts: Topic::new(Vec::new()),
             milestone: Topic::new(None),
+            alarm: Topic::new(String::new()),
             connection: Topic::new(ConnectionView::default()),
             gaze: Topic::new(Gaze::default()),
             sought: Topic::new(SoughtView::default()),

@@ -1,6 +1,7 @@
 //! The page, as a person meets it: a real browser, the built site, a real stream.
 
 mod access;
+mod calling;
 mod catching_up;
 mod chain;
 mod column;
