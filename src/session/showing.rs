@@ -10,7 +10,7 @@ use crate::{
     terrarium::stage::{Stage, Staged},
     voice,
 };
-use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Entity, Keys};
+use monkeytown_civilization::{CONTRADICTIONS_MAX, Civilization, Depth, Entity, Keys};
 use monkeytown_keepsakes::Class;
 use monkeytown_protocol::{EntityId, EntityStatus, Flow, FlowId, Text, Timestamp};
 use std::rc::Rc;
@@ -236,7 +236,7 @@ impl Core {
     fn write_hour(&self, now: Timestamp) {
         let activity = self.state().activity();
         let lanes = activity.lanes().filter_map(|id| {
-            let bins = activity.lane(id, now)?.collect();
+            let bins = activity.lane(id, Depth::Hour, now)?.collect();
             Some(LaneView { id: id.clone(), name: name_of(self.state(), id), bins })
         });
         let ago = |time: Timestamp| now.since_millis(time);
@@ -244,7 +244,7 @@ impl Core {
         let gaps = self.gaps.iter().filter(|_| self.past.is_none());
         let gaps = gaps.map(|(from, until)| (ago(*from), until.map_or(0, ago)));
         self.signals.hour.set(HourView {
-            bins: activity.bins(now).collect(),
+            bins: activity.bins(Depth::Hour, now).collect(),
             trend: self.state().trend(now),
             marks: self.state().marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
             gaps: gaps.filter(|(_, until)| *until < HOUR_MILLIS).collect(),

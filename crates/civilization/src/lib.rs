@@ -8,6 +8,7 @@
 //! log lines a snapshot takes only the newest.
 
 mod activity;
+mod bins;
 mod bounds;
 mod changes;
 mod contradictions;
@@ -20,7 +21,8 @@ mod marks;
 mod pulse;
 mod state;
 
-pub use activity::{Activity, BIN_MILLIS, DAY_BINS, DAYS, HALF_HOUR_MILLIS, HOUR_BINS};
+pub use activity::{Activity, BIN_MILLIS, DAY_BIN_MILLIS, DAY_BINS, DAYS, Depth, HALF_HOUR_MILLIS, WEEK_BIN_MILLIS};
+pub use bins::HOUR_BINS;
 pub use bounds::{
     AGENT_RECENT_MAX, ALERTS_MAX, ENTITIES_BYTES_MAX, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_BYTES_MAX, FLOWS_MAX,
     HISTORY_BYTES_MAX, HISTORY_MAX, LANES_MAX, NAME_MAX_BYTES, REASON_MAX_BYTES, SEEDS_MAX,

@@ -3,7 +3,8 @@
 mod saying;
 
 use monkeytown_civilization::{
-    BIN_MILLIS, Changes, Civilization, DAY_BINS, DAYS, HALF_HOUR_MILLIS, HOUR_BINS, LANES_MAX,
+    BIN_MILLIS, Changes, Civilization, DAY_BIN_MILLIS, DAY_BINS, DAYS, Depth, HALF_HOUR_MILLIS, HOUR_BINS, LANES_MAX,
+    WEEK_BIN_MILLIS,
 };
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, LogLevel, LogLine, Payload, Text, Timestamp,
@@ -43,12 +44,12 @@ fn fold(events: impl IntoIterator<Item = Event>) -> Civilization {
 }
 
 fn bins(civilization: &Civilization, now: i64) -> Vec<u32> {
-    civilization.activity().bins(at(now)).collect()
+    civilization.activity().bins(Depth::Hour, at(now)).collect()
 }
 
 /// Which of the bins, counted back from the one of `now`, are set.
 fn lane(civilization: &Civilization, number: usize, now: i64) -> Vec<usize> {
-    let lane = civilization.activity().lane(&agent(number), at(now)).expect("an agent that was at work");
+    let lane = civilization.activity().lane(&agent(number), Depth::Hour, at(now)).expect("an agent that was at work");
     let last = HOUR_BINS - 1;
     let mut back: Vec<usize> = lane.enumerate().filter(|(_, on)| *on).map(|(bin, _)| last - bin).collect();
     back.reverse();
@@ -58,7 +59,7 @@ fn lane(civilization: &Civilization, number: usize, now: i64) -> Vec<usize> {
 #[test]
 fn before_anything_happens_every_bin_is_empty() {
     assert_eq!(bins(&Civilization::default(), 0), vec![0; HOUR_BINS]);
-    assert!(Civilization::default().activity().lane(&agent(1), at(0)).is_none());
+    assert!(Civilization::default().activity().lane(&agent(1), Depth::Hour, at(0)).is_none());
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn the_lane_that_was_touched_least_makes_room_for_another() {
     civilization.apply(becomes(1, 0, EntityStatus::Processing), &mut Changes::default());
     civilization.apply(becomes(2, LANES_MAX, EntityStatus::Active), &mut Changes::default());
     assert!(civilization.activity().lanes().len() <= LANES_MAX);
-    let held = |number| civilization.activity().lane(&agent(number), at(2)).is_some();
+    let held = |number| civilization.activity().lane(&agent(number), Depth::Hour, at(2)).is_some();
     assert!(held(0) && !held(1) && held(LANES_MAX - 1) && held(LANES_MAX));
 }
 
@@ -150,10 +151,47 @@ fn at_the_edges_of_time_nothing_overflows() {
     }
     for millis in edges {
         let now = Timestamp::from_millis(millis);
-        let hour: u32 = civilization.activity().bins(now).sum();
+        let hour: u32 = civilization.activity().bins(Depth::Hour, now).sum();
         assert_eq!(hour, if millis == i64::MAX { 4 } else { 0 });
+        let all: u32 = civilization.activity().bins(Depth::All, now).sum();
+        let lane = civilization.activity().lane(&agent(1), Depth::All, now).expect("a lane");
+        assert_eq!(lane.len(), HOUR_BINS);
+        // Four came before all that was held by then, or are not yet.
+        assert!(all <= 10);
         assert!(civilization.activity().days(&agent(1), now).is_some());
     }
+}
+
+#[test]
+fn all_of_it_is_held_in_bins_as_wide_as_that_needs() {
+    let day = 86_400;
+    let civilization = fold([line(0), line(10), line(90 * day), line(40 * day)]);
+    let now = at(90 * day);
+    let width = civilization.activity().bin_millis(Depth::All, now);
+    let all: Vec<u32> = civilization.activity().bins(Depth::All, now).collect();
+    assert_eq!(width, BIN_MILLIS << 12, "three months in 120 bins of 34 hours");
+    assert_eq!((all.iter().sum::<u32>(), all[HOUR_BINS - 1]), (4, 1));
+    let later = at(300 * day);
+    let all: Vec<u32> = civilization.activity().bins(Depth::All, later).collect();
+    assert_eq!(all.iter().sum::<u32>(), 4, "what was first stays while nothing else happens");
+    assert_eq!(civilization.activity().bin_millis(Depth::All, later), BIN_MILLIS << 13);
+}
+
+#[test]
+fn a_snapshot_of_before_there_were_depths_begins_them_with_its_hour() {
+    let civilization = fold([line(0), becomes(60, 1, EntityStatus::Active), line(600)]);
+    let mut old = serde_json::to_value(&civilization).expect("a fold can be written");
+    let activity = old["activity"].as_object_mut().expect("an object");
+    for part in ["day", "week", "all"] {
+        assert!(activity.remove(part).is_some());
+        activity["lanes"]["agent-1"].as_object_mut().expect("an object").remove(part);
+    }
+    let mut read: Civilization = serde_json::from_value(old).expect("an old snapshot can be read");
+    assert_eq!(read, civilization);
+    let next = || becomes(5_000, 1, EntityStatus::Idle);
+    read.apply(next(), &mut Changes::default());
+    let on = |depth| read.activity().lane(&agent(1), depth, at(5_000)).expect("a lane").filter(|on| *on).count();
+    assert_eq!(on(Depth::Day), 7, "from the first minute to 83 minutes later");
 }
 
 fn happenings() -> impl Strategy<Value = Vec<(i64, usize, bool)>> {
@@ -174,6 +212,52 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(bins(&civilization, now), expected);
+    }
+
+    #[test]
+    fn each_depth_holds_what_counting_every_event_gives(
+        happenings in prop::collection::vec((-800_000_i64..800_000, 0_u32..12), 1..80),
+        later in 0_i64..4_000_000,
+    ) {
+        // Some lie near each other, some far.
+        let times: Vec<i64> = happenings.iter().map(|(seconds, nearer)| seconds >> nearer).collect();
+        let civilization = fold(times.iter().map(|seconds| line(*seconds)));
+        let now = at(times.iter().max().expect("at least one") + later);
+        let hold = i64::try_from(HOUR_BINS).expect("120");
+        let bin = |time: Timestamp, width: i64| time.millis().div_euclid(width);
+        let tell = |held: &[i64], width: i64| -> Vec<u32> {
+            (bin(now, width) - hold + 1..=bin(now, width))
+                .map(|wanted| {
+                    let here = held.iter().filter(|seconds| bin(at(**seconds), width) == wanted).count();
+                    u32::try_from(here).expect("at most 80")
+                })
+                .collect()
+        };
+        let newest = at(*times.iter().max().expect("at least one"));
+        for (depth, width) in [(Depth::Day, DAY_BIN_MILLIS), (Depth::Week, WEEK_BIN_MILLIS)] {
+            let mut held = times.clone();
+            held.retain(|seconds| bin(at(*seconds), width) > bin(newest, width) - hold);
+            let seen: Vec<u32> = civilization.activity().bins(depth, now).collect();
+            prop_assert_eq!(seen, tell(&held, width), "{:?}", depth);
+        }
+        // Of all, what came too late for the bins of then is in none, and what was once counted stays.
+        let (mut held, mut width) = (Vec::new(), BIN_MILLIS);
+        let fits = |from: i64, until: Timestamp, width| bin(until, width) - bin(at(from), width) < hold;
+        for seconds in times {
+            if held.iter().all(|before| fits(seconds, at(*before), width)) {
+                held.push(seconds);
+            }
+            let newest = at(*held.iter().max().expect("the first is held"));
+            while !fits(*held.iter().min().expect("the first is held"), newest, width) {
+                width *= 2;
+            }
+        }
+        while !fits(*held.iter().min().expect("the first is held"), now, width) {
+            width *= 2;
+        }
+        prop_assert_eq!(civilization.activity().bin_millis(Depth::All, now), width);
+        let seen: Vec<u32> = civilization.activity().bins(Depth::All, now).collect();
+        prop_assert_eq!(seen, tell(&held, width));
     }
 
     /// Of events in the order of their times: an agent was at work in a bin when any moment of it lies in a stretch
@@ -197,14 +281,19 @@ proptest! {
                     on && bin(start) <= from_millis && from_millis <= bin(end)
                 })
             };
-            let Some(lane) = civilization.activity().lane(&agent(number), at(now)) else {
+            let activity = civilization.activity();
+            if activity.lane(&agent(number), Depth::Hour, at(now)).is_none() {
                 prop_assert!(told.iter().all(|(_, on)| !on));
                 continue;
-            };
-            let hour = i64::try_from(HOUR_BINS).expect("120");
-            let first = at(now).millis().div_euclid(BIN_MILLIS) * BIN_MILLIS - (hour - 1) * BIN_MILLIS;
-            for (bin, on) in (0_i64..).zip(lane) {
-                prop_assert_eq!(on, at_work(first + bin * BIN_MILLIS, BIN_MILLIS), "half minute {}", bin);
+            }
+            let hold = i64::try_from(HOUR_BINS).expect("120");
+            for depth in [Depth::Hour, Depth::Day, Depth::Week, Depth::All] {
+                let width = activity.bin_millis(depth, at(now));
+                let first = (at(now).millis().div_euclid(width) - hold + 1) * width;
+                let lane = activity.lane(&agent(number), depth, at(now)).expect("a lane");
+                for (bin, on) in (0_i64..).zip(lane) {
+                    prop_assert_eq!(on, at_work(first + bin * width, width), "{:?} {}", depth, bin);
+                }
             }
             let days = civilization.activity().days(&agent(number), at(now)).expect("a lane");
             let today = at(now).millis().div_euclid(86_400_000) * 86_400_000;

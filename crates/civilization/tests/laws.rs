@@ -4,8 +4,8 @@ mod saying;
 mod telling;
 
 use monkeytown_civilization::{
-    ALERTS_MAX, CONTRADICTIONS_MAX, Changes, Civilization, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX, HISTORY_MAX,
-    HOUR_BINS, LANES_MAX, MARKS_MAX, SEEDS_MAX,
+    ALERTS_MAX, CONTRADICTIONS_MAX, Changes, Civilization, Depth, ENTITIES_MAX, FINISHED_FLOWS_MAX, FLOWS_MAX,
+    HISTORY_MAX, HOUR_BINS, LANES_MAX, MARKS_MAX, SEEDS_MAX,
 };
 use monkeytown_protocol::{
     EntityId, EntityKind, EntityPatch, EntityStatus, EntityVerb, Event, Json, Payload, Timestamp, from_json,
@@ -300,10 +300,16 @@ proptest! {
                 let now = civilization.last_time().unwrap_or_default();
                 prop_assert!(civilization.contradictions(now).len() <= CONTRADICTIONS_MAX);
                 let _ = (civilization.trend(now), civilization.quiet_since());
-                let _ = civilization.activity().bins(now).map(u64::from).sum::<u64>();
-                for agent in civilization.activity().lanes() {
-                    prop_assert!(civilization.activity().lane(agent, now).is_some_and(|lane| lane.count() == HOUR_BINS));
-                    prop_assert!(civilization.activity().days(agent, now).is_some());
+                let activity = civilization.activity();
+                for depth in [Depth::Hour, Depth::Day, Depth::Week, Depth::All] {
+                    let _ = activity.bins(depth, now).map(u64::from).sum::<u64>();
+                    for agent in activity.lanes() {
+                        let lane = activity.lane(agent, depth, now);
+                        prop_assert!(lane.is_some_and(|lane| lane.count() == HOUR_BINS));
+                    }
+                }
+                for agent in activity.lanes() {
+                    prop_assert!(activity.days(agent, now).is_some());
                 }
                 civilization.apply(event, &mut Changes::default());
             }
