@@ -1,9 +1,10 @@
-//! The address of what is looked at: the part behind `#`, read and printed. `#entity=ID&tab=logs&filter=TEXT&view=history&at=MOMENT`.
+//! The address of what is looked at: the part behind `#`, read and printed. `#entity=ID&tab=logs&filter=TEXT&view=history&depth=day&at=MOMENT`.
 //!
 //! Pure. Whatever stands there, something harmless comes of it: keys that nobody knows and what cannot be read are passed over, so
 //! that links of a later page lead as far as this one goes. Knows neither the browser nor what is shown.
 
 use crate::signals::{Gaze, Sheet, Tab};
+use monkeytown_civilization::Depth;
 use monkeytown_protocol::EntityId;
 
 /// The longest address that is read, in bytes; of a longer one nothing is.
@@ -36,6 +37,8 @@ const VIEWS: [(&str, View); 5] = [
     ("seeds", View::Seeds),
     ("kept", View::Kept),
 ];
+const DEPTHS: [(&str, Depth); 4] =
+    [("hour", Depth::Hour), ("day", Depth::Day), ("week", Depth::Week), ("all", Depth::All)];
 const TABS: [(&str, Tab); 4] =
     [("status", Tab::Status), ("logs", Tab::Logs), ("connections", Tab::Connections), ("history", Tab::History)];
 
@@ -50,6 +53,8 @@ pub struct Address {
     pub filter: String,
     /// What is in view.
     pub view: View,
+    /// How far back the axis goes.
+    pub depth: Depth,
     /// A moment, as it is written there: an epoch and an offset.
     pub at: String,
 }
@@ -78,7 +83,7 @@ impl Address {
         };
         let (entity, filter) = (gaze.entity.clone(), fitted(&gaze.query));
         let tab = if entity.is_some() { gaze.tab } else { Tab::Status };
-        Self { entity, tab, filter, view, at: String::new() }
+        Self { entity, tab, filter, view, depth: gaze.depth, at: String::new() }
     }
 
     /// Reads what stands behind the `#`, which may be there too.
@@ -96,6 +101,7 @@ impl Address {
                 "filter" => address.filter = fitted(&value),
                 "at" => address.at = fitted(&value),
                 "view" => address.view = known(&VIEWS, &value),
+                "depth" => address.depth = known(&DEPTHS, &value),
                 "tab" => address.tab = known(&TABS, &value),
                 _ => {}
             }
@@ -128,6 +134,7 @@ impl Address {
         put("tab=", word(&TABS, self.tab));
         put("view=", word(&VIEWS, self.view));
         put("filter=", &self.filter);
+        put("depth=", word(&DEPTHS, self.depth));
         put("at=", &self.at);
         text
     }
@@ -142,7 +149,7 @@ impl Address {
         };
         let depth = |address: &Self| 2 * usize::from(address.entity.is_some()) + lies_over(address);
         if (&self.entity, self.view) == (&before.entity, before.view) {
-            Step::Here
+            if self.depth == before.depth { Step::Here } else { Step::On }
         } else if depth(self) < depth(before) {
             Step::Back
         } else {
@@ -205,6 +212,7 @@ mod tests {
             tab: Tab::Logs,
             filter: "grüße + \u{1f412}?#&=%41".to_owned(),
             view: View::Kept,
+            depth: Depth::Week,
             at: "a3f9:42".to_owned(),
         };
         let one_at_a_time = [

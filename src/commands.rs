@@ -20,6 +20,8 @@ pub enum Command {
     Pause,
     /// Back to the present.
     Present,
+    /// The axis as far back as comes next.
+    Depth,
     /// To the oldest moment that the stream holds.
     Oldest,
     /// Pins whom is looked at, or no longer.
@@ -114,7 +116,7 @@ const fn line(name: &'static str, key: &'static str, command: Command, when: Whe
 }
 
 /// All of them; what is wanted most comes first.
-pub const COMMANDS: [Line; 34] = [
+pub const COMMANDS: [Line; 35] = [
     line("pin", "", Command::Pin, When::Somebody),
     line("mute", "", Command::Mute, When::Somebody),
     line("write a note on", "", Command::Note, When::Somebody),
@@ -128,6 +130,7 @@ pub const COMMANDS: [Line; 34] = [
     line("go on", "", Command::Pause, When::Paused),
     line("return to the present", "", Command::Present, When::Past),
     line("go to the oldest moment", "", Command::Oldest, When::Always),
+    line("zoom the axis: hour, day, week, all", "z", Command::Depth, When::Always),
     line("copy a link to what is shown", "", Command::Link, When::Always),
     line("bookmark this moment", "", Command::Bookmark, When::Always),
     line("proof of the connection", "", Command::Proof, When::Always),

@@ -311,9 +311,11 @@ document.addEventListener("hands", async () => {
 // The time axis under a hand, and its keys. A moment is asked for at once, and then so often at most; the last one always.
 const ASK_MILLIS = 250;
 const HOUR = 3_600_000;
-const STEPS = { ArrowLeft: -30_000, ArrowDown: -30_000, ArrowRight: 30_000, ArrowUp: 30_000, PageDown: -HOUR, PageUp: HOUR };
+// In bins of the axis, of which there are 120 at each depth.
+const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -120, PageUp: 120 };
 
 const axis = document.getElementById("axis");
+const span = () => +axis.dataset.span || HOUR;
 let later;
 let askedAt = -ASK_MILLIS;
 // What was aimed at last, and when: until the page is there, keys go on from it. `base` is where the axis ended when the hand
@@ -337,7 +339,7 @@ function aimAt(millis) {
   aim = millis;
   aimedAt = performance.now();
   const moment = new Date(millis).toISOString();
-  if (base) axis.dataset.hand = moment.slice(11, 19);
+  if (base) axis.dataset.hand = moment.slice(span() > HOUR ? 5 : 11, 19).replace("T", " ");
   ask(moment);
 }
 
@@ -346,7 +348,7 @@ const shown = () => (performance.now() - aimedAt < 1_000 ? aim : axis.getAttribu
 function point({ clientX }) {
   const { left, width } = axis.getBoundingClientRect();
   axis.style.setProperty("--hand", `${clientX - left}px`);
-  aimAt(base + ((clientX - left) / width - 1) * HOUR);
+  aimAt(base + ((clientX - left) / width - 1) * span());
 }
 
 axis.addEventListener("pointerdown", (event) => {
@@ -371,7 +373,7 @@ addEventListener("keydown", (event) => {
   const step = STEPS[key];
   if (key === " ") document.getElementById("pause").click();
   else if (step && shiftKey) tell("moment", step < 0 ? "back" : "on");
-  else if (step) aimAt(shown() + step);
+  else if (step) aimAt(shown() + (step * span()) / 120);
   else if (key === "Home") ask("earliest");
   else if (key === "End") ask("latest");
   else return;

@@ -1,5 +1,5 @@
-//! The foot: a time axis. Pause, the last hour in half minutes with its marks and gaps, on wide screens a lane for each
-//! agent; away from the present, which moment is shown and what can be done about it.
+//! The foot: a time axis. Pause, the last hour, day, week or all of time in bins with its marks and gaps, on wide screens a
+//! lane for each agent; away from the present, which moment is shown and what can be done about it.
 
 use crate::{
     dom::{Piece, Rows, follow, leaked, watch_sizes},
@@ -7,7 +7,7 @@ use crate::{
     signals::{Mode, Signals, Times},
     voice,
 };
-use monkeytown_civilization::MarkKind;
+use monkeytown_civilization::{Depth, MarkKind};
 use monkeytown_protocol::{SourceKind, Timestamp};
 use std::{
     cell::{Cell, RefCell},
@@ -19,6 +19,8 @@ const HOUR_MILLIS: i64 = 3_600_000;
 const LANES_FROM: f64 = 1_920.0;
 /// Lanes that the foot has room for; of more agents the last line tells the number.
 const LANES_MAX: usize = 10;
+/// The words under the axis, each a sixth on from the one before.
+const TICKS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
 /// Height of the tallest bin, in the axis' own units.
 const TALLEST: u64 = 36;
 
@@ -29,7 +31,7 @@ fn pace(times: &Times, source: Option<SourceKind>) -> String {
         None => "for the stream".to_owned(),
         Some(_) if playing && times.rate > 0.0 => voice::pace(times.rate),
         Some(_) if playing => "standing still".to_owned(),
-        Some(_) => "last hour".to_owned(),
+        Some(_) => String::new(),
     }
 }
 
@@ -119,25 +121,26 @@ pub fn bind(signals: &Signals) {
         views.say("agents-count", &voice::grouped(said.agents.read().len() as u64));
     });
     let drawn = signals.clone();
-    let axis = leaked((Piece::section("axis"), Cell::new(0)));
+    let axis = leaked((Piece::section("axis"), Cell::new(0), Piece::section("zoom")));
     let lanes = RefCell::new(Rows::of("lanes"));
     watch_sizes(&[axis.0.root()], move || axis.1.set(axis.0.root().client_width()));
     follow(move || draw(&drawn, axis, &mut lanes.borrow_mut()));
 }
 
-/// Draws the hour: bins, marks, gaps, lanes, as wide as was measured when that changed; asking each time makes the browser
+/// Draws the axis: bins, marks, gaps, lanes, as wide as was measured when that changed; asking each time makes the browser
 /// lay out what is half written.
-fn draw(signals: &Signals, (axis, measured): &(Piece, Cell<i32>), lanes: &mut Rows) {
+fn draw(signals: &Signals, (axis, measured, zoom): &(Piece, Cell<i32>, Piece), lanes: &mut Rows) {
     let hour = signals.hour.read();
     let width = match measured.get() {
         0 => axis.root().client_width(),
         measured => measured,
     };
     let width = i64::from(width);
-    let x = |ago_millis: i64| width - width * ago_millis.clamp(0, HOUR_MILLIS) / HOUR_MILLIS;
-    axis.set("bins", "d", &bars(&hour.bins));
+    let span = hour.span.max(HOUR_MILLIS);
+    let x = |ago_millis: i64| width - width * ago_millis.clamp(0, span) / span;
+    axis.set("bins", "d", &bars(&hour.axis));
     let (mut open, mut settled, mut broken) = (String::new(), String::new(), String::new());
-    for (kind, ago_millis) in hour.marks.iter().filter(|(_, ago)| (0..HOUR_MILLIS).contains(ago)) {
+    for (kind, ago_millis) in hour.marks.iter().filter(|(_, ago)| (0..span).contains(ago)) {
         let x = x(*ago_millis);
         // Writing to a string never fails.
         let _ = match kind {
@@ -156,10 +159,23 @@ fn draw(signals: &Signals, (axis, measured): &(Piece, Cell<i32>), lanes: &mut Ro
     }
     axis.set("gaps", "d", &gaps);
     let marks = hour.marks.len();
-    let events: u64 = hour.bins.iter().map(|bin| u64::from(*bin)).sum();
-    let told =
-        format!("the last hour: {}, {marks} marks", voice::counted(usize::try_from(events).unwrap_or(0), "event"));
-    let told = told + &hour.untold;
+    let events: u64 = hour.axis.iter().map(|bin| u64::from(*bin)).sum();
+    let all = ["all: ", &*voice::span(span)].concat();
+    let (which, farther) = match hour.depth {
+        Depth::Hour => ("last hour", "last day"),
+        Depth::Day => ("last day", "last week"),
+        Depth::Week => ("last week", "all"),
+        Depth::All => (&*all, "last hour"),
+    };
+    zoom.say("depth", which);
+    zoom.set("depth", "title", &["next: ", farther].concat());
+    axis.set("", "data-span", &span.to_string());
+    for (at, name) in (0..).zip(TICKS) {
+        axis.say(name, &tick(span * (6 - at) / 6));
+    }
+    let the = if hour.depth == Depth::All { "" } else { "the " };
+    let events = voice::counted(usize::try_from(events).unwrap_or(0), "event");
+    let told = format!("{the}{which}: {events}, {marks} marks{}", hour.untold);
     axis.set("", "aria-label", &told);
     axis.set("", "title", &told);
     let is_wide = web_sys::window().and_then(|w| w.inner_width().ok()?.as_f64()).is_some_and(|w| w >= LANES_FROM);
@@ -199,6 +215,17 @@ fn bars(bins: &[u32]) -> String {
     path
 }
 
+/// How long ago, under the axis: of days a tenth is told where there is one, so that a week's sixths are true.
+fn tick(millis: i64) -> String {
+    let tenths = millis / 8_640_000;
+    match tenths {
+        10..140 if tenths % 10 > 0 => format!("{}.{}d", tenths / 10, tenths % 10),
+        _ if millis == HOUR_MILLIS => "60m".to_owned(),
+        _ if tenths == 10 => "24h".to_owned(),
+        _ => voice::span(millis),
+    }
+}
+
 /// Marks in a row, a unit wide each.
 pub fn ticks(bins: &[bool]) -> String {
     let mut path = String::new();
@@ -212,6 +239,15 @@ pub fn ticks(bins: &[bool]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_under_the_axis_are_true() {
+        let told = |span: i64| (1..=6).rev().map(|sixths| tick(span * sixths / 6)).collect::<Vec<_>>().join(" ");
+        assert_eq!(told(HOUR_MILLIS), "60m 50m 40m 30m 20m 10m");
+        assert_eq!(told(24 * HOUR_MILLIS), "24h 20h 16h 12h 8h 4h");
+        assert_eq!(told(168 * HOUR_MILLIS), "7d 5.8d 4.6d 3.5d 2.3d 1.1d");
+        assert_eq!(told(60 * 24 * HOUR_MILLIS), "8w 7w 5w 4w 2w 10d");
+    }
 
     #[test]
     fn the_fullest_half_minute_is_the_tallest_and_one_event_is_seen() {

@@ -55,6 +55,8 @@ pub enum Intent {
     Peek(Option<BundleName>),
     /// The list of those without room in the field, or no longer.
     Everyone,
+    /// The axis as far back as comes after what it shows.
+    Depth,
     /// On a narrow screen: the agents, or the history.
     History(bool),
     /// What broke, put aside; it stays broken on its card.
@@ -246,6 +248,7 @@ fn meant_by_click(event: &Event) -> Option<Intent> {
         "sift" => whom("data-entity-id").map(Intent::Sift),
         "back" | "on" | "earliest" | "latest" => Some(moment(&name)),
         "moment" => near("data-at").map(|at| moment(&at)),
+        "depth" => Some(Intent::Depth),
         "skip" => Some(Intent::SkipIdle),
         "more" => Some(Intent::Everyone),
         "agents" => Some(Intent::History(false)),

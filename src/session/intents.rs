@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::{hands, intent::Intent, signals::Tab};
+use monkeytown_civilization::Depth;
 
 impl Session {
     /// Does what the witness wants. What only changes the view is written to the signals at once, so that it is
@@ -88,6 +89,17 @@ impl Session {
             }
             Intent::Proof => gaze.change(|gaze| gaze.proof = !gaze.proof),
             Intent::Everyone => gaze.change(|gaze| gaze.everyone = !gaze.everyone),
+            Intent::Depth => {
+                gaze.change(|gaze| {
+                    gaze.depth = match gaze.depth {
+                        Depth::Hour => Depth::Day,
+                        Depth::Day => Depth::Week,
+                        Depth::Week => Depth::All,
+                        Depth::All => Depth::Hour,
+                    };
+                });
+                core.write_hour(core.now());
+            }
             Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
             Intent::Ignore(id) => {
                 core.signals.toasts.change(|toasts| toasts.retain(|toast| toast.id != id));

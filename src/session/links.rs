@@ -54,10 +54,15 @@ impl Session {
             if sheet.is_none() {
                 (gaze.history, gaze.listed) = (view == View::History, view == View::Flows);
             }
+            gaze.depth = address.depth;
             if gaze.entity != address.entity {
                 (gaze.entity, gaze.raw) = (None, false);
             }
         });
+        {
+            let core = self.0.borrow();
+            core.write_hour(core.now());
+        }
         match address.entity.clone() {
             Some(id) => {
                 self.0.borrow_mut().links.wanted = Some((id, address.tab));

@@ -96,6 +96,7 @@ impl Session {
                 return hands::ask("focus", "#note");
             }
             Command::Pause => Some(Intent::Pause),
+            Command::Depth => Some(Intent::Depth),
             Command::Present => Some(Intent::Moment(Moment::Present)),
             Command::Oldest => Some(Intent::Moment(Moment::At("earliest".to_owned()))),
             Command::Pin => whom(|id| Intent::Act(Act::Pin(id))),

@@ -34,7 +34,8 @@ const TOASTS_MAX: usize = 3;
 const STORM_OVER: usize = 35;
 /// Gaps remembered.
 const GAPS_MAX: usize = 20;
-const HOUR_MILLIS: i64 = 3_600_000;
+/// Bins of the axis, whatever its depth.
+const AXIS_BINS: i64 = 120;
 
 impl Core {
     /// What is shown: the past, or what the stream tells.
@@ -232,11 +233,13 @@ impl Core {
         self.gaps.drain(..excess);
     }
 
-    /// Writes the last hour.
-    fn write_hour(&self, now: Timestamp) {
+    /// Writes the last hour, and what the axis shows.
+    pub(super) fn write_hour(&self, now: Timestamp) {
         let activity = self.state().activity();
+        let depth = self.signals.gaze.peek().depth;
+        let span = activity.bin_millis(depth, now) * AXIS_BINS;
         let lanes = activity.lanes().filter_map(|id| {
-            let bins = activity.lane(id, Depth::Hour, now)?.collect();
+            let bins = activity.lane(id, depth, now)?.collect();
             Some(LaneView { id: id.clone(), name: name_of(self.state(), id), bins })
         });
         let ago = |time: Timestamp| now.since_millis(time);
@@ -245,9 +248,12 @@ impl Core {
         let gaps = gaps.map(|(from, until)| (ago(*from), until.map_or(0, ago)));
         self.signals.hour.set(HourView {
             bins: activity.bins(Depth::Hour, now).collect(),
+            depth,
+            span,
+            axis: activity.bins(depth, now).collect(),
             trend: self.state().trend(now),
             marks: self.state().marks(now).map(|mark| (mark.kind, ago(mark.time))).collect(),
-            gaps: gaps.filter(|(_, until)| *until < HOUR_MILLIS).collect(),
+            gaps: gaps.filter(|(_, until)| *until < span).collect(),
             lanes: lanes.collect(),
             untold: self.untold(now),
         });

@@ -2,7 +2,7 @@
 //! components'.
 
 use crate::{ingest::Counters, transport::ConnectionState};
-use monkeytown_civilization::{Entity, HistoryItem, HistoryKind, Line, MarkKind, Outcome, Pulse, Totals, Trend};
+use monkeytown_civilization::{Depth, Entity, HistoryItem, HistoryKind, Line, MarkKind, Outcome, Pulse, Totals, Trend};
 use monkeytown_protocol::{
     EntityId, Epoch, FlowId, FlowKind, FlowStatus, HttpsUrl, Offset, SourceKind, Text, Timestamp,
 };
@@ -220,11 +220,17 @@ pub struct Figures {
     pub source: Option<SourceKind>,
 }
 
-/// The last hour on the time axis.
+/// The last hour, and what the time axis shows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HourView {
     /// Events in each half minute, oldest first.
     pub bins: Vec<u32>,
+    /// How far back the axis goes.
+    pub depth: Depth,
+    /// The same in milliseconds.
+    pub span: i64,
+    /// Events in each bin of the axis, oldest first.
+    pub axis: Vec<u32>,
     /// The last minute against the hour.
     pub trend: Trend,
     /// What was opened, settled or broken, and how long ago.
@@ -244,7 +250,7 @@ pub struct LaneView {
     pub id: EntityId,
     /// The name of that.
     pub name: Text,
-    /// In which half minutes of the hour it was at work, oldest first.
+    /// In which bins of the axis it was at work, oldest first.
     pub bins: Vec<bool>,
 }
 
@@ -341,6 +347,8 @@ pub struct Gaze {
     pub everyone: bool,
     /// On a narrow screen: whether history stands in the place of the agents.
     pub history: bool,
+    /// How far back the axis goes.
+    pub depth: Depth,
     /// Whether all flows are told one by one.
     pub listed: bool,
     /// The bundle whose flows are told one by one: its source and its target.

@@ -6,6 +6,7 @@ mod catching_up;
 mod chain;
 mod column;
 mod configuring;
+mod depths;
 mod disputes;
 mod embedding;
 mod endurance;

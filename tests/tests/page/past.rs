@@ -129,7 +129,7 @@ pub(crate) async fn is_whole(page: &Page, stream: &Stream, events: &[Value], cam
     until_shown(page, events, events.len()).await;
 }
 
-async fn mouse(page: &Page, kind: DispatchMouseEventType, at: Point) {
+pub(crate) async fn mouse(page: &Page, kind: DispatchMouseEventType, at: Point) {
     let held = i64::from(kind != DispatchMouseEventType::MouseReleased);
     let event = DispatchMouseEventParams::builder().r#type(kind).x(at.x).y(at.y).button(MouseButton::Left);
     let event = event.buttons(held).click_count(1).build().expect("a mouse");
@@ -137,7 +137,7 @@ async fn mouse(page: &Page, kind: DispatchMouseEventType, at: Point) {
 }
 
 /// A place on the axis, by the share of its width.
-async fn on_axis(page: &Page, share: f64) -> Point {
+pub(crate) async fn on_axis(page: &Page, share: f64) -> Point {
     let [left, top, width]: [f64; 3] = page
         .value(
             "(() => {
@@ -197,6 +197,8 @@ async fn keys_on_the_axis_lead_back_by_bins_and_by_events_to_the_oldest_and_to_t
     let events = town();
     let (stream, browser, page) = open(&events).await;
     focus(&page, "#pause").await;
+    page.press("Tab").await;
+    has_focus(&page, ".depth").await;
     page.press("Tab").await;
     has_focus(&page, "#axis").await;
     let now: i64 = page.value("Number(document.querySelector('#axis').getAttribute('aria-valuenow'))").await;
