@@ -79,7 +79,7 @@ pub fn bind(signals: &Signals) {
         let said = match signals.connection.peek().state {
             // Who filters is told what that finds, also of a page that stands still.
             ConnectionState::Live | ConnectionState::Sse | ConnectionState::Polling
-                if sought.is_on || !sought.fault.is_empty() =>
+                if (sought.is_on || !sought.fault.is_empty()) && signals.gaze.peek().mode != Mode::Replaying =>
             {
                 [&*sought.fault, " ", &sought.told].concat()
             }

@@ -2,7 +2,7 @@
 //! lane for each agent; away from the present, which moment is shown and what can be done about it.
 
 use crate::{
-    dom::{Piece, Rows, follow, leaked, watch_sizes},
+    dom::{Piece, Rows, document, follow, leaked, watch_sizes},
     sigil::Sigil,
     signals::{Mode, Signals, Times},
     voice,
@@ -13,6 +13,8 @@ use std::{
     cell::{Cell, RefCell},
     fmt::Write,
 };
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 const HOUR_MILLIS: i64 = 3_600_000;
 /// From this width of the page there are lanes (`look.md`, "Widths").
@@ -80,6 +82,10 @@ pub fn bind(signals: &Signals) {
         pause.set("", "aria-label", does);
         let there = is_past || gaze.mode == Mode::Going || !gaze.stuck.is_empty();
         page.mark("", "data-past", if there { "yes" } else { "" });
+        if !there && document().active_element().is_some_and(|focused| travel.root().contains(Some(&focused))) {
+            // A replay that ends by itself takes nobody's focus with it.
+            let _ = pause.root().unchecked_ref::<HtmlElement>().focus();
+        }
         travel.show("", there);
         let time = voice::time_of_day(&exact);
         let when = ["at ", time, ", ", &voice::ago(times.present.since_millis(times.now))].concat();
@@ -175,7 +181,9 @@ fn draw(signals: &Signals, (axis, measured, zoom): &(Piece, Cell<i32>, Piece), l
     }
     let the = if hour.depth == Depth::All { "" } else { "the " };
     let events = voice::counted(usize::try_from(events).unwrap_or(0), "event");
-    let told = format!("{the}{which}: {events}, {marks} marks{}", hour.untold);
+    // Marks are known for an hour.
+    let of_the_hour = if hour.depth == Depth::Hour { "" } else { " of the last hour" };
+    let told = format!("{the}{which}: {events}, {marks} marks{of_the_hour}{}", hour.untold);
     axis.set("", "aria-label", &told);
     axis.set("", "title", &told);
     let is_wide = web_sys::window().and_then(|w| w.inner_width().ok()?.as_f64()).is_some_and(|w| w >= LANES_FROM);

@@ -270,7 +270,7 @@ impl Keeping {
                 let identity = identity(item);
                 let age = now.since_millis(item.time);
                 // What a replay has not reached yet, it will tell.
-                let lives = (0..GHOST_LIVES_MILLIS).contains(&age) || kept.has(Class::Pin, &identity.to_string());
+                let lives = age >= 0 && (age < GHOST_LIVES_MILLIS || kept.has(Class::Pin, &identity.to_string()));
                 let is_new = there.binary_search(&identity).is_err() && !told.contains(&identity);
                 told.insert(identity);
                 lives && is_new

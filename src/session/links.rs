@@ -9,7 +9,7 @@ use crate::{
     dom::is_embedded,
     hands,
     intent::{Act, Intent, Moment},
-    signals::{Sheet, Tab},
+    signals::{Mode, Sheet, Tab},
 };
 use monkeytown_protocol::EntityId;
 
@@ -82,7 +82,8 @@ impl Session {
             let mut core = self.0.borrow_mut();
             let Some((id, tab)) = core.links.wanted.take() else { return };
             if core.state().entity(&id).is_none() {
-                if core.greeted && !core.replaying {
+                // Whoever is meant may be there at the moment that is on its way.
+                if core.greeted && !core.replaying && core.mode() != Mode::Going {
                     let words = "this link names an agent that the stream does not hold".to_owned();
                     core.remark = Some((words, monotonic_millis()));
                     core.write_connection();
@@ -130,7 +131,10 @@ impl Session {
         let text = {
             let core = self.0.borrow();
             let mut now = Address::of(&core.signals.gaze.peek());
-            now.at = core.moment(&core.links.told.at);
+            now.at = match &core.past {
+                Some(past) => past.place.to_string(),
+                None => core.moment(&core.links.told.at),
+            };
             now.print()
         };
         self.act(Act::Ask("link", text));

@@ -24,6 +24,11 @@ const CLOCK_MILLIS: f64 = 200.0;
 /// How long a question about the past may take, in milliseconds.
 const ANSWER_MILLIS: u32 = 20_000;
 
+/// Why a moment that was asked for, or what follows the one that is shown, is not there yet.
+const UNANSWERED: &str = "the stream does not answer";
+const ASKING: &str = "the stream does not answer; asking again";
+const WAITING: &str = "waiting for the stream";
+
 /// A state, what of it is not written yet, and its time.
 pub(super) struct World {
     pub state: Civilization,
@@ -42,6 +47,8 @@ impl World {
 pub(super) struct Travel {
     /// How often another moment was asked for: who is not the last does not hear the answer.
     asked: u32,
+    /// The place that was asked for, when it was one.
+    aim: Option<Position>,
     /// What was shown before that was.
     before: Mode,
     /// How fast the past runs, in the source's time.
@@ -54,7 +61,7 @@ pub(super) struct Travel {
 
 impl Default for Travel {
     fn default() -> Self {
-        Self { asked: 0, before: Mode::Following, speed: SPEED, playing: false, earliest: None }
+        Self { asked: 0, aim: None, before: Mode::Following, speed: SPEED, playing: false, earliest: None }
     }
 }
 
@@ -150,7 +157,11 @@ impl Session {
             Mode::Following => core.leave(Mode::Held),
             Mode::Held => core.follow(),
             Mode::Going => core.stay(String::new()),
-            Mode::Replaying => core.turn(Mode::Paused, String::new()),
+            Mode::Replaying => {
+                core.turn(Mode::Paused, String::new());
+                // Lists go behind the cards while it runs.
+                core.show();
+            }
             Mode::Paused => core.run(),
         }
         drop(core);
@@ -187,12 +198,16 @@ impl Session {
                 Moment::On => {
                     if let Some(past) = &mut core.past {
                         past.steps += 1;
+                        // A moment that is on its way is no longer wanted.
+                        core.travel.asked += 1;
                         core.turn(Mode::Paused, String::new());
                     }
                     String::new()
                 }
                 Moment::Back => {
-                    let here = core.past.as_ref().map(|past| &past.place).or(core.ingest.position());
+                    // Several presses count from where the one before leads to.
+                    let aim = core.travel.aim.as_ref().filter(|_| core.mode() == Mode::Going);
+                    let here = aim.or(core.past.as_ref().map(|past| &past.place)).or(core.ingest.position());
                     let before = here.and_then(|here| Some((&here.epoch, here.after?.0.checked_sub(1))));
                     before.map_or_else(String::new, |(epoch, after)| {
                         let after = after.map_or_else(|| "-1".to_owned(), |after| after.to_string());
@@ -217,6 +232,7 @@ impl Session {
             return core.turn(core.mode(), "that is no moment".to_owned());
         }
         core.leave(Mode::Going);
+        core.travel.aim = at.parse().ok();
         let (rest, number, session) = (core.stream.rest.clone(), core.travel.asked, self.clone());
         drop(core);
         wasm_bindgen_futures::spawn_local(async move {
@@ -235,7 +251,8 @@ impl Session {
         core.travel.earliest = earliest.or(core.travel.earliest);
         let now = monotonic_millis();
         if let (Some(seconds), Some(first)) = (film, earliest) {
-            core.travel.speed = Course::film(first, core.live.clock.at(now), seconds);
+            // The present goes on while the film runs after it.
+            core.travel.speed = Course::film(first, core.live.clock.at(now), seconds) + core.live.clock.rate();
         }
         let hello = answer.map(|answer| answer.hello).unwrap_or_default();
         let past = earliest.and_then(|_| Past::begin(&hello, at.parse().ok(), core.travel.speed, number));
@@ -252,7 +269,7 @@ impl Session {
         } else {
             let elsewhere = |epoch: &str| core.ingest.position().is_some_and(|here| here.epoch.as_str() != epoch);
             let words = match status {
-                0 | 429 | 500.. => "the stream does not answer",
+                0 | 429 | 500.. => UNANSWERED,
                 200 => "this stream tells nothing of its past",
                 410 if at.split_once(':').is_some_and(|(epoch, _)| !epoch.contains('T') && elsewhere(epoch)) => {
                     "that moment belongs to a history that has ended"
@@ -265,6 +282,7 @@ impl Session {
             core.write_clock();
         }
         drop(core);
+        self.meet_wanted();
         self.write_address();
         self.play();
     }
@@ -304,7 +322,10 @@ impl Session {
                 }
                 Polled { heartbeat: None, .. } => {
                     past.steps = 0;
-                    core.turn(Mode::Paused, "the stream no longer holds what came next".to_owned());
+                    if core.mode() != Mode::Going {
+                        core.turn(Mode::Paused, "the stream no longer holds what came next".to_owned());
+                        core.show();
+                    }
                 }
                 _ => {
                     let wait = past.backoff.next_millis(0.0, clock::random());
@@ -315,7 +336,7 @@ impl Session {
                         }
                         again.play();
                     });
-                    core.turn(core.mode(), "the stream does not answer; asking again".to_owned());
+                    core.turn(core.mode(), ASKING.to_owned());
                 }
             }
             drop(core);
@@ -334,6 +355,8 @@ impl Core {
         match (self.mode(), &self.past) {
             (Mode::Paused, Some(past)) => past.place.to_string(),
             (Mode::Going | Mode::Replaying, _) => before.to_owned(),
+            // Reloading asks again.
+            _ if self.signals.gaze.peek().stuck == UNANSWERED => before.to_owned(),
             _ => String::new(),
         }
     }
@@ -416,7 +439,7 @@ impl Core {
             waits = past.course.wait(now);
         }
         let mut is_late = false;
-        while let Some(time) = next.filter(|time| !is_late && (past.steps > 0 || past.course.is_due(*time))) {
+        while let Some(time) = next.filter(|time| !is_late && (past.steps > 0 || runs && past.course.is_due(*time))) {
             is_late = monotonic_millis() - now > SHARE_MILLIS;
             let steps = past.steps > 0;
             past.apply(time);
@@ -440,10 +463,12 @@ impl Core {
         if !runs {
             self.show();
         } else {
-            if next.is_some() {
+            let stuck = self.signals.gaze.peek().stuck.clone();
+            // Why another moment could not be gone to stays said.
+            if next.is_some() && (stuck == ASKING || stuck == WAITING) {
                 self.turn(Mode::Replaying, String::new());
-            } else if waits && self.signals.gaze.peek().stuck.is_empty() {
-                self.turn(Mode::Replaying, "waiting for the stream".to_owned());
+            } else if waits && stuck.is_empty() {
+                self.turn(Mode::Replaying, WAITING.to_owned());
             }
             if is_written {
                 self.write_clock();

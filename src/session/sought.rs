@@ -138,7 +138,7 @@ impl Session {
         let state = &core.past.as_ref().map_or(&core.live, |past| &past.world).state;
         core.sought.look(state, now, &|| monotonic_millis() - begun > SLICE_MILLIS);
         core.tell_sought();
-        if !core.is_still() {
+        if core.past.is_some() || !core.is_still() {
             // Lines that are looked at closely are marked as they are found.
             core.write_detail();
         }

@@ -351,3 +351,27 @@ async fn a_link_to_a_moment_leads_there_and_the_address_follows_the_witness_in_t
     page.until_script("!location.hash.includes('at=')").await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn who_has_left_is_opened_at_the_moment_that_a_link_names() {
+    let mut events = past::town();
+    events.push(monkeytown_tests::events::event(
+        "leaves",
+        "monkeytown.entity.deleted",
+        &serde_json::json!({ "id": "dan", "kind": "agent", "label": "dan" }),
+    ));
+    let stream = stream_of(&events).await;
+    let at = format!("{}:99", stream.log.epoch().as_str());
+    let browser = Browser::start().await;
+    let page = browser.visit(&stream.url("/")).await;
+    until_caught_up(&page, &stream).await;
+    page.value::<bool>(&format!("location.hash = 'entity=dan&at={at}'; true")).await;
+    past::until_past(&page).await;
+    until_seen(&page, PANEL).await;
+    until_hash(&page, &format!("#entity=dan&at={at}")).await;
+    let fresh = browser.visit(&stream.url(&format!("/#entity=dan&at={at}"))).await;
+    past::until_past(&fresh).await;
+    until_seen(&fresh, PANEL).await;
+    fresh.complains_of_nothing().await;
+    browser.close().await;
+}

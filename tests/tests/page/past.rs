@@ -376,3 +376,65 @@ async fn what_happened_after_the_moment_is_nowhere_on_the_page() {
     assert_eq!(page.attribute("terrarium", "data-entities").await, entities);
     browser.close().await;
 }
+
+#[tokio::test]
+async fn what_happened_at_one_moment_is_stepped_through_one_by_one_and_steps_back_add_up() {
+    let mut events = town();
+    let moment = events[100]["time"].clone();
+    for event in &mut events[101..110] {
+        event["time"] = moment.clone();
+    }
+    let stream = stream_of(&events).await;
+    let browser = Browser::start().await;
+    let at = format!("/#at={}:99", stream.log.epoch().as_str());
+    let page = browser.visit(&stream.url(&at)).await;
+    until_shown(&page, &events, 100).await;
+    for count in 101..=105 {
+        click(&page, "#travel [data-p=on]").await;
+        page.until(&format!("document.querySelector('#travel').dataset.next === '{count}'")).await;
+        until_shown(&page, &events, count).await;
+    }
+    // Faster than any stream answers.
+    page.value::<bool>(
+        "for (let press = 0; press < 4; press++) document.querySelector('#travel [data-p=back]').click(); true",
+    )
+    .await;
+    page.until("document.querySelector('#travel').dataset.next === '101'").await;
+    until_shown(&page, &events, 101).await;
+    // A step on calls off a moment that is on its way.
+    page.value::<bool>(
+        "document.querySelector('#travel [data-p=back]').click(), document.querySelector('#travel [data-p=on]').click(), true",
+    )
+    .await;
+    page.until("document.querySelector('#travel').dataset.next === '102'").await;
+    until_mode(&page, "paused").await;
+    until_shown(&page, &events, 102).await;
+    page.complains_of_nothing().await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_film_of_a_young_stream_ends_and_leaves_the_focus_on_the_page() {
+    let events: Vec<Value> =
+        (0..20).map(|at| ago(turns(&at.to_string(), "ada", "active", "begins"), 20_000 - at * 1_000)).collect();
+    let (stream, browser, page) = open(&events).await;
+    let at = format!("location.hash = 'at={}:9'; true", stream.log.epoch().as_str());
+    page.value::<bool>(&at).await;
+    until_past(&page).await;
+    page.value::<bool>(
+        "(speed => { speed.focus(); speed.value = 'film30'; speed.dispatchEvent(new Event('input', { bubbles: true }));
+            return true; })(document.querySelector('#speed'))",
+    )
+    .await;
+    until_mode(&page, "replaying").await;
+    let end = async {
+        while page.value::<bool>("document.querySelector('.pace strong').textContent === 'replaying'").await {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    // It takes thirty seconds, however young the stream is.
+    tokio::time::timeout(std::time::Duration::from_secs(60), end).await.expect("the film ends");
+    is_whole(&page, &stream, &events, 0).await;
+    assert!(!page.value::<bool>("document.activeElement === document.body").await, "the focus is somewhere");
+    browser.close().await;
+}
