@@ -256,7 +256,9 @@ const asked = {
       const notice = new Notification(title, { body: body.join(" "), tag, icon: "/icon-192.png" });
       notice.onclick = () => {
         focus();
-        location.hash = `entity=${encodeURIComponent(tag)}`;
+        // Of the present; what else is looked at stays.
+        const rest = location.hash.slice(1).split("&").filter((part) => part && !/^(entity|tab|at)=/.test(part));
+        location.hash = [`entity=${encodeURIComponent(tag)}`, ...rest].join("&");
         notice.close();
       };
     });
@@ -336,9 +338,10 @@ function ask(moment) {
 }
 
 function aimAt(millis) {
-  aim = millis;
+  // The years that a moment of the stream can lie in.
+  aim = Math.min(Math.max(millis, -62167219200000), 253402300799999);
   aimedAt = performance.now();
-  const moment = new Date(millis).toISOString();
+  const moment = new Date(aim).toISOString();
   if (base) axis.dataset.hand = moment.slice(span() > HOUR ? 5 : 11, 19).replace("T", " ");
   ask(moment);
 }

@@ -21,6 +21,13 @@ const DRAFTS_MAX: usize = 20;
 /// The longest words of a bookmark, in letters.
 const BOOKMARK_MAX: usize = 100;
 
+/// Says how a switch stands, unless something has been said of it: that it could not be kept, or what made room.
+fn say_whether(kept: &mut Kept, name: &str) {
+    if kept.answer.is_empty() {
+        kept.answer = [name, if kept.has(Class::Preference, name) { ": on" } else { ": off" }].concat();
+    }
+}
+
 impl Session {
     /// Does what the witness wants.
     pub fn act(&self, act: Act) {
@@ -108,12 +115,12 @@ impl Session {
                     if !kept.has(Class::Preference, name) {
                         core.prefer(kept, name);
                     }
-                    [name, ": on"].concat().clone_into(&mut kept.answer);
+                    say_whether(kept, name);
                 }
                 Act::Prefer(name) => {
                     core.prefer(kept, name);
                     if matches!(name, SOUND | NOTICES) {
-                        [name, ": off"].concat().clone_into(&mut kept.answer);
+                        say_whether(kept, name);
                     }
                 }
                 Act::Ask(..) => {}

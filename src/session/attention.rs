@@ -26,7 +26,7 @@ pub(super) struct Attention {
 }
 
 impl Core {
-    /// Looks whether there is something to call for. What is told in a catch-up is no news, and nothing sounds while the
+    /// Looks whether there is something to call for. What is told in a catch-up, at whose end this is asked too, is no news, and nothing sounds while the
     /// witness is elsewhere in time; but who is broken is told as it is.
     pub(super) fn attend(&mut self) {
         let kept = self.signals.kept.peek();

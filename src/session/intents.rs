@@ -98,7 +98,7 @@ impl Session {
                         Depth::All => Depth::Hour,
                     };
                 });
-                core.write_hour(core.now());
+                core.write_hour(core.shown_at());
             }
             Intent::History(shown) => gaze.change(|gaze| gaze.history = shown),
             Intent::Ignore(id) => {

@@ -61,7 +61,7 @@ impl Session {
         });
         {
             let core = self.0.borrow();
-            core.write_hour(core.now());
+            core.write_hour(core.shown_at());
         }
         match address.entity.clone() {
             Some(id) => {
@@ -133,7 +133,8 @@ impl Session {
             let mut now = Address::of(&core.signals.gaze.peek());
             now.at = match &core.past {
                 Some(past) => past.place.to_string(),
-                None => core.moment(&core.links.told.at),
+                None if core.mode() == Mode::Going => core.moment(&core.links.told.at),
+                None => String::new(),
             };
             now.print()
         };

@@ -409,12 +409,16 @@ impl Core {
                     self.behind = terms.behind;
                 }
                 Intake::CaughtUp => {
+                    self.attend();
                     (self.replaying, self.held) = (false, false);
                     // What a catch-up brought is told at its end, not when a list is next due.
                     (self.lists_pending, self.lists_at) = (true, f64::NEG_INFINITY);
                 }
                 Intake::Heartbeat { server_time, clock, caught_up } => {
-                    self.replaying &= !caught_up;
+                    if self.replaying && caught_up {
+                        self.attend();
+                        self.replaying = false;
+                    }
                     self.hear_of(server_time);
                     if let Some((shown, rate)) = clock {
                         self.live.clock = PageClock::new(shown, monotonic_millis(), rate);

@@ -233,6 +233,11 @@ impl Core {
         self.gaps.drain(..excess);
     }
 
+    /// The moment shown. A pause holds the page's time; waits and ages of what is stored are the witness's, and go on.
+    pub(super) fn shown_at(&self) -> Timestamp {
+        if self.is_still() && self.past.is_none() { self.signals.times.peek().now } else { self.now() }
+    }
+
     /// Writes the last hour, and what the axis shows.
     pub(super) fn write_hour(&self, now: Timestamp) {
         let activity = self.state().activity();
@@ -323,10 +328,8 @@ impl Core {
         }
         let past = self.past.as_ref();
         let still = self.is_still() && past.is_none();
-        // A pause holds the page's time; waits and ages of what is stored are the witness's, and go on.
-        let shown = if still { self.signals.times.peek().now } else { self.now() };
         let times = Times {
-            now: shown,
+            now: self.shown_at(),
             rate: past.map_or(self.live.clock.rate(), |past| past.course.speed),
             wall: clock::wall(),
             monotonic: now,
